@@ -1,0 +1,12 @@
+//! What the two daemons `srlb-lb` and `srlb-server` share as processes: configuration
+//! errors, the control socket, the routes and rules that they need on their host, the
+//! pieces of an event loop, and counters.
+//!
+//! No packet is looked at here and no protocol is known; the engines' side of the house
+//! uses [`counters`] alone.
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+pub mod counters;
+
+pub use counters::{Counter, Counts};
