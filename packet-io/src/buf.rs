@@ -1,0 +1,97 @@
+//! A packet in memory, with room for headers in front of it.
+
+use srh::{Frame, NoHeadroom};
+
+/// One packet, owned, from the first byte of its IPv6 header on.
+#[derive(Clone)]
+pub struct PacketBuf {
+    data: Vec<u8>,
+    start: usize,
+    end: usize,
+}
+
+impl PacketBuf {
+    /// Room kept in front of a received packet: more than the longest header that
+    /// an engine adds (insert with eight candidates and an HMAC TLV: 208 bytes).
+    pub const HEADROOM_BYTES: usize = 256;
+    /// The largest packet that a buffer takes in: an IPv6 header and a full payload.
+    pub const CAPACITY_BYTES: usize = 40 + 65_535;
+
+    /// An empty buffer that can take in a packet of up to `capacity` bytes.
+    pub fn with_capacity(capacity: usize) -> Self {
+        PacketBuf {
+            data: vec![0; Self::HEADROOM_BYTES + capacity],
+            start: Self::HEADROOM_BYTES,
+            end: Self::HEADROOM_BYTES,
+        }
+    }
+
+    /// A buffer that holds a copy of `packet`.
+    pub fn from_slice(packet: &[u8]) -> Self {
+        let mut buf = Self::with_capacity(packet.len());
+        buf.fill(|room| {
+            room[..packet.len()].copy_from_slice(packet);
+            packet.len()
+        });
+        buf
+    }
+
+    /// Replaces the content: `write` is given the whole room behind the headroom and says
+    /// how many bytes it has written.
+    pub fn fill(&mut self, write: impl FnOnce(&mut [u8]) -> usize) {
+        self.start = Self::HEADROOM_BYTES;
+        let room = &mut self.data[Self::HEADROOM_BYTES..];
+        let len = write(room).min(room.len());
+        self.end = self.start + len;
+    }
+
+    /// Replaces the content by a copy of `packet`, cut to the buffer's capacity.
+    pub fn copy_from(&mut self, packet: &[u8]) {
+        self.fill(|room| {
+            let n = packet.len().min(room.len());
+            room[..n].copy_from_slice(&packet[..n]);
+            n
+        });
+    }
+
+    /// How many bytes the packet has.
+    pub fn len(&self) -> usize {
+        self.end - self.start
+    }
+
+    /// Is there no packet in it?
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Frame for PacketBuf {
+    fn bytes(&self) -> &[u8] {
+        &self.data[self.start..self.end]
+    }
+
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.data[self.start..self.end]
+    }
+
+    fn push_front(&mut self, n: usize) -> Result<(), NoHeadroom> {
+        let start = self.start.checked_sub(n).ok_or(NoHeadroom)?;
+        self.data[start..self.start].fill(0);
+        self.start = start;
+        Ok(())
+    }
+
+    fn pull_front(&mut self, n: usize) {
+        self.start = (self.start + n).min(self.end);
+    }
+
+    fn truncate(&mut self, len: usize) {
+        self.end = self.end.min(self.start + len);
+    }
+}
+
+impl std::fmt::Debug for PacketBuf {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "PacketBuf({} bytes)", self.len())
+    }
+}

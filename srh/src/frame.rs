@@ -1,0 +1,23 @@
+//! The buffer that the rewriter works on: bytes with room in front of them.
+
+/// There is not enough room in front of the packet for the bytes asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no headroom left in front of the packet")]
+pub struct NoHeadroom;
+
+/// A packet in a buffer, from the first byte of its IPv6 header on.
+///
+/// The bytes may go on behind the packet's own end (Ethernet padding); what the
+/// IPv6 payload length says is what counts.
+pub trait Frame {
+    /// The packet's bytes.
+    fn bytes(&self) -> &[u8];
+    /// The packet's bytes, to be changed in place.
+    fn bytes_mut(&mut self) -> &mut [u8];
+    /// Makes the packet `n` bytes longer at its front; the new bytes are zero.
+    fn push_front(&mut self, n: usize) -> Result<(), NoHeadroom>;
+    /// Takes `n` bytes off the packet's front (at most all of them).
+    fn pull_front(&mut self, n: usize);
+    /// Cuts the packet's end so that at most `len` bytes are left.
+    fn truncate(&mut self, len: usize);
+}

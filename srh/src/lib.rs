@@ -1,0 +1,19 @@
+//! IPv6 and Segment Routing headers: one parser, one rewriter, the registry of
+//! SR functions, and the keys that name flows.
+//!
+//! Everything here works on plain bytes and knows no policy, no table and no I/O.
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+pub mod checksum;
+pub mod flow;
+pub mod frame;
+pub mod icmp;
+pub mod parse;
+pub mod rewrite;
+pub mod sid;
+pub mod tcp;
+
+pub use flow::Flow;
+pub use frame::{Frame, NoHeadroom};
+pub use sid::{Function, Locator, Sid};

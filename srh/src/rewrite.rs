@@ -1,0 +1,193 @@
+//! The one rewriter: puts headers on, moves them on, takes them off, in place.
+//!
+//! Every function takes a frame and the [`Packet`] that the parser made of that frame as it
+//! is now; after a rewrite the packet has to be parsed anew if somebody looks at it again.
+
+use std::net::Ipv6Addr;
+
+use crate::frame::{Frame, NoHeadroom};
+use crate::parse::{next_header, Packet, Srh, IPV6_BYTES, SEGMENT_BYTES, SRH_FIXED_BYTES};
+
+/// Most segments that one header of ours has: eight candidates or members of a recovery
+/// chunk, the sender and the VIP.
+pub const MAX_SEGMENTS: usize = 10;
+
+/// Why a packet could not be rewritten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RewriteError {
+    /// See [`NoHeadroom`].
+    #[error(transparent)]
+    NoHeadroom(#[from] NoHeadroom),
+    /// The payload length would not fit in 16 bits.
+    #[error("the packet would be longer than 65,575 bytes")]
+    TooLong,
+    /// The hop limit is used up.
+    #[error("hop limit used up")]
+    HopLimit,
+    /// An advance with no segment left, or a strip without an SRH.
+    #[error("no segment to go to")]
+    NoSegment,
+    /// A segment list that is empty, too short or too long.
+    #[error("a segment list of a length that can't be written")]
+    SegmentCount,
+}
+
+/// Bytes that [`insert`] adds for a list of `segments` addresses, sender and VIP included.
+pub const fn insert_bytes(segments: usize) -> usize {
+    SRH_FIXED_BYTES + SEGMENT_BYTES * segments
+}
+
+/// Bytes that [`encap`] adds for a list of `segments` addresses.
+pub const fn encap_bytes(segments: usize) -> usize {
+    if segments > 1 {
+        IPV6_BYTES + SRH_FIXED_BYTES + SEGMENT_BYTES * (segments - 1)
+    } else {
+        IPV6_BYTES
+    }
+}
+
+/// Lowers the hop limit by one, as every encapsulation and insertion does.
+pub fn decrement_hop_limit(frame: &mut impl Frame) -> Result<(), RewriteError> {
+    let limit = &mut frame.bytes_mut()[7];
+    if *limit <= 1 {
+        return Err(RewriteError::HopLimit);
+    }
+    *limit -= 1;
+    Ok(())
+}
+
+/// Inserts an SRH into the packet (the paper's encoding).
+///
+/// `segments` in the order of the visit: the sender, the nodes, the final destination.
+/// The destination becomes the second; Segments Left counts what comes behind it.
+pub fn insert(
+    frame: &mut impl Frame,
+    packet: &Packet,
+    segments: &[Ipv6Addr],
+) -> Result<(), RewriteError> {
+    if segments.len() < 3 || segments.len() > MAX_SEGMENTS {
+        return Err(RewriteError::SegmentCount);
+    }
+    let added = insert_bytes(segments.len());
+    let payload = payload_len(packet.len + added)?;
+    frame.push_front(added)?;
+    let bytes = frame.bytes_mut();
+    bytes.copy_within(added..added + packet.insert_at, 0);
+    let follows = bytes[packet.insert_announced_at];
+    bytes[packet.insert_announced_at] = next_header::ROUTING;
+    let srh = &mut bytes[packet.insert_at..packet.insert_at + added];
+    write_srh(srh, follows, segments.len() - 2, segments);
+    set_payload_len(bytes, payload);
+    set_dst(bytes, segments[1]);
+    Ok(())
+}
+
+/// Puts the packet into another one (H.Encaps.Red, RFC 8986 section 5.2): from `src` to the
+/// first of `segments`, with an SRH that holds the others only if there are any.
+pub fn encap(
+    frame: &mut impl Frame,
+    packet: &Packet,
+    src: Ipv6Addr,
+    segments: &[Ipv6Addr],
+    flow_label: u32,
+) -> Result<(), RewriteError> {
+    let (&dst, later) = segments.split_first().ok_or(RewriteError::SegmentCount)?;
+    if later.len() > MAX_SEGMENTS {
+        return Err(RewriteError::SegmentCount);
+    }
+    let added = encap_bytes(segments.len());
+    let payload = payload_len(packet.len + added)?;
+    frame.push_front(added)?;
+    let bytes = frame.bytes_mut();
+    let first_word = 6 << 28 | u32::from(packet.traffic_class) << 20 | (flow_label & 0xf_ffff);
+    bytes[..4].copy_from_slice(&first_word.to_be_bytes());
+    set_payload_len(bytes, payload);
+    bytes[7] = OUTER_HOP_LIMIT;
+    bytes[8..24].copy_from_slice(&src.octets());
+    set_dst(bytes, dst);
+    if later.is_empty() {
+        bytes[6] = next_header::IPV6;
+    } else {
+        bytes[6] = next_header::ROUTING;
+        write_srh(
+            &mut bytes[IPV6_BYTES..added],
+            next_header::IPV6,
+            later.len(),
+            later,
+        );
+    }
+    Ok(())
+}
+
+/// Hop limit of the outer header; what is inside keeps its own.
+pub const OUTER_HOP_LIMIT: u8 = 64;
+
+/// What an SRv6 End does (RFC 8986 section 4.1): Segments Left - 1, the destination becomes
+/// the next segment, hop limit - 1. Returns the new destination.
+pub fn advance(frame: &mut impl Frame, packet: &Packet) -> Result<Ipv6Addr, RewriteError> {
+    let srh = packet.srh.as_ref().ok_or(RewriteError::NoSegment)?;
+    let next = srh
+        .segments_left
+        .checked_sub(1)
+        .ok_or(RewriteError::NoSegment)?;
+    let dst = srh
+        .segment(frame.bytes(), usize::from(next))
+        .ok_or(RewriteError::NoSegment)?;
+    decrement_hop_limit(frame)?;
+    let bytes = frame.bytes_mut();
+    bytes[srh.at + 3] = next;
+    set_dst(bytes, dst);
+    Ok(dst)
+}
+
+/// Takes the SRH out and sends the packet to its final destination, which is returned.
+pub fn strip(frame: &mut impl Frame, packet: &Packet) -> Result<Ipv6Addr, RewriteError> {
+    let srh: Srh = packet.srh.ok_or(RewriteError::NoSegment)?;
+    let dst = srh
+        .final_destination(frame.bytes())
+        .ok_or(RewriteError::NoSegment)?;
+    let payload = payload_len(packet.len - srh.len)?;
+    let bytes = frame.bytes_mut();
+    bytes[srh.announced_at] = srh.next_header;
+    set_payload_len(bytes, payload);
+    set_dst(bytes, dst);
+    bytes.copy_within(0..srh.at, srh.len);
+    frame.pull_front(srh.len);
+    Ok(dst)
+}
+
+/// Takes the outer packet off, with all its extension headers. The caller has checked that
+/// the payload is IPv6.
+pub fn decap(frame: &mut impl Frame, packet: &Packet) {
+    frame.truncate(packet.len);
+    frame.pull_front(packet.upper_at);
+}
+
+fn payload_len(total: usize) -> Result<u16, RewriteError> {
+    u16::try_from(total - IPV6_BYTES).map_err(|_| RewriteError::TooLong)
+}
+
+fn set_payload_len(bytes: &mut [u8], payload: u16) {
+    bytes[4..6].copy_from_slice(&payload.to_be_bytes());
+}
+
+fn set_dst(bytes: &mut [u8], dst: Ipv6Addr) {
+    bytes[24..40].copy_from_slice(&dst.octets());
+}
+
+/// Writes an SRH that holds `segments` (order of the visit) and nothing else.
+fn write_srh(srh: &mut [u8], follows: u8, segments_left: usize, segments: &[Ipv6Addr]) {
+    srh[0] = follows;
+    srh[1] = (segments.len() * SEGMENT_BYTES / 8) as u8;
+    srh[2] = 4;
+    srh[3] = segments_left as u8;
+    srh[4] = (segments.len() - 1) as u8;
+    // flags and tag: zero
+    srh[5..8].fill(0);
+    for (slot, segment) in srh[SRH_FIXED_BYTES..]
+        .chunks_exact_mut(SEGMENT_BYTES)
+        .zip(segments.iter().rev())
+    {
+        slot.copy_from_slice(&segment.octets());
+    }
+}
