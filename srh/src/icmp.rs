@@ -6,6 +6,8 @@ use crate::checksum;
 use crate::frame::{Frame, NoHeadroom};
 use crate::parse::{next_header, Icmp, Packet, Upper, IPV6_BYTES};
 
+pub use crate::quote::{quoted_flow, Quoted};
+
 /// No error message is longer than the minimum IPv6 MTU (RFC 4443 section 2.4 c).
 pub const MIN_MTU_BYTES: usize = 1280;
 /// Length of an ICMPv6 head.

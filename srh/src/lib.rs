@@ -10,6 +10,7 @@ pub mod flow;
 pub mod frame;
 pub mod icmp;
 pub mod parse;
+mod quote;
 pub mod rewrite;
 pub mod sid;
 pub mod tcp;
