@@ -8,5 +8,7 @@
 #![deny(missing_docs)]
 
 pub mod counters;
+pub mod drops;
 
 pub use counters::{Counter, Counts};
+pub use drops::DropReason;
