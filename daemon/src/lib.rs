@@ -9,6 +9,8 @@
 
 pub mod counters;
 pub mod drops;
+pub mod rate;
 
 pub use counters::{Counter, Counts};
 pub use drops::DropReason;
+pub use rate::RateLimit;

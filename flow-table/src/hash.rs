@@ -39,6 +39,12 @@ impl FlowHash {
         [scale((self.index >> 32) as u32), scale(self.index as u32)]
     }
 
+    /// A flow label for outer headers (RFC 6438): 20 bits that are the same for all packets of
+    /// the flow and tell little about the hash.
+    pub fn flow_label(self) -> u32 {
+        ((self.index ^ self.tag.rotate_left(32)) >> 44) as u32
+    }
+
     /// What is compared; never 0.
     pub(crate) fn tag(self) -> u64 {
         self.tag
