@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+pub mod carry;
 pub mod checksum;
 pub mod flow;
 pub mod frame;
@@ -15,6 +16,7 @@ pub mod rewrite;
 pub mod sid;
 pub mod tcp;
 
+pub use carry::{Encoding, Segments};
 pub use flow::Flow;
 pub use frame::{Frame, NoHeadroom};
 pub use sid::{Function, Locator, Sid};
