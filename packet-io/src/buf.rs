@@ -45,6 +45,26 @@ impl PacketBuf {
         self.end = self.start + len;
     }
 
+    /// [`PacketBuf::fill`] by something that can fail; then the buffer is left empty.
+    pub fn try_fill<E>(
+        &mut self,
+        write: impl FnOnce(&mut [u8]) -> Result<usize, E>,
+    ) -> Result<(), E> {
+        let mut outcome = Ok(());
+        self.fill(|room| {
+            write(room).unwrap_or_else(|error| {
+                outcome = Err(error);
+                0
+            })
+        });
+        outcome
+    }
+
+    /// How long a packet the buffer can take in.
+    pub fn capacity_bytes(&self) -> usize {
+        self.data.len() - Self::HEADROOM_BYTES
+    }
+
     /// Replaces the content by a copy of `packet`, cut to the buffer's capacity.
     pub fn copy_from(&mut self, packet: &[u8]) {
         self.fill(|room| {
@@ -93,5 +113,49 @@ impl Frame for PacketBuf {
 impl std::fmt::Debug for PacketBuf {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "PacketBuf({} bytes)", self.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filling_keeps_the_headroom_whatever_was_pushed_before() {
+        let mut buf = PacketBuf::from_slice(&[1, 2, 3, 4]);
+        buf.push_front(PacketBuf::HEADROOM_BYTES).unwrap();
+        assert_eq!(buf.push_front(1), Err(NoHeadroom));
+        buf.copy_from(&[5, 6, 7, 8, 9]);
+        assert_eq!(buf.bytes(), [5, 6, 7, 8], "cut to the capacity");
+        assert_eq!(buf.capacity_bytes(), 4);
+        buf.push_front(PacketBuf::HEADROOM_BYTES).unwrap();
+    }
+
+    #[test]
+    fn pushed_bytes_are_zero_even_where_a_packet_was() {
+        let mut buf = PacketBuf::from_slice(&[9; 10]);
+        buf.pull_front(4);
+        buf.push_front(6).unwrap();
+        assert_eq!(buf.bytes(), [0, 0, 0, 0, 0, 0, 9, 9, 9, 9, 9, 9]);
+    }
+
+    #[test]
+    fn pulling_and_truncating_stop_at_the_ends() {
+        let mut buf = PacketBuf::from_slice(&[1, 2, 3]);
+        buf.truncate(7);
+        assert_eq!(buf.len(), 3);
+        buf.truncate(2);
+        assert_eq!(buf.bytes(), [1, 2]);
+        buf.pull_front(5);
+        assert!(buf.is_empty());
+    }
+
+    #[test]
+    fn a_failed_fill_leaves_an_empty_buffer() {
+        let mut buf = PacketBuf::from_slice(&[1, 2, 3]);
+        assert_eq!(buf.try_fill(|_| Err("no")), Err("no"));
+        assert!(buf.is_empty());
+        assert_eq!(buf.try_fill(|room| Ok::<_, ()>(room.len() + 5)), Ok(()));
+        assert_eq!(buf.len(), 3, "never longer than the room");
     }
 }

@@ -1,8 +1,27 @@
-//! Packets in, packets out: the packet buffer, virtual time, and the drivers.
+//! Packets in, packets out: the packet buffer, virtual time, and the drivers that move packets.
+//!
+//! A [`Driver`] receives and transmits batches and never blocks:
+//!
+//! | driver | for |
+//! | --- | --- |
+//! | [`tun::Tun`] | a TUN device: the kernel does routing and neighbours |
+//! | [`memory::MemoryDriver`] | tests and the simulator, without root |
+//! | [`faulty::Faulty`] | around another driver: loses, doubles and reorders, from a seed |
+//!
+//! [`pcap`] writes and reads what tshark and tcpdump read and write. Nothing here knows a protocol.
+#![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod batch;
 mod buf;
+mod driver;
+pub mod faulty;
+pub mod memory;
+pub mod pcap;
 mod time;
+pub mod tun;
 
+pub use batch::Batch;
 pub use buf::PacketBuf;
+pub use driver::Driver;
 pub use time::Instant;
