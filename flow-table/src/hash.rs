@@ -46,7 +46,7 @@ impl FlowHash {
     }
 
     /// What is compared; never 0.
-    pub(crate) fn tag(self) -> u64 {
+    pub fn tag(self) -> u64 {
         self.tag
     }
 }

@@ -54,10 +54,11 @@ pub fn is_right(bytes: &[u8], packet: &Packet) -> bool {
         Some(srh) if srh.segments_left > 0 => srh.final_destination(bytes).unwrap_or(packet.dst),
         _ => packet.dst,
     };
-    over(
-        packet.src,
-        dst,
-        protocol,
-        &bytes[packet.upper_at..packet.len],
-    ) == 0
+    let mut payload = &bytes[packet.upper_at..packet.len];
+    if let Upper::Udp { .. } = packet.upper {
+        // UDP has a length of its own, and that counts (RFC 8200 section 8.1).
+        let len = usize::from(u16::from_be_bytes([payload[4], payload[5]]));
+        payload = payload.get(..len).unwrap_or(payload);
+    }
+    over(packet.src, dst, protocol, payload) == 0
 }

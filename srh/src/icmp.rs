@@ -13,6 +13,8 @@ pub const MIN_MTU_BYTES: usize = 1280;
 /// Length of an ICMPv6 head.
 pub const ICMP_BYTES: usize = 8;
 const HOP_LIMIT: u8 = 64;
+/// RFC 4861 section 4.5.
+const REDIRECT: u8 = 137;
 
 /// An error message to be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,11 +31,11 @@ pub struct Error {
     pub value: u32,
 }
 
-/// May an error be sent about this packet? Not about an error, nor to somebody who isn't one
-/// node (RFC 4443 section 2.4 e).
+/// May an error be sent about this packet? Not about an error or a redirect, nor to somebody
+/// who isn't one node (RFC 4443 section 2.4 e).
 pub fn may_report(packet: &Packet) -> bool {
     let about_error = match packet.upper {
-        Upper::Icmp(icmp) => icmp.is_error(),
+        Upper::Icmp(icmp) => icmp.is_error() || icmp.kind == REDIRECT,
         Upper::LaterFragment(protocol) => protocol == next_header::ICMPV6,
         _ => false,
     };
@@ -43,10 +45,14 @@ pub fn may_report(packet: &Packet) -> bool {
         && !packet.dst.is_multicast()
 }
 
-/// Turns the frame into an error message that quotes it.
+/// Turns the frame into an error message that quotes it. It has been parsed before, so that
+/// its IPv6 header is there.
 pub fn error(frame: &mut impl Frame, error: &Error) -> Result<(), NoHeadroom> {
-    frame.truncate(MIN_MTU_BYTES - IPV6_BYTES - ICMP_BYTES);
-    frame.push_front(IPV6_BYTES + ICMP_BYTES)?;
+    let head = frame.bytes();
+    let quoted = IPV6_BYTES + usize::from(u16::from_be_bytes([head[4], head[5]]));
+    let added = IPV6_BYTES + ICMP_BYTES;
+    frame.push_front(added)?;
+    frame.truncate(MIN_MTU_BYTES.min(added + quoted));
     let bytes = frame.bytes_mut();
     let payload = bytes.len() - IPV6_BYTES;
     write_ipv6(bytes, error.src, error.dst, payload);

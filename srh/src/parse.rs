@@ -383,6 +383,58 @@ pub fn quoted(bytes: &[u8]) -> Result<Packet, ParseError> {
     Walk::new(bytes, Whole::No)?.run()
 }
 
+/// What a Parameter Problem about an SRH is to say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Complaint {
+    /// Who sent the packet.
+    pub src: Ipv6Addr,
+    /// Whose SID it was sent to.
+    pub dst: Ipv6Addr,
+    /// Length of the packet.
+    pub len: usize,
+    /// Offset of the Segments Left field.
+    pub pointer: u32,
+}
+
+/// RFC 8754 section 4.3.1.1 asks for a Parameter Problem, code 0, that points to Segments Left
+/// where that or Last Entry is impossible: what it has to say if `error`, which [`packet`] gave for these
+/// bytes, is one of the two.
+pub fn segments_left_complaint(bytes: &[u8], error: ParseError) -> Option<Complaint> {
+    if !matches!(
+        error,
+        ParseError::SrhLastEntry | ParseError::SrhSegmentsLeft
+    ) {
+        return None;
+    }
+    let mut walk = Walk::new(bytes, Whole::Yes).ok()?;
+    let (src, dst, len) = (walk.packet.src, walk.packet.dst, walk.packet.len);
+    if src.is_unspecified() || src.is_multicast() {
+        return None;
+    }
+    for _ in 0..=MAX_EXTENSION_HEADERS {
+        match walk.next_header {
+            next_header::HOP_BY_HOP | next_header::DESTINATION => walk.step().ok()?,
+            next_header::FRAGMENT => {
+                walk.fragment().ok()?;
+            }
+            next_header::ROUTING => {
+                let at = walk.at;
+                if walk.routing() == Err(error) {
+                    let pointer = (at + 3) as u32;
+                    return Some(Complaint {
+                        src,
+                        dst,
+                        len,
+                        pointer,
+                    });
+                }
+            }
+            _ => return None,
+        }
+    }
+    None
+}
+
 #[derive(Clone, Copy, PartialEq)]
 enum Whole {
     Yes,
@@ -609,9 +661,11 @@ impl<'a> Walk<'a> {
 
     fn tcp(&self) -> Result<Tcp, ParseError> {
         let head: [u8; TCP_BYTES] = self.transport(4).ok_or(ParseError::TcpTruncated)?;
-        let header_len = usize::from(head[12] >> 4) * 4;
+        let mut header_len = usize::from(head[12] >> 4) * 4;
         let there = self.bytes.len() - self.at;
-        if self.whole == Whole::Yes && (header_len < TCP_BYTES || header_len > there) {
+        if self.whole == Whole::No {
+            header_len = header_len.min(there);
+        } else if header_len < TCP_BYTES || header_len > there {
             return Err(ParseError::TcpDataOffset);
         }
         Ok(Tcp {
@@ -621,7 +675,7 @@ impl<'a> Walk<'a> {
             ack: u32::from_be_bytes([head[8], head[9], head[10], head[11]]),
             flags: head[13],
             header_len,
-            data_len: there.saturating_sub(header_len),
+            data_len: there - header_len,
         })
     }
 

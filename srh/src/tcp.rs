@@ -17,7 +17,9 @@ pub fn clamp_mss(frame: &mut impl Frame, packet: &Packet, max_bytes: u16) -> boo
     };
     let bytes = frame.bytes_mut();
     let head = packet.upper_at;
-    let Some(at) = mss_at(&bytes[head + TCP_BYTES..head + tcp.header_len]) else {
+    // Of a quoted segment the options need not be there.
+    let options = bytes.get(head + TCP_BYTES..head + tcp.header_len);
+    let Some(at) = options.and_then(mss_at) else {
         return false;
     };
     let at = head + TCP_BYTES + at;
@@ -61,9 +63,10 @@ fn mss_at(options: &[u8]) -> Option<usize> {
 
 /// An ACK without data that has the numbers, window and options of `packet`: what carries a
 /// function when the packet itself is too long for the header. Written into `out`, whose
-/// content it replaces; the length is returned. `None` if it isn't TCP or `out` is too small.
+/// content it replaces; the length is returned. `None` if it isn't TCP with a whole header, or
+/// `out` is too small.
 pub fn empty_ack(bytes: &[u8], packet: &Packet, out: &mut [u8]) -> Option<usize> {
-    let tcp = packet.tcp()?;
+    let tcp = packet.tcp().filter(|tcp| tcp.header_len >= TCP_BYTES)?;
     let len = IPV6_BYTES + tcp.header_len;
     let out = out.get_mut(..len)?;
     out[..IPV6_BYTES].copy_from_slice(&bytes[..IPV6_BYTES]);

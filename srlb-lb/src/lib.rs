@@ -1,1 +1,5 @@
-//! srlb-lb
+//! The load balancer: hunts new flows, pins the ones that a server took, recovers the rest.
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+pub mod engine;

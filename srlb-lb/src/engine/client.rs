@@ -1,0 +1,263 @@
+//! Packets from clients to a VIP, fresh or sent back by a server: which way they go.
+
+use daemon::DropReason;
+use packet_io::{Instant, PacketBuf};
+use srh::carry;
+use srh::parse::{next_header, Icmp, Packet, Upper};
+use srh::{Encoding, Function, Segments};
+
+use super::order::{self, Order};
+use super::pin::Pin;
+use super::state::{self, Action};
+use super::{client_event, Done, Engine, Event, Outcome, Subject};
+
+/// Why a client packet comes by.
+#[derive(Clone, Copy)]
+pub(super) struct Visit {
+    /// The server that sent it back, if one did.
+    pub back_from: Option<u16>,
+    /// The chunk of the recovery list that has been asked already: with recoverNext.
+    pub asked: Option<u8>,
+}
+
+impl Visit {
+    const FRESH: Visit = Visit {
+        back_from: None,
+        asked: None,
+    };
+}
+
+impl Engine {
+    pub(super) fn from_client(
+        &mut self,
+        now: Instant,
+        frame: &mut PacketBuf,
+        packet: &Packet,
+        vip: usize,
+    ) -> Outcome {
+        self.check_client(packet)?;
+        match packet.upper {
+            Upper::Tcp(_) => {
+                let event = client_event(packet).ok_or(DropReason::UnsupportedProtocol)?;
+                self.client_tcp(now, frame, packet, vip, event)
+            }
+            Upper::Icmp(icmp) if icmp.kind == Icmp::ECHO_REQUEST => self.echo(frame, packet),
+            Upper::Icmp(icmp) if icmp.is_error() => {
+                self.error_for_vip(now, frame, packet, vip, Visit::FRESH)
+            }
+            Upper::Icmp(_) => Err(DropReason::IcmpIgnored),
+            _ => Err(DropReason::UnsupportedProtocol),
+        }
+    }
+
+    /// What a client may send at all.
+    pub(super) fn check_client(&self, packet: &Packet) -> Result<(), DropReason> {
+        if packet.srh.is_some() {
+            return Err(DropReason::RoutingTowardsVip);
+        }
+        if !self.may_be_client(packet.src) {
+            return Err(DropReason::ClientInDomain);
+        }
+        if packet.is_fragment() {
+            return Err(DropReason::Fragment);
+        }
+        Ok(())
+    }
+
+    fn client_tcp(
+        &mut self,
+        now: Instant,
+        frame: &mut PacketBuf,
+        packet: &Packet,
+        vip: usize,
+        event: state::Event,
+    ) -> Outcome {
+        let subject = self.tcp_subject(packet, vip, now)?;
+        self.obey(now, frame, packet, &subject, event, Visit::FRESH)
+    }
+
+    /// The flow of a TCP packet from a client.
+    pub(super) fn tcp_subject(
+        &self,
+        packet: &Packet,
+        vip: usize,
+        now: Instant,
+    ) -> Result<Subject, DropReason> {
+        let flow = packet
+            .flow_from_client(self.pool.vips()[vip].address)
+            .filter(|flow| flow.protocol == next_header::TCP)
+            .ok_or(DropReason::UnsupportedProtocol)?;
+        Ok(self.subject(flow, vip, now))
+    }
+
+    /// Does to a client packet what the state table says.
+    pub(super) fn obey(
+        &mut self,
+        now: Instant,
+        frame: &mut PacketBuf,
+        packet: &Packet,
+        subject: &Subject,
+        event: state::Event,
+        visit: Visit,
+    ) -> Outcome {
+        let (action, next) = state::transition(subject.state(), event);
+        self.take_note(subject, event, (action, next), visit.back_from);
+        let done = self.send(now, frame, packet, subject, action, visit)?;
+        if matches!(done, Done::Forwarded) {
+            self.write(subject, next, None, now);
+        }
+        Ok(done)
+    }
+
+    /// Sends a client packet where `action` says.
+    pub(super) fn send(
+        &mut self,
+        now: Instant,
+        frame: &mut PacketBuf,
+        packet: &Packet,
+        subject: &Subject,
+        action: Action,
+        visit: Visit,
+    ) -> Outcome {
+        let fresh = self.config.encoding;
+        let (encoding, segments, counter) = match (action, subject.pin) {
+            (Action::ToPinned, Some(pin)) => {
+                (pin.encoding(), self.ack_segments(&pin), Event::Steered)
+            }
+            (Action::Hunt, _) => (fresh, self.hunt(now, subject)?, Event::Hunted),
+            (Action::HuntAgain, _) => {
+                let segments = self.hunt_again(subject, visit)?;
+                (fresh, segments, Event::HuntedAgain)
+            }
+            (Action::RecoverNext, _) => {
+                let number = visit
+                    .asked
+                    .checked_add(1)
+                    .ok_or(DropReason::RecoveryEnded)?;
+                let segments = self.recover(subject, number, None)?;
+                (fresh, segments, Event::RecoveredNext)
+            }
+            // Recover and RecoverElsewhere; what concerns server packets alone does not come here
+            _ => (
+                fresh,
+                self.recover(subject, 0, visit.back_from)?,
+                Event::Recovered,
+            ),
+        };
+        let done = self.put_on(now, frame, packet, encoding, &segments, subject)?;
+        if matches!(done, Done::Forwarded) {
+            self.events.add(counter);
+        }
+        Ok(done)
+    }
+
+    /// Adds our header, or tells the client why that can't be done.
+    fn put_on(
+        &mut self,
+        now: Instant,
+        frame: &mut PacketBuf,
+        packet: &Packet,
+        encoding: Encoding,
+        segments: &Segments,
+        subject: &Subject,
+    ) -> Outcome {
+        let added = encoding.overhead_bytes(segments.as_slice().len());
+        if packet.len + added > self.config.fabric_mtu_bytes {
+            return self.packet_too_big(now, frame, packet);
+        }
+        let label = subject.hash.flow_label();
+        let node = self.config.locator;
+        match carry::put_on(frame, packet, node, encoding, segments, label) {
+            Ok(()) => Ok(Done::Forwarded),
+            Err(srh::rewrite::RewriteError::HopLimit) => self.time_exceeded(now, frame, packet),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn ack_segments(&self, pin: &Pin) -> Segments {
+        let server = &self.pool.servers()[usize::from(pin.server())];
+        Segments::one(server.locator.sid(Function::AckStickiness))
+    }
+
+    fn candidates(&self, subject: &Subject) -> Result<Order, DropReason> {
+        let list = self.vip(subject).tables.candidates(self.bucket(subject));
+        if list.is_empty() {
+            return Err(DropReason::NoCandidates);
+        }
+        Ok(Order::of(list))
+    }
+
+    /// The candidates of a new flow. A SYN seen again goes to another candidate first.
+    fn hunt(&mut self, now: Instant, subject: &Subject) -> Result<Segments, DropReason> {
+        let mut order = self.candidates(subject)?;
+        let tag = subject.hash.tag();
+        let again = self.sketch.seen_before(tag, now);
+        if let Some(again) = again {
+            order.rotate(again.times);
+            self.health.strike(again.first, now);
+            self.events.add(Event::Reordered);
+        }
+        order.by_health(&self.health);
+        let list = order.as_slice();
+        if list
+            .iter()
+            .all(|&s| self.health.of(s) != super::Opinion::Alive)
+        {
+            self.events.add(Event::HuntedUnhealthy);
+        }
+        let times = again.map_or(0, |a| a.times);
+        self.sketch.offered(tag, list[0], times, now);
+        Ok(order.offer(&self.pool, &self.health, Function::ConnectForce))
+    }
+
+    /// The candidates of a flow that a server returned.
+    fn hunt_again(&mut self, subject: &Subject, visit: Visit) -> Result<Segments, DropReason> {
+        let mut order = self.candidates(subject)?;
+        if let Some(server) = visit.back_from {
+            order.move_first(server);
+        }
+        order.dead_last(&self.health);
+        Ok(order.offer(&self.pool, &self.health, Function::ConnectFinal))
+    }
+
+    /// A chunk of the recovery list, `last` at its end.
+    fn recover(
+        &self,
+        subject: &Subject,
+        number: u8,
+        last: Option<u16>,
+    ) -> Result<Segments, DropReason> {
+        let vip = self.vip(subject);
+        let bucket = self.bucket(subject);
+        let Some((mut order, last_word)) = order::recovery_chunk(vip, bucket, number) else {
+            return Err(if number == 0 {
+                DropReason::NoCandidates
+            } else {
+                DropReason::RecoveryEnded
+            });
+        };
+        if let Some(server) = last {
+            order.move_last(server);
+        }
+        order.dead_last(&self.health);
+        Ok(order.ask(&self.pool, number, last_word))
+    }
+
+    pub(super) fn take_note(
+        &mut self,
+        subject: &Subject,
+        event: state::Event,
+        said: (Action, state::Next),
+        sender: Option<u16>,
+    ) {
+        if self.tracing {
+            self.note.flow = Some(subject.flow);
+            self.note.event = Some(event);
+            self.note.before = Some(subject.state());
+            self.note.said = Some(said);
+            self.note.pinned = subject.pin.map(|pin| pin.server());
+            self.note.sender = sender;
+            self.note.bucket = Some(self.bucket(subject));
+        }
+    }
+}

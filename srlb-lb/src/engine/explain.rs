@@ -1,0 +1,57 @@
+//! Where a flow would go, and why: the answer to `srlb-lb explain`.
+
+use packet_io::Instant;
+use srh::Flow;
+
+use super::state::{self, State};
+use super::{Engine, Opinion};
+
+/// Everything that decides about one flow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    /// The VIP's name.
+    pub vip: String,
+    /// The flow's bucket.
+    pub bucket: u32,
+    /// Names of the candidates, in hunting order, with this LB's opinion of them.
+    pub candidates: Vec<(String, Opinion)>,
+    /// Names of the recovery list.
+    pub recovery: Vec<String>,
+    /// Does the history reach back far enough for a last word?
+    pub complete: bool,
+    /// State of the entry, its server and how long it lives, in milliseconds.
+    pub entry: Option<(State, String, i32)>,
+    /// What a SYN would meet.
+    pub on_syn: state::Action,
+    /// What any other packet would meet.
+    pub on_other: state::Action,
+}
+
+impl Engine {
+    /// Explains a flow; `None` if there is no such VIP. Nothing changes by it.
+    pub fn explain(&self, flow: Flow, now: Instant) -> Option<Explanation> {
+        let vip = self.pool.vip_at(flow.vip)?;
+        let subject = self.subject(flow, vip, now);
+        let bucket = self.bucket(&subject);
+        let vip = self.vip(&subject);
+        let name = |server: u16| self.pool.servers()[usize::from(server)].name.clone();
+        let candidates = vip.tables.candidates(bucket).iter();
+        Some(Explanation {
+            vip: vip.name.clone(),
+            bucket,
+            candidates: candidates.map(|&s| (name(s), self.health.of(s))).collect(),
+            recovery: vip
+                .tables
+                .recovery(bucket)
+                .iter()
+                .map(|&s| name(s))
+                .collect(),
+            complete: vip.tables.complete(),
+            entry: subject
+                .pin
+                .map(|pin| (pin.state(), name(pin.server()), pin.left_ms(now))),
+            on_syn: state::transition(subject.state(), state::Event::ClientSyn).0,
+            on_other: state::transition(subject.state(), state::Event::ClientOther).0,
+        })
+    }
+}

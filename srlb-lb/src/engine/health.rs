@@ -1,0 +1,261 @@
+//! What this LB has seen of the servers, in-band: one LB's opinion. It orders candidates and
+//! never changes who they are (the paper's footnote 3).
+
+use std::time::Duration;
+
+use packet_io::Instant;
+
+/// SYNs seen again, from different flows, that make a server suspect.
+const STRIKES: u8 = 3;
+/// Echo requests without a reply after which a suspect counts as dead.
+const UNANSWERED: u8 = 3;
+/// How often a suspect is asked.
+pub const PROBE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// An LB's opinion of a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Opinion {
+    /// It answers, or nobody has had reason to doubt it.
+    #[default]
+    Alive,
+    /// SYNs offered to it were seen again: it goes last in hunts, and is asked by echo requests.
+    Suspect,
+    /// It didn't answer those either: its pins are bypassed, it goes last everywhere.
+    Dead,
+}
+
+impl Opinion {
+    /// The name in `status`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Opinion::Alive => "alive",
+            Opinion::Suspect => "suspect",
+            Opinion::Dead => "dead",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Default)]
+struct Record {
+    opinion: Opinion,
+    strikes: u8,
+    unanswered: u8,
+    next_probe: Instant,
+}
+
+/// The opinions of all servers, by their numbers.
+#[derive(Default)]
+pub struct Health {
+    records: Vec<Record>,
+    /// How many are not alive: where there are none, a poll has nothing to do.
+    doubted: usize,
+}
+
+impl Health {
+    /// Makes room for `servers` servers; new ones are alive.
+    pub fn resize(&mut self, servers: usize) {
+        self.records.resize(servers, Record::default());
+    }
+
+    /// The opinion of a server.
+    pub fn of(&self, server: u16) -> Opinion {
+        self.records
+            .get(usize::from(server))
+            .map_or(Opinion::Alive, |r| r.opinion)
+    }
+
+    /// A SYN that was offered to this server first has been seen again, with no answer in between.
+    pub fn strike(&mut self, server: u16, now: Instant) {
+        if let Some(record) = self.records.get_mut(usize::from(server)) {
+            record.strikes = record.strikes.saturating_add(1);
+            if record.strikes >= STRIKES {
+                self.suspect(server, now);
+            }
+        }
+    }
+
+    /// There is a sign that the server is out of reach.
+    pub fn suspect(&mut self, server: u16, now: Instant) {
+        let Some(record) = self.records.get_mut(usize::from(server)) else {
+            return;
+        };
+        if record.opinion == Opinion::Alive {
+            *record = Record {
+                opinion: Opinion::Suspect,
+                strikes: 0,
+                unanswered: 0,
+                next_probe: now,
+            };
+            self.doubted += 1;
+        }
+    }
+
+    /// The server has spoken. True if that is news.
+    pub fn heard(&mut self, server: u16) -> bool {
+        let Some(record) = self.records.get_mut(usize::from(server)) else {
+            return false;
+        };
+        let news = record.opinion != Opinion::Alive;
+        *record = Record::default();
+        self.doubted -= usize::from(news);
+        news
+    }
+
+    /// Which servers are to be asked now. Asking once too often without a reply makes a suspect
+    /// dead.
+    pub fn to_probe(&mut self, now: Instant, mut ask: impl FnMut(u16)) {
+        if self.doubted == 0 {
+            return;
+        }
+        for (server, record) in (0u16..).zip(&mut self.records) {
+            if record.opinion == Opinion::Alive || record.next_probe > now {
+                continue;
+            }
+            if record.unanswered >= UNANSWERED {
+                record.opinion = Opinion::Dead;
+            }
+            record.unanswered = record.unanswered.saturating_add(1);
+            record.next_probe = now + PROBE_INTERVAL;
+            ask(server);
+        }
+    }
+}
+
+/// How many SYNs a sketch remembers.
+const SKETCH_SLOTS: usize = 4_096;
+/// A SYN seen again sooner than this is a duplicate, not a retransmission (RFC 6298: the first
+/// timeout is a second).
+const SOONEST: Duration = Duration::from_millis(300);
+/// A SYN seen again later than this is a new attempt.
+const LATEST: Duration = Duration::from_secs(70);
+
+#[derive(Clone, Copy, Default)]
+struct Seen {
+    tag: u64,
+    at: Instant,
+    first: u16,
+    times: u8,
+}
+
+/// The SYNs seen lately: a fixed number of slots, the newest wins. A flood can make it forget,
+/// and no more than that.
+pub struct SynSketch {
+    slots: Box<[Seen]>,
+}
+
+impl Default for SynSketch {
+    fn default() -> Self {
+        SynSketch {
+            slots: vec![Seen::default(); SKETCH_SLOTS].into(),
+        }
+    }
+}
+
+/// What the sketch says about a SYN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Again {
+    /// How often it has been retransmitted.
+    pub times: u8,
+    /// To whom it was offered first the last time.
+    pub first: u16,
+}
+
+impl SynSketch {
+    fn slot(&mut self, tag: u64) -> &mut Seen {
+        &mut self.slots[(tag >> 32) as usize % SKETCH_SLOTS]
+    }
+
+    /// Has this SYN been seen before, with nothing in between?
+    pub fn seen_before(&mut self, tag: u64, now: Instant) -> Option<Again> {
+        let seen = *self.slot(tag);
+        let ago = now.since(seen.at);
+        (seen.tag == tag && ago >= SOONEST && ago <= LATEST).then_some(Again {
+            times: seen.times.saturating_add(1),
+            first: seen.first,
+        })
+    }
+
+    /// The SYN is offered, to `first` before the others.
+    pub fn offered(&mut self, tag: u64, first: u16, times: u8, now: Instant) {
+        let slot = self.slot(tag);
+        // A duplicate in between must not hide the retransmission that follows.
+        if slot.tag == tag && now.since(slot.at) < SOONEST {
+            return;
+        }
+        *slot = Seen {
+            tag,
+            at: now,
+            first,
+            times,
+        };
+    }
+
+    /// A server has answered for this flow.
+    pub fn answered(&mut self, tag: u64) {
+        let slot = self.slot(tag);
+        if slot.tag == tag {
+            *slot = Seen::default();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn probed(health: &mut Health, at: u64) -> Vec<u16> {
+        let mut asked = Vec::new();
+        health.to_probe(Instant::from_secs(at), |s| asked.push(s));
+        asked
+    }
+
+    #[test]
+    fn three_strikes_make_a_suspect_and_three_silent_probes_a_dead_one() {
+        let mut health = Health::default();
+        health.resize(4);
+        for _ in 0..2 {
+            health.strike(2, Instant::ZERO);
+        }
+        assert_eq!(health.of(2), Opinion::Alive);
+        assert_eq!(probed(&mut health, 0), []);
+        health.strike(2, Instant::ZERO);
+        assert_eq!(health.of(2), Opinion::Suspect);
+        for at in 0..3 {
+            assert_eq!(probed(&mut health, at), [2]);
+            assert_eq!(probed(&mut health, at), []);
+            assert_eq!(health.of(2), Opinion::Suspect);
+        }
+        assert_eq!(probed(&mut health, 3), [2]);
+        assert_eq!(health.of(2), Opinion::Dead);
+        assert!(health.heard(2));
+        assert_eq!(health.of(2), Opinion::Alive);
+        assert_eq!(probed(&mut health, 9), []);
+        assert!(!health.heard(2));
+    }
+
+    #[test]
+    fn an_answer_in_between_takes_the_strikes_back() {
+        let mut health = Health::default();
+        health.resize(1);
+        for _ in 0..10 {
+            health.strike(0, Instant::ZERO);
+            health.heard(0);
+        }
+        assert_eq!(health.of(0), Opinion::Alive);
+    }
+
+    #[test]
+    fn a_syn_seen_again_within_bounds() {
+        let mut sketch = SynSketch::default();
+        let at = Instant::from_millis;
+        assert_eq!(sketch.seen_before(9, at(0)), None);
+        sketch.offered(9, 3, 0, at(0));
+        assert_eq!(sketch.seen_before(9, at(10)), None, "a duplicate");
+        sketch.offered(9, 4, 0, at(10));
+        let again = Again { times: 1, first: 3 };
+        assert_eq!(sketch.seen_before(9, at(1_000)), Some(again));
+        assert_eq!(sketch.seen_before(9, at(100_000)), None, "a new attempt");
+        sketch.answered(9);
+        assert_eq!(sketch.seen_before(9, at(1_000)), None);
+    }
+}

@@ -1,0 +1,370 @@
+//! The LB's protocol engine: packets and time in, verdicts out.
+//!
+//! ```text
+//! frame -> parse -> who is it for? -> state x event -> segment list -> rewrite -> frame
+//! ```
+//!
+//! It reads no clock, opens no socket and draws no randomness: time, packets and the table's
+//! key are handed in. [`state`] is the table of docs/protocol.md, section "LB".
+
+mod client;
+mod events;
+mod explain;
+mod functions;
+mod health;
+mod icmp;
+mod note;
+mod order;
+mod pin;
+mod pool;
+pub mod state;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+use std::net::Ipv6Addr;
+use std::time::Duration;
+
+use daemon::{Counts, DropReason, RateLimit};
+use flow_table::{FlowHash, FlowTable, HashKey, Inserted, Value};
+use ipnet::Ipv6Net;
+use packet_io::{Instant, PacketBuf};
+use srh::parse::{self, Packet};
+use srh::{Encoding, Flow, Frame, Locator};
+
+pub use events::Event;
+pub use explain::Explanation;
+pub use health::Opinion;
+pub use note::Note;
+pub use pool::{Pool, Server, Vip};
+
+use health::{Health, SynSketch};
+use pin::Pin;
+use state::{Next, State};
+
+/// Entries in one cache line.
+const SLOTS: usize = 3;
+
+/// What the engine needs to know about its node.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where our SIDs are.
+    pub locator: Locator,
+    /// How new flows and recoveries are addressed.
+    pub encoding: Encoding,
+    /// MTU between LBs and servers.
+    pub fabric_mtu_bytes: usize,
+    /// Prefixes in which locators lie; those of ourselves and of the pool's servers count always.
+    pub domain: Vec<Ipv6Net>,
+    /// How many flows the table is made for.
+    pub max_flows: usize,
+    /// How long a pinned flow may be silent.
+    pub idle_timeout: Duration,
+    /// Is Packet Too Big sent to clients?
+    pub packet_too_big: bool,
+    /// ICMPv6 messages of our own a second.
+    pub icmp_rate_pps: u32,
+}
+
+impl Config {
+    /// The largest packet of a client that fits the fabric with any header of ours.
+    pub fn client_mtu_bytes(&self) -> usize {
+        self.fabric_mtu_bytes
+            .saturating_sub(self.encoding.longest_header_bytes())
+    }
+}
+
+/// What is to be done with a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Send what is in the buffer now.
+    Transmit,
+    /// Drop it; it has been counted.
+    Drop(DropReason),
+}
+
+/// How a packet leaves the engine, if it isn't dropped.
+enum Done {
+    /// It goes on; state may be written.
+    Forwarded,
+    /// The buffer holds an answer to its sender; state stays as it is.
+    Answered,
+}
+
+type Outcome = Result<Done, DropReason>;
+
+/// A flow that a packet belongs to, with what is known about it.
+struct Subject {
+    flow: Flow,
+    hash: FlowHash,
+    vip: usize,
+    /// The entry; none if its server is no member any more or thought to be dead.
+    pin: Option<Pin>,
+}
+
+impl Subject {
+    fn state(&self) -> State {
+        self.pin.map_or(State::None, |pin| pin.state())
+    }
+
+    fn sender(&self, server: u16) -> state::Sender {
+        match self.pin {
+            Some(pin) if pin.server() == server => state::Sender::Pinned,
+            _ => state::Sender::Other,
+        }
+    }
+}
+
+/// The engine.
+pub struct Engine {
+    config: Config,
+    pool: Pool,
+    flows: FlowTable<Pin, SLOTS>,
+    sketch: SynSketch,
+    health: Health,
+    icmp: RateLimit,
+    drops: Counts<DropReason>,
+    events: Counts<Event>,
+    echo_number: u16,
+    tracing: bool,
+    note: Note,
+}
+
+impl Engine {
+    /// An engine without entries. `key` is the flow table's, random and not shared.
+    pub fn new(config: Config, pool: Pool, key: HashKey) -> Self {
+        let mut health = Health::default();
+        health.resize(pool.servers().len());
+        Engine {
+            flows: FlowTable::new(config.max_flows, key),
+            icmp: RateLimit::new(config.icmp_rate_pps),
+            config,
+            pool,
+            sketch: SynSketch::default(),
+            health,
+            drops: Counts::new(),
+            events: Counts::new(),
+            echo_number: 0,
+            tracing: false,
+            note: Note::default(),
+        }
+    }
+
+    /// Works on one packet in place and says what is to be done with it.
+    pub fn process(&mut self, now: Instant, frame: &mut PacketBuf) -> Verdict {
+        self.events.add(Event::Received);
+        if self.tracing {
+            self.note = Note::default();
+        }
+        match self.route(now, frame) {
+            Ok(_) => {
+                self.events.add(Event::Transmitted);
+                Verdict::Transmit
+            }
+            Err(reason) => {
+                self.drops.add(reason);
+                Verdict::Drop(reason)
+            }
+        }
+    }
+
+    /// The same for a batch; `verdicts` is filled with one for each packet, in order.
+    pub fn process_batch(
+        &mut self,
+        now: Instant,
+        frames: &mut [PacketBuf],
+        verdicts: &mut Vec<Verdict>,
+    ) {
+        verdicts.clear();
+        verdicts.extend(frames.iter_mut().map(|frame| self.process(now, frame)));
+    }
+
+    fn route(&mut self, now: Instant, frame: &mut PacketBuf) -> Outcome {
+        let packet = match parse::packet(frame.bytes()) {
+            Ok(packet) => packet,
+            Err(error) => return self.report_bad_header(now, frame, error),
+        };
+        frame.truncate(packet.len);
+        if self.config.locator.contains(packet.dst) {
+            self.for_our_locator(now, frame, &packet)
+        } else if let Some(vip) = self.pool.vip_at(packet.dst) {
+            self.from_client(now, frame, &packet, vip)
+        } else {
+            Err(DropReason::NotForUs)
+        }
+    }
+
+    /// Time passes: expired entries are taken out, a bounded number at a time, and suspect
+    /// servers are asked. Packets to be sent are appended to `out`. To be called about every
+    /// 100 ms.
+    pub fn poll(&mut self, now: Instant, out: &mut Vec<PacketBuf>) {
+        // The whole table comes round in about a minute.
+        let sets = self.flows.sets().div_ceil(600);
+        self.flows.sweep(sets, now);
+        self.probe_suspects(now, out);
+    }
+
+    /// Takes a new version of the pool. Numbers of servers must be those of before; entries of
+    /// servers that are no member any more are gone.
+    pub fn set_pool(&mut self, pool: Pool) {
+        self.health.resize(pool.servers().len());
+        self.pool = pool;
+        let vips = self.pool.vips();
+        self.flows
+            .retain(|pin| vips.iter().any(|vip| vip.tables.is_member(pin.server())));
+    }
+
+    /// Takes new settings. The flow table keeps its size and its entries.
+    pub fn set_config(&mut self, config: Config) {
+        self.icmp = RateLimit::new(config.icmp_rate_pps);
+        self.config = config;
+    }
+
+    /// The settings in force.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The pool in force.
+    pub fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// Packets dropped so far, by reason.
+    pub fn drops(&self) -> &Counts<DropReason> {
+        &self.drops
+    }
+
+    /// What else has happened so far.
+    pub fn events(&self) -> &Counts<Event> {
+        &self.events
+    }
+
+    /// Entries: steering and not confirmed, steering and confirmed, closing.
+    pub fn flows_by_state(&self, now: Instant) -> [usize; 3] {
+        let mut counts = [0; 3];
+        for pin in self.flows.iter().filter(|pin| !pin.expired(now)) {
+            counts[match pin.state() {
+                State::Steer { confirmed: true } => 1,
+                State::Closing => 2,
+                _ => 0,
+            }] += 1;
+        }
+        counts
+    }
+
+    /// Slots of the flow table, and bytes that it takes.
+    pub fn table_size(&self) -> (usize, usize) {
+        (self.flows.capacity(), self.flows.memory_bytes())
+    }
+
+    /// This LB's opinion of a server.
+    pub fn opinion(&self, server: u16) -> Opinion {
+        self.health.of(server)
+    }
+
+    /// Switches notes on packets on or off.
+    pub fn set_tracing(&mut self, on: bool) {
+        self.tracing = on;
+    }
+
+    /// What happened to the last packet; only while tracing is on.
+    pub fn note(&self) -> &Note {
+        &self.note
+    }
+
+    /// Looks a flow up.
+    fn subject(&self, flow: Flow, vip: usize, now: Instant) -> Subject {
+        let hash = self.flows.hash(&flow);
+        let is_good = |pin: &Pin| {
+            self.pool.vips()[vip].tables.is_member(pin.server())
+                && self.health.of(pin.server()) != Opinion::Dead
+        };
+        Subject {
+            flow,
+            hash,
+            vip,
+            pin: self.flows.get(hash, now).copied().filter(is_good),
+        }
+    }
+
+    fn vip(&self, subject: &Subject) -> &Vip {
+        &self.pool.vips()[subject.vip]
+    }
+
+    fn bucket(&self, subject: &Subject) -> u32 {
+        self.vip(subject).tables.bucket(&subject.flow.key())
+    }
+
+    /// Writes what the state table said. `made_by` is the packet that makes an entry.
+    fn write(&mut self, subject: &Subject, next: Next, made_by: Option<MadeBy>, now: Instant) {
+        let idle = self.config.idle_timeout;
+        match (next, made_by) {
+            (Next::Unchanged, _) => {}
+            (Next::Gone, _) => {
+                self.flows.remove(subject.hash);
+            }
+            (Next::PinUnconfirmed, Some(by)) => {
+                let pin = Pin::unconfirmed(by.server, by.number, by.encoding, now);
+                self.pin(subject, pin, now);
+            }
+            (Next::PinConfirmed, Some(by)) => {
+                let number = subject.pin.map_or(by.number, |pin| pin.number());
+                let pin = Pin::confirmed(by.server, number, by.encoding, idle, now);
+                self.pin(subject, pin, now);
+            }
+            (Next::PinUnconfirmed | Next::PinConfirmed, None) => {
+                unreachable!("only createStickiness makes entries")
+            }
+            (change, _) => {
+                if let Some(pin) = self.flows.get_mut(subject.hash, now) {
+                    match change {
+                        Next::Confirmed => pin.confirm(idle, now),
+                        Next::ResetSeen => pin.reset_seen(now),
+                        _ => pin.close(now),
+                    }
+                }
+            }
+        }
+    }
+
+    fn pin(&mut self, subject: &Subject, pin: Pin, now: Instant) {
+        self.events.add(Event::Pinned);
+        if let Inserted::Evicted(_) = self.flows.insert(subject.hash, pin, now) {
+            self.events.add(Event::Evicted);
+        }
+    }
+
+    /// May `addr` be a client's? Not if it is a SID, a VIP, or no address of one node.
+    fn may_be_client(&self, addr: Ipv6Addr) -> bool {
+        let locator = Locator::of(addr);
+        let in_domain = locator == self.config.locator
+            || self.pool.has_locator(locator)
+            || self.config.domain.iter().any(|net| net.contains(&addr));
+        !in_domain
+            && self.pool.vip_at(addr).is_none()
+            && !addr.is_unspecified()
+            && !addr.is_loopback()
+            && !addr.is_multicast()
+    }
+}
+
+/// The packet that makes an entry.
+#[derive(Clone, Copy)]
+struct MadeBy {
+    server: u16,
+    number: u32,
+    encoding: Encoding,
+}
+
+/// What kind of client packet this is, in the state table's words.
+fn client_event(packet: &Packet) -> Option<state::Event> {
+    let tcp = packet.tcp()?;
+    Some(if tcp.is_syn() {
+        state::Event::ClientSyn
+    } else if tcp.has(srh::parse::Tcp::RST) {
+        state::Event::ClientRst
+    } else {
+        state::Event::ClientOther
+    })
+}

@@ -1,0 +1,209 @@
+//! Segment lists for packets without an entry: who is asked, in which order, with which function.
+
+use srh::{Function, Locator, Segments};
+
+use super::health::{Health, Opinion};
+use super::pool::{Pool, Vip};
+
+/// Servers that one header names at most.
+pub const CHUNK: usize = srh::rewrite::MAX_SEGMENTS - 2;
+
+/// A short list of servers.
+#[derive(Clone, Copy, Debug)]
+pub struct Order {
+    list: [u16; CHUNK],
+    len: usize,
+}
+
+impl Order {
+    /// The first [`CHUNK`] of `servers`, as they come.
+    pub fn of(servers: &[u16]) -> Self {
+        let len = servers.len().min(CHUNK);
+        let mut list = [0; CHUNK];
+        list[..len].copy_from_slice(&servers[..len]);
+        Order { list, len }
+    }
+
+    /// The servers in the order of the visit.
+    pub fn as_slice(&self) -> &[u16] {
+        &self.list[..self.len]
+    }
+
+    fn as_mut_slice(&mut self) -> &mut [u16] {
+        &mut self.list[..self.len]
+    }
+
+    /// Starts `times` places later: a SYN that was lost on its way to the first goes to
+    /// another one first.
+    pub fn rotate(&mut self, times: u8) {
+        if self.len > 0 {
+            let by = usize::from(times) % self.len;
+            self.as_mut_slice().rotate_left(by);
+        }
+    }
+
+    /// Puts `server`, if it is in the list, first.
+    pub fn move_first(&mut self, server: u16) {
+        if let Some(at) = self.as_slice().iter().position(|&s| s == server) {
+            self.list[..=at].rotate_right(1);
+        }
+    }
+
+    /// Puts `server`, if it is in the list, last.
+    pub fn move_last(&mut self, server: u16) {
+        if let Some(at) = self.as_slice().iter().position(|&s| s == server) {
+            self.as_mut_slice()[at..].rotate_left(1);
+        }
+    }
+
+    /// Puts those last of whom `health` thinks worse; among equals the order stays.
+    pub fn by_health(&mut self, health: &Health) {
+        self.as_mut_slice().sort_by_key(|&s| health.of(s) as u8);
+    }
+
+    /// The same, for the dead alone.
+    pub fn dead_last(&mut self, health: &Health) {
+        self.as_mut_slice()
+            .sort_by_key(|&s| health.of(s) == Opinion::Dead);
+    }
+
+    /// Segments that offer a new flow: connectAvail, the last one `force`.
+    ///
+    /// The dead stay in the list, behind the living, and the last of the living may not refuse:
+    /// else a busy server would hand the flow to a dead one, SYN after SYN.
+    pub fn offer(&self, pool: &Pool, health: &Health, force: Function) -> Segments {
+        let living = self
+            .as_slice()
+            .iter()
+            .filter(|&&s| health.of(s) != Opinion::Dead)
+            .count();
+        let must = if living == 0 { self.len } else { living } - 1;
+        self.segments(pool, |i, locator| {
+            locator.sid(if i >= must {
+                force
+            } else {
+                Function::ConnectAvail
+            })
+        })
+    }
+
+    /// Segments that ask for the owner: chunk `number` of a recovery list, with the last word
+    /// at its end if it is the last chunk of a complete list.
+    pub fn ask(&self, pool: &Pool, number: u8, last_word: bool) -> Segments {
+        let last = self.len - 1;
+        self.segments(pool, |i, locator| {
+            if i == last && last_word {
+                locator.sid(Function::RecoverFinal)
+            } else {
+                locator.sid_with(Function::RecoverStickiness, number)
+            }
+        })
+    }
+
+    fn segments(
+        &self,
+        pool: &Pool,
+        sid: impl Fn(usize, Locator) -> std::net::Ipv6Addr,
+    ) -> Segments {
+        let mut segments = Segments::default();
+        for (i, &server) in self.as_slice().iter().enumerate() {
+            segments.push(sid(i, pool.servers()[usize::from(server)].locator));
+        }
+        segments
+    }
+}
+
+/// One chunk of a bucket's recovery list, and whether it is the last one of a list that may
+/// have the last word.
+pub fn recovery_chunk(vip: &Vip, bucket: u32, number: u8) -> Option<(Order, bool)> {
+    let list = vip.tables.recovery(bucket);
+    let chunk = list.chunks(CHUNK).nth(usize::from(number))?;
+    let is_last = usize::from(number) + 1 == list.len().div_ceil(CHUNK);
+    Some((Order::of(chunk), is_last && vip.tables.complete()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::pool::Server;
+    use packet_io::Instant;
+
+    fn pool(servers: u16) -> Pool {
+        let server = |n: u16| Server {
+            name: format!("s{n}"),
+            locator: Locator(0xfd00_005e_0000_0000 + u64::from(n)),
+        };
+        Pool::new(Vec::new(), (0..servers).map(server).collect())
+    }
+
+    fn health(servers: u16, dead: &[u16]) -> Health {
+        let mut health = Health::default();
+        health.resize(servers.into());
+        for &server in dead {
+            health.suspect(server, Instant::ZERO);
+        }
+        for second in 0..4 {
+            health.to_probe(Instant::from_secs(second), |_| ());
+        }
+        health
+    }
+
+    fn names(segments: &Segments) -> Vec<(u64, Function)> {
+        let parts = segments
+            .as_slice()
+            .iter()
+            .map(|&a| srh::Sid::parse(a).unwrap());
+        parts.map(|s| (s.locator.0 & 0xff, s.function)).collect()
+    }
+
+    #[test]
+    fn the_last_candidate_is_forced() {
+        use Function::{ConnectAvail as A, ConnectFinal as X, ConnectForce as F};
+        let (pool, health) = (pool(4), health(4, &[]));
+        let order = Order::of(&[2, 0, 3]);
+        let offer = |force| names(&order.offer(&pool, &health, force));
+        assert_eq!(offer(F), [(2, A), (0, A), (3, F)]);
+        assert_eq!(offer(X), [(2, A), (0, A), (3, X)]);
+        assert_eq!(names(&Order::of(&[1]).offer(&pool, &health, F)), [(1, F)]);
+    }
+
+    #[test]
+    fn the_dead_go_last_and_the_last_of_the_living_may_not_refuse() {
+        use Function::{ConnectAvail as A, ConnectForce as F};
+        let (pool, health) = (pool(4), health(4, &[2, 3]));
+        let mut order = Order::of(&[2, 0, 1]);
+        order.by_health(&health);
+        assert_eq!(
+            names(&order.offer(&pool, &health, F)),
+            [(0, A), (1, F), (2, F)]
+        );
+        let all_dead = Order::of(&[2, 3]);
+        assert_eq!(names(&all_dead.offer(&pool, &health, F)), [(2, A), (3, F)]);
+    }
+
+    #[test]
+    fn moves() {
+        let moved = |change: &dyn Fn(&mut Order)| {
+            let mut order = Order::of(&[5, 6, 7]);
+            change(&mut order);
+            order.as_slice().to_vec()
+        };
+        assert_eq!(moved(&|o| o.rotate(1)), [6, 7, 5]);
+        assert_eq!(moved(&|o| o.rotate(3)), [5, 6, 7]);
+        assert_eq!(moved(&|o| o.move_first(7)), [7, 5, 6]);
+        assert_eq!(moved(&|o| o.move_last(5)), [6, 7, 5]);
+        assert_eq!(moved(&|o| o.move_last(9)), [5, 6, 7]);
+        Order::of(&[]).rotate(1);
+    }
+
+    #[test]
+    fn the_end_of_a_recovery_list_has_the_last_word_only_where_it_may() {
+        use Function::{RecoverFinal as L, RecoverStickiness as R};
+        let pool = pool(4);
+        let order = Order::of(&[1, 2]);
+        assert_eq!(names(&order.ask(&pool, 0, true)), [(1, R), (2, L)]);
+        assert_eq!(names(&order.ask(&pool, 1, false)), [(1, R), (2, R)]);
+        let last = order.ask(&pool, 1, false).as_slice()[1];
+        assert_eq!(srh::Sid::parse(last).unwrap().arg, 1);
+    }
+}

@@ -1,0 +1,78 @@
+//! The pool as the packet path sees it: VIPs with their tables, servers by number.
+
+use std::collections::HashMap;
+use std::net::Ipv6Addr;
+
+use consistent_hash::VipTables;
+use srh::Locator;
+
+/// A server, under a number that it keeps as long as the process lives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// Its name in the pool's file.
+    pub name: String,
+    /// Where its SIDs are.
+    pub locator: Locator,
+}
+
+/// One service.
+#[derive(Clone, Debug)]
+pub struct Vip {
+    /// Its name in the pool's file.
+    pub name: String,
+    /// Its virtual address.
+    pub address: Ipv6Addr,
+    /// Who serves it.
+    pub tables: VipTables,
+}
+
+/// Everything that the pool's file says, ready for look-ups.
+#[derive(Clone, Debug, Default)]
+pub struct Pool {
+    vips: Vec<Vip>,
+    servers: Vec<Server>,
+    by_locator: HashMap<Locator, u16>,
+}
+
+impl Pool {
+    /// Puts a pool together. The numbers in the tables are indices into `servers`.
+    pub fn new(mut vips: Vec<Vip>, servers: Vec<Server>) -> Self {
+        vips.sort_by_key(|vip| vip.address);
+        let by_locator = (0u16..)
+            .zip(&servers)
+            .map(|(number, server)| (server.locator, number))
+            .collect();
+        Pool {
+            vips,
+            servers,
+            by_locator,
+        }
+    }
+
+    /// The services, by address.
+    pub fn vips(&self) -> &[Vip] {
+        &self.vips
+    }
+
+    /// All servers that this process has known, removed ones included.
+    pub fn servers(&self) -> &[Server] {
+        &self.servers
+    }
+
+    /// The number of the service with this address.
+    pub fn vip_at(&self, address: Ipv6Addr) -> Option<usize> {
+        self.vips
+            .binary_search_by_key(&address, |vip| vip.address)
+            .ok()
+    }
+
+    /// The server with this locator.
+    pub fn server_at(&self, locator: Locator) -> Option<u16> {
+        self.by_locator.get(&locator).copied()
+    }
+
+    /// Is there a server with this locator?
+    pub fn has_locator(&self, locator: Locator) -> bool {
+        self.by_locator.contains_key(&locator)
+    }
+}
