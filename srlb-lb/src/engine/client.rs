@@ -130,10 +130,8 @@ impl Engine {
                 (fresh, segments, Event::HuntedAgain)
             }
             (Action::RecoverNext, _) => {
-                let number = visit
-                    .asked
-                    .checked_add(1)
-                    .ok_or(DropReason::RecoveryEnded)?;
+                let asked = visit.asked.unwrap_or(0);
+                let number = asked.checked_add(1).ok_or(DropReason::RecoveryEnded)?;
                 let segments = self.recover(subject, number, None)?;
                 (fresh, segments, Event::RecoveredNext)
             }

@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn moves() {
-        let moved = |change: &dyn Fn(&mut Order)| {
+        let moved = |change: &dyn Fn(&mut Order)| -> Vec<u16> {
             let mut order = Order::of(&[5, 6, 7]);
             change(&mut order);
             order.as_slice().to_vec()
