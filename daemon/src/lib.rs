@@ -7,9 +7,12 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+pub mod config;
 pub mod counters;
 pub mod drops;
+pub mod exit;
 pub mod rate;
+pub mod run;
 
 pub use counters::{Counter, Counts};
 pub use drops::DropReason;
