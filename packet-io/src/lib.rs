@@ -9,7 +9,7 @@
 //! | [`faulty::Faulty`] | around another driver: loses, doubles and reorders, from a seed |
 //!
 //! [`pcap`] writes and reads what tshark and tcpdump read and write. Nothing here knows a protocol.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 #![deny(missing_docs)]
 
 mod batch;

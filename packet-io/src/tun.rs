@@ -8,6 +8,8 @@
 //! no link-local one, and sends nothing by itself as far as the kernel can be told so.
 
 mod error;
+#[allow(unsafe_code)]
+mod flags;
 mod host;
 
 pub use error::TunError;

@@ -1,6 +1,6 @@
 //! What surrounds a TUN device on the host: its name, the driver, and IPv6's settings.
 
-use super::TunError;
+use super::{flags, TunError};
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
@@ -13,6 +13,19 @@ const DEVICES: &str = "/proc/thread-self/net/dev";
 /// How often, and after what pause, a name that is taken is asked for again.
 const TRIES: usize = 20;
 const PAUSE: Duration = Duration::from_millis(50);
+/// What keeps the kernel from sending on the device by itself.
+const QUIET: [(&str, &str); 5] = [
+    // Older MLD does not report the end of a membership that was never reported (next line).
+    ("force_mld_version", "1"),
+    // A router is a member of groups and says so. Whether packets are forwarded depends on
+    // all/forwarding and force_forwarding alone; and without IFF_MULTICAST (below) the device stays no
+    // member when somebody writes all/forwarding.
+    ("forwarding", "0"),
+    // no link-local address: nothing has a source to send from
+    ("addr_gen_mode", "1"),
+    ("accept_ra", "0"),
+    ("router_solicitations", "0"),
+];
 
 /// Is `name` one that means itself? The kernel would fill in a number for `%d`.
 pub(super) fn check_name(name: &str) -> Result<(), TunError> {
@@ -73,15 +86,12 @@ pub(super) fn prepare_ipv6(name: &str) -> Result<(), TunError> {
         }
         Ok(()) => {}
     }
-    // 1: no link-local address, so that nothing has a source to send from. What can't be set here (a container with
-    // /proc/sys read-only) costs a few packets that the engines drop and count, so it is no error.
-    for (key, value) in [
-        ("addr_gen_mode", "1"),
-        ("accept_ra", "0"),
-        ("router_solicitations", "0"),
-    ] {
+    // What can't be set here (a container with /proc/sys read-only) costs a few packets that the
+    // engines drop and count, so it is no error.
+    for (key, value) in QUIET {
         let _ = write_if_other(&setting(name, key), value);
     }
+    let _ = flags::clear_multicast(name);
     Ok(())
 }
 
