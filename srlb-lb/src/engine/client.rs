@@ -28,7 +28,7 @@ impl Visit {
 }
 
 impl Engine {
-    pub(super) fn from_client(
+    pub(super) fn client_packet(
         &mut self,
         now: Instant,
         frame: &mut PacketBuf,

@@ -25,7 +25,7 @@ impl Engine {
         }
         match sid.function {
             Function::CreateStickiness | Function::RemoveStickiness => {
-                self.from_server(now, frame, packet, sid.function)
+                self.server_packet(now, frame, packet, sid.function)
             }
             Function::ReturnFlow | Function::RecoverNext => {
                 self.back_from_server(now, frame, packet, sid)
@@ -54,7 +54,7 @@ impl Engine {
     }
 
     /// createStickiness and removeStickiness: a server's packet on its way to the client.
-    fn from_server(
+    fn server_packet(
         &mut self,
         now: Instant,
         frame: &mut PacketBuf,

@@ -103,7 +103,7 @@ impl Health {
 
     /// Which servers are to be asked now. Asking once too often without a reply makes a suspect
     /// dead.
-    pub fn to_probe(&mut self, now: Instant, mut ask: impl FnMut(u16)) {
+    pub fn ask_suspects(&mut self, now: Instant, mut ask: impl FnMut(u16)) {
         if self.doubted == 0 {
             return;
         }
@@ -205,7 +205,7 @@ mod tests {
 
     fn probed(health: &mut Health, at: u64) -> Vec<u16> {
         let mut asked = Vec::new();
-        health.to_probe(Instant::from_secs(at), |s| asked.push(s));
+        health.ask_suspects(Instant::from_secs(at), |s| asked.push(s));
         asked
     }
 

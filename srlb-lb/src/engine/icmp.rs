@@ -45,7 +45,7 @@ impl Engine {
     pub(super) fn probe_suspects(&mut self, now: Instant, out: &mut Vec<PacketBuf>) {
         let (pool, events, number) = (&self.pool, &mut self.events, &mut self.echo_number);
         let src = self.config.locator.node();
-        self.health.to_probe(now, |server| {
+        self.health.ask_suspects(now, |server| {
             let dst = pool.servers()[usize::from(server)].locator.node();
             *number = number.wrapping_add(1);
             let request = icmp::echo_request(src, dst, ECHO_IDENTIFIER, *number);

@@ -188,7 +188,7 @@ impl Engine {
         if self.config.locator.contains(packet.dst) {
             self.for_our_locator(now, frame, &packet)
         } else if let Some(vip) = self.pool.vip_at(packet.dst) {
-            self.from_client(now, frame, &packet, vip)
+            self.client_packet(now, frame, &packet, vip)
         } else {
             Err(DropReason::NotForUs)
         }

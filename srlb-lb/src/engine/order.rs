@@ -132,6 +132,7 @@ mod tests {
         let server = |n: u16| Server {
             name: format!("s{n}"),
             locator: Locator(0xfd00_005e_0000_0000 + u64::from(n)),
+            listed: true,
         };
         Pool::new(Vec::new(), (0..servers).map(server).collect())
     }
@@ -143,7 +144,7 @@ mod tests {
             health.suspect(server, Instant::ZERO);
         }
         for second in 0..4 {
-            health.to_probe(Instant::from_secs(second), |_| ());
+            health.ask_suspects(Instant::from_secs(second), |_| ());
         }
         health
     }

@@ -13,6 +13,8 @@ pub struct Server {
     pub name: String,
     /// Where its SIDs are.
     pub locator: Locator,
+    /// Does the pool's file still name it? Else its locator may be another one's by now.
+    pub listed: bool,
 }
 
 /// One service.
@@ -40,6 +42,7 @@ impl Pool {
         vips.sort_by_key(|vip| vip.address);
         let by_locator = (0u16..)
             .zip(&servers)
+            .filter(|(_, server)| server.listed)
             .map(|(number, server)| (server.locator, number))
             .collect();
         Pool {

@@ -1,0 +1,246 @@
+//! `lb.toml`: what one LB instance is, and what of it the engine needs.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use daemon::config::{self, ConfigErrors, Document};
+use ipnet::Ipv6Net;
+use serde::Deserialize;
+use srh::icmp::MIN_MTU_BYTES;
+use srh::{Encoding, Locator};
+
+use crate::engine;
+use crate::pool::file::{self, PoolFile};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LbFile {
+    name: String,
+    locator: String,
+    pool: PathBuf,
+    #[serde(default)]
+    encoding: EncodingName,
+    domain_interfaces: Vec<String>,
+    #[serde(default)]
+    domain: Vec<String>,
+    #[serde(default = "default_mtu")]
+    fabric_mtu_bytes: u16,
+    #[serde(default = "default_tun")]
+    tun: String,
+    #[serde(default = "default_socket")]
+    control_socket: PathBuf,
+    #[serde(default)]
+    flows: Flows,
+    #[serde(default)]
+    icmp: Icmp,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum EncodingName {
+    #[default]
+    Encap,
+    Insert,
+}
+
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Flows {
+    max: usize,
+    idle_timeout_s: u64,
+}
+
+impl Default for Flows {
+    fn default() -> Self {
+        Flows {
+            max: 1 << 20,
+            idle_timeout_s: 3_600,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Icmp {
+    packet_too_big: bool,
+    rate_pps: u32,
+}
+
+impl Default for Icmp {
+    fn default() -> Self {
+        Icmp {
+            packet_too_big: true,
+            rate_pps: 100,
+        }
+    }
+}
+
+fn default_mtu() -> u16 {
+    1_500
+}
+
+fn default_tun() -> String {
+    "srlb-lb0".into()
+}
+
+fn default_socket() -> PathBuf {
+    DEFAULT_SOCKET.into()
+}
+
+/// Where an LB listens for its own command line unless its file says otherwise.
+pub const DEFAULT_SOCKET: &str = "/run/srlb/lb.sock";
+/// The most flows that a table is made for: 64 million.
+const MAX_FLOWS: usize = 1 << 26;
+/// A flow entry's clock holds 24 days.
+const MAX_IDLE_S: u64 = 20 * 86_400;
+
+/// A valid `lb.toml` with its pool.
+#[derive(Debug)]
+pub struct Settings {
+    /// The instance's name.
+    pub name: String,
+    /// Where its SIDs are.
+    pub locator: Locator,
+    /// Interfaces from which packets for locators are accepted.
+    pub domain_interfaces: Vec<String>,
+    /// Prefixes in which locators lie, as far as the file names them.
+    pub domain: Vec<Ipv6Net>,
+    /// The TUN device.
+    pub tun: String,
+    /// MTU of the fabric, and of the TUN device.
+    pub fabric_mtu_bytes: u16,
+    /// The control socket's path.
+    pub control_socket: PathBuf,
+    /// Where the pool's file is.
+    pub pool_path: PathBuf,
+    /// What the pool's file says.
+    pub pool: PoolFile,
+    /// What the engine needs.
+    pub engine: engine::Config,
+}
+
+impl Settings {
+    /// Reads `lb.toml` and the pool that it names. All problems of both files are reported.
+    pub fn load(path: &Path) -> Result<Self, ConfigErrors> {
+        let document = config::load::<LbFile>(path)?;
+        let pool_path = document.resolve(&document.value.pool);
+        match (check(&document), file::load(&pool_path)) {
+            (Ok(lb), Ok(pool)) => Settings::put_together(&document, lb, pool_path, pool),
+            (Ok(_), Err(errors)) | (Err(errors), Ok(_)) => Err(errors),
+            (Err(lb), Err(pool)) => {
+                let all = lb.into_list().into_iter().chain(pool.into_list());
+                Err(ConfigErrors::none_or(all.collect()).unwrap_err())
+            }
+        }
+    }
+
+    fn put_together(
+        document: &Document<LbFile>,
+        engine: engine::Config,
+        pool_path: PathBuf,
+        pool: PoolFile,
+    ) -> Result<Self, ConfigErrors> {
+        let file = &document.value;
+        let mut check = document.check();
+        if let Some(server) = pool.servers().find(|s| s.locator == engine.locator) {
+            check.problem(
+                "locator",
+                format!(
+                    "{} is the locator of server \"{}\" too",
+                    engine.locator, server.name
+                ),
+                "a locator of its own for every node",
+            );
+        }
+        check.finish()?;
+        Ok(Settings {
+            name: file.name.clone(),
+            locator: engine.locator,
+            domain_interfaces: file.domain_interfaces.clone(),
+            domain: engine.domain.clone(),
+            tun: file.tun.clone(),
+            fabric_mtu_bytes: file.fabric_mtu_bytes,
+            control_socket: document.resolve(&file.control_socket),
+            pool_path,
+            pool,
+            engine,
+        })
+    }
+
+    /// What an operator should know although nothing is wrong.
+    pub fn advice(&self) -> Vec<String> {
+        let mut advice = Vec::new();
+        if let [interface] = self.domain_interfaces.as_slice() {
+            advice.push(format!(
+                "if {interface} is this host's only interface, nothing here can tell packets of the domain \
+                 from outside ones: the edge router must drop what comes from outside for locators"
+            ));
+        }
+        if !self.pool.is_complete() {
+            advice.push(format!(
+                "{}: the history does not reach back to generation 1: packets that nobody owns are dropped, not reset",
+                self.pool_path.display()
+            ));
+        }
+        advice
+    }
+
+    /// One line about sizes, which both daemons print at start.
+    pub fn sizes(&self) -> String {
+        let encoding = self.engine.encoding;
+        format!(
+            "encoding {}: {} B on a new flow, {} B on a pinned one, at most {} B; fabric MTU {} B, client packets up to {} B, MSS {} B",
+            encoding.name(),
+            encoding.overhead_bytes(self.pool.choices()),
+            encoding.overhead_bytes(1),
+            encoding.longest_header_bytes(),
+            self.fabric_mtu_bytes,
+            self.engine.client_mtu_bytes(),
+            self.engine.client_mtu_bytes().saturating_sub(60),
+        )
+    }
+}
+
+/// Looks at what the values mean.
+fn check(document: &Document<LbFile>) -> Result<engine::Config, ConfigErrors> {
+    let file = &document.value;
+    let mut check = document.check();
+    check.name("name", &file.name);
+    let locator = check.locator("locator", &file.locator);
+    check.devices("domain_interfaces", &file.domain_interfaces);
+    let prefix = |(i, text): (usize, &String)| check.prefix(&format!("domain[{i}]"), text);
+    let domain: Vec<Ipv6Net> = file.domain.iter().enumerate().filter_map(prefix).collect();
+    check.device("tun", &file.tun, 0);
+    let encoding = match file.encoding {
+        EncodingName::Encap => Encoding::Encap,
+        EncodingName::Insert => Encoding::Insert,
+    };
+    let least = MIN_MTU_BYTES + encoding.longest_header_bytes();
+    check.require(
+        usize::from(file.fabric_mtu_bytes) >= least,
+        "fabric_mtu_bytes",
+        format!("{} is too small", file.fabric_mtu_bytes),
+        format!(
+            "at least {least}: 1280 and the longest header in encoding {}",
+            encoding.name()
+        ),
+    );
+    check.within("flows.max", file.flows.max, 1_000, MAX_FLOWS);
+    check.within(
+        "flows.idle_timeout_s",
+        file.flows.idle_timeout_s,
+        75,
+        MAX_IDLE_S,
+    );
+    check.finish()?;
+    Ok(engine::Config {
+        locator: locator.unwrap_or_default(),
+        encoding,
+        fabric_mtu_bytes: usize::from(file.fabric_mtu_bytes),
+        domain,
+        max_flows: file.flows.max,
+        idle_timeout: Duration::from_secs(file.flows.idle_timeout_s),
+        packet_too_big: file.icmp.packet_too_big,
+        icmp_rate_pps: file.icmp.rate_pps,
+    })
+}

@@ -1,0 +1,5 @@
+//! The pool: its file, its changes, and the tables that the engine takes from it.
+
+pub mod edit;
+pub mod file;
+pub mod view;
