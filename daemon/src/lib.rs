@@ -8,11 +8,13 @@
 #![deny(missing_docs)]
 
 pub mod config;
+pub mod control;
 pub mod counters;
 pub mod drops;
 pub mod exit;
 pub mod rate;
 pub mod run;
+pub mod trace;
 
 pub use counters::{Counter, Counts};
 pub use drops::DropReason;

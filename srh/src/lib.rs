@@ -7,6 +7,7 @@
 
 pub mod carry;
 pub mod checksum;
+pub mod describe;
 pub mod flow;
 pub mod frame;
 pub mod icmp;
@@ -17,6 +18,7 @@ pub mod sid;
 pub mod tcp;
 
 pub use carry::{Encoding, Segments};
+pub use describe::Describe;
 pub use flow::Flow;
 pub use frame::{Frame, NoHeadroom};
 pub use sid::{Function, Locator, Sid};
