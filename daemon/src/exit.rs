@@ -30,6 +30,16 @@ impl From<Exit> for ExitCode {
 #[error("{0}")]
 pub struct UsageError(pub String);
 
+/// Prints a line to standard output. Where nobody reads any more (`status | head`) it returns from the
+/// function with the error, which ends the program without a word: `println!` would panic.
+#[macro_export]
+macro_rules! say {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        writeln!(std::io::stdout(), $($text)*)?
+    }};
+}
+
 /// Runs a program: what goes wrong is said on standard error, and told by the exit code.
 pub fn main(program: &str, run: impl FnOnce() -> anyhow::Result<()>) -> ExitCode {
     let Err(error) = run() else {

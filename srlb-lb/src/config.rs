@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use daemon::config::{self, ConfigErrors, Document};
+use daemon::config::{self, ConfigError, ConfigErrors, Document};
 use ipnet::Ipv6Net;
 use serde::Deserialize;
 use srh::icmp::MIN_MTU_BYTES;
@@ -165,6 +165,32 @@ impl Settings {
             pool,
             engine,
         })
+    }
+
+    /// May a running instance take `new` on? What is built into devices, sockets and tables stays as
+    /// long as the process.
+    pub fn may_become(&self, new: &Settings, path: &Path) -> Result<(), ConfigErrors> {
+        let rows = [
+            ("name", self.name != new.name),
+            ("locator", self.locator != new.locator),
+            ("tun", self.tun != new.tun),
+            (
+                "fabric_mtu_bytes",
+                self.fabric_mtu_bytes != new.fabric_mtu_bytes,
+            ),
+            ("control_socket", self.control_socket != new.control_socket),
+            ("flows.max", self.engine.max_flows != new.engine.max_flows),
+        ];
+        let changed = rows.iter().filter(|(_, changed)| *changed);
+        let errors = changed.map(|(key, _)| ConfigError {
+            key: (*key).to_owned(),
+            ..ConfigError::of_file(
+                path,
+                "cannot change while the daemon runs",
+                "the value that it was started with, or a restart",
+            )
+        });
+        ConfigErrors::none_or(errors.collect())
     }
 
     /// What an operator should know although nothing is wrong.

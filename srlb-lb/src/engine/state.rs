@@ -74,6 +74,24 @@ pub enum Action {
     DropLoser,
 }
 
+impl Action {
+    /// For `explain` and `trace`.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Action::Hunt => "hunts: is offered to the candidates",
+            Action::HuntAgain => {
+                "hunts again: is offered to the candidates, the last may not return it"
+            }
+            Action::Recover => "recovers: goes along the recovery list",
+            Action::RecoverElsewhere => "recovers: goes along the recovery list, the sender last",
+            Action::RecoverNext => "recovers: goes along the next chunk of the recovery list",
+            Action::ToPinned => "goes to the server of the entry",
+            Action::ToClient => "goes on to the client",
+            Action::DropLoser => "is dropped: its sender lost the race for this flow",
+        }
+    }
+}
+
 /// What becomes of the entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Next {

@@ -196,6 +196,19 @@ impl PoolFile {
             .map(|g| (g.number, g.state.name()))
     }
 
+    /// Who serves a VIP in a generation: server and weight; none for those that drain.
+    pub fn members(&self, number: u64, vip: &str) -> Vec<(&str, Option<u32>)> {
+        let Some(generation) = self.raw.generation.iter().find(|g| g.number == number) else {
+            return Vec::new();
+        };
+        let members = generation.members.get(vip).into_iter().flatten();
+        let drains = generation.drain.get(vip).into_iter().flatten();
+        members
+            .map(|(name, weight)| (name.as_str(), Some(*weight)))
+            .chain(drains.map(|name| (name.as_str(), None)))
+            .collect()
+    }
+
     /// Does the history reach back as far as any flow does?
     pub fn is_complete(&self) -> bool {
         let used = self

@@ -1,0 +1,301 @@
+//! The daemon: one thread, one event loop around the engine.
+
+mod host;
+mod status;
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context;
+use daemon::control::{ConnId, Control, ControlEvent, Request};
+use daemon::run::{Clock, Signal, Signals};
+use daemon::trace::{TraceFilter, Tracers};
+use flow_table::HashKey;
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token};
+use packet_io::tun::Tun;
+use packet_io::{Batch, Driver, Instant, PacketBuf};
+use serde::Deserialize;
+use serde_json::{json, Value};
+use srh::{Describe, Flow, Frame};
+
+use crate::config::Settings;
+use crate::engine::{Engine, Verdict};
+use crate::pool::view::{tables, Registry};
+
+const TUN: Token = Token(0);
+const SIGNALS: Token = Token(1);
+const CONTROL: Token = Token(2);
+/// How often the engine is told that time passes.
+const TICK: Duration = Duration::from_millis(100);
+/// Batches taken in before signals and the control socket get a turn.
+const BATCHES_A_TURN: usize = 64;
+
+/// Runs the load balancer until it is told to stop.
+pub fn run(config: &Path) -> anyhow::Result<()> {
+    let settings = Settings::load(config)?;
+    let mut daemon = Daemon::start(config, settings)?;
+    let served = daemon.serve();
+    let cleaned = daemon.host.remove();
+    served.and(cleaned)
+}
+
+struct Daemon {
+    config: PathBuf,
+    settings: Settings,
+    registry: Registry,
+    engine: Engine,
+    tun: Tun,
+    host: host::Host,
+    poll: Poll,
+    signals: Signals,
+    control: Control,
+    clock: Clock,
+    next_tick: Instant,
+    tracers: Tracers,
+    last_reload_error: Option<String>,
+}
+
+impl Daemon {
+    fn start(config: &Path, settings: Settings) -> anyhow::Result<Self> {
+        let poll = Poll::new().context("making an event loop")?;
+        // First of all: a second instance must not touch what the first one has installed.
+        let control = Control::bind(&settings.control_socket, poll.registry(), CONTROL)?;
+        let signals = Signals::new(poll.registry(), SIGNALS).context("taking over signals")?;
+        let tun = Tun::create(&settings.tun, settings.fabric_mtu_bytes)?;
+        let fd = tun.raw_fd().context("the TUN device has no descriptor")?;
+        poll.registry()
+            .register(&mut SourceFd(&fd), TUN, Interest::READABLE)
+            .context("watching the TUN device")?;
+        let mut registry = Registry::default();
+        let pool = tables(&settings.pool, &mut registry)?;
+        let engine = Engine::new(settings.engine.clone(), pool, random_key()?);
+        let host = host::Host::install(&settings)?;
+        eprintln!("srlb-lb: {} serves; {}", settings.name, settings.sizes());
+        for line in settings.advice() {
+            eprintln!("srlb-lb: note: {line}");
+        }
+        Ok(Daemon {
+            config: config.to_owned(),
+            settings,
+            registry,
+            engine,
+            tun,
+            host,
+            poll,
+            signals,
+            control,
+            clock: Clock::start(),
+            next_tick: Instant::ZERO,
+            tracers: Tracers::default(),
+            last_reload_error: None,
+        })
+    }
+
+    fn serve(&mut self) -> anyhow::Result<()> {
+        let mut events = Events::with_capacity(128);
+        let capacity = usize::from(self.settings.fabric_mtu_bytes);
+        let mut batch = Batch::new(Batch::PACKETS, capacity);
+        let mut verdicts = Vec::with_capacity(Batch::PACKETS);
+        let mut more = false;
+        loop {
+            let sleep = if more {
+                Duration::ZERO
+            } else {
+                self.clock.sleep_until(Some(self.next_tick), TICK)
+            };
+            match self.poll.poll(&mut events, Some(sleep)) {
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+                polled => polled.context("waiting for events")?,
+            }
+            self.clock.tick();
+            if more || events.iter().any(|event| event.token() == TUN) {
+                more = self.packets(&mut batch, &mut verdicts)?;
+            }
+            self.tick()?;
+            self.requests(&events);
+            for signal in self.signals.pending() {
+                match signal {
+                    Signal::Stop => return Ok(()),
+                    Signal::Reload => drop(self.reload()),
+                }
+            }
+        }
+    }
+
+    /// Works on what the TUN device has, for one turn; true if there may be more.
+    fn packets(&mut self, batch: &mut Batch, verdicts: &mut Vec<Verdict>) -> anyhow::Result<bool> {
+        for _ in 0..BATCHES_A_TURN {
+            if batch.receive(&mut self.tun)? == 0 {
+                return Ok(false);
+            }
+            let now = self.clock.tick();
+            if self.tracers.are_any() {
+                self.traced_batch(batch.packets_mut(), verdicts, now);
+            } else {
+                self.engine
+                    .process_batch(now, batch.packets_mut(), verdicts);
+            }
+            for (packet, verdict) in batch.packets().iter().zip(verdicts.iter()) {
+                if *verdict == Verdict::Transmit {
+                    self.tun.transmit(std::slice::from_ref(packet))?;
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// The same packet by packet, shown to those who watch.
+    fn traced_batch(
+        &mut self,
+        frames: &mut [PacketBuf],
+        verdicts: &mut Vec<Verdict>,
+        now: Instant,
+    ) {
+        verdicts.clear();
+        for frame in frames {
+            let arrived = Describe(frame.bytes()).to_string();
+            let verdict = self.engine.process(now, frame);
+            verdicts.push(verdict);
+            let (note, pool) = (*self.engine.note(), self.engine.pool());
+            let name = |n: Option<u16>| n.map(|n| pool.servers()[usize::from(n)].name.clone());
+            let line = || {
+                json!({
+                    "time_s": now.micros() as f64 / 1e6,
+                    "flow": note.flow.map(|f| f.to_string()),
+                    "in": arrived,
+                    "event": note.event.map(|e| format!("{e:?}")),
+                    "before": note.before.map(|s| format!("{s:?}")),
+                    "pinned": name(note.pinned),
+                    "sender": name(note.sender),
+                    "bucket": note.bucket,
+                    "action": note.said.map(|(action, _)| action.words()),
+                    "entry": note.said.map(|(_, next)| format!("{next:?}")),
+                    "dropped": match verdict {
+                        Verdict::Drop(reason) => Some(reason.text()),
+                        Verdict::Transmit => None,
+                    },
+                    "out": match verdict {
+                        Verdict::Drop(_) => None,
+                        Verdict::Transmit => Some(Describe(frame.bytes()).to_string()),
+                    },
+                })
+            };
+            self.tracers
+                .show(&mut self.control, note.flow.as_ref(), line);
+        }
+        self.engine.set_tracing(self.tracers.are_any());
+    }
+
+    fn tick(&mut self) -> anyhow::Result<()> {
+        let now = self.clock.now();
+        if now < self.next_tick {
+            return Ok(());
+        }
+        self.next_tick = now + TICK;
+        let mut out = Vec::new();
+        self.engine.poll(now, &mut out);
+        self.tun.transmit(&out)?;
+        Ok(())
+    }
+
+    fn requests(&mut self, events: &Events) {
+        let registry = self.poll.registry();
+        for event in self.control.poll_events(events, registry) {
+            match event {
+                ControlEvent::Left(conn) => self.tracers.remove(conn),
+                ControlEvent::Request(conn, request) => match self.answer(conn, &request) {
+                    Ok(Some(value)) => drop(self.control.send(conn, &value)),
+                    Ok(None) => {}
+                    Err(message) => drop(self.control.refuse(conn, &message)),
+                },
+            }
+        }
+        self.engine.set_tracing(self.tracers.are_any());
+    }
+
+    fn answer(&mut self, conn: ConnId, request: &Request) -> Result<Option<Value>, String> {
+        let now = self.clock.now();
+        match request.cmd.as_str() {
+            "status" => {
+                let mut status = status::engine(&self.engine, &self.settings, now);
+                status["uptime_s"] = json!(now.millis() / 1_000);
+                status["last_reload_error"] = json!(self.last_reload_error);
+                status["host"] = self.host.status();
+                Ok(Some(status))
+            }
+            "explain" => {
+                let asked: Endpoints = request.args()?;
+                let vip = asked.vip;
+                status::explain(&self.engine, asked.flow(), now)
+                    .map(Some)
+                    .ok_or_else(|| format!("{vip} is no VIP of this pool"))
+            }
+            "trace" => {
+                self.tracers.add(conn, request.args::<TraceFilter>()?);
+                Ok(None)
+            }
+            "reload" => self.reload().map(|()| Some(json!({ "reloaded": true }))),
+            other => Err(format!(
+                "unknown command \"{other}\"; there are status, explain, trace, reload"
+            )),
+        }
+    }
+
+    /// Reads the configuration again; what is wrong with it is said, and the one in force stays.
+    fn reload(&mut self) -> Result<(), String> {
+        let result = self.take_new_settings().map_err(|e| format!("{e:#}"));
+        match &result {
+            Ok(()) => eprintln!("srlb-lb: reloaded; {}", self.settings.sizes()),
+            Err(error) => eprintln!("srlb-lb: not reloaded, all stays as it was:\n{error}"),
+        }
+        self.last_reload_error = result.as_ref().err().cloned();
+        result
+    }
+
+    fn take_new_settings(&mut self) -> anyhow::Result<()> {
+        let settings = Settings::load(&self.config)?;
+        self.settings.may_become(&settings, &self.config)?;
+        let mut registry = self.registry.clone();
+        let pool = tables(&settings.pool, &mut registry)?;
+        self.host.change(&settings)?;
+        self.registry = registry;
+        self.engine.set_config(settings.engine.clone());
+        self.engine.set_pool(pool);
+        self.settings = settings;
+        Ok(())
+    }
+}
+
+/// The arguments of `explain`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Endpoints {
+    client: std::net::Ipv6Addr,
+    client_port: u16,
+    vip: std::net::Ipv6Addr,
+    vip_port: u16,
+}
+
+impl Endpoints {
+    fn flow(&self) -> Flow {
+        Flow {
+            protocol: srh::parse::next_header::TCP,
+            client: self.client,
+            client_port: self.client_port,
+            vip: self.vip,
+            vip_port: self.vip_port,
+        }
+    }
+}
+
+/// A key for the flow table that nobody else knows.
+fn random_key() -> anyhow::Result<HashKey> {
+    let mut key = [0; 16];
+    File::open("/dev/urandom")
+        .and_then(|mut file| file.read_exact(&mut key))
+        .context("reading /dev/urandom")?;
+    Ok(HashKey(key))
+}

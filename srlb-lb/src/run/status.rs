@@ -1,0 +1,102 @@
+//! What `status` and `explain` answer.
+
+use daemon::{Counter, DropReason};
+use packet_io::Instant;
+use serde_json::{json, Map, Value};
+use srh::Flow;
+
+use crate::config::Settings;
+use crate::engine::{Engine, Event};
+
+/// State, flows and counters of the engine, with the instance's settings.
+pub(super) fn engine(engine: &Engine, settings: &Settings, now: Instant) -> Value {
+    let [unconfirmed, confirmed, closing] = engine.flows_by_state(now);
+    let (slots, memory_bytes) = engine.table_size();
+    json!({
+        "name": settings.name,
+        "locator": settings.locator.to_string(),
+        "encoding": settings.engine.encoding.name(),
+        "sizes": settings.sizes(),
+        "pool": pool(settings),
+        "flows": {
+            "confirmed": confirmed,
+            "unconfirmed": unconfirmed,
+            "closing": closing,
+            "slots": slots,
+            "memory_bytes": memory_bytes,
+        },
+        "servers": servers(engine),
+        "events": engine.events().to_json(),
+        "drops": engine.drops().to_json(),
+        "texts": texts(),
+    })
+}
+
+fn pool(settings: &Settings) -> Value {
+    let number = |wanted| {
+        let mut all = settings.pool.generations();
+        all.find(|(_, state)| *state == wanted).map(|(n, _)| n)
+    };
+    json!({
+        "path": settings.pool_path,
+        "active": number("active"),
+        "staged": number("staged"),
+        "complete": settings.pool.is_complete(),
+        "choices": settings.pool.choices(),
+        "buckets": settings.pool.buckets(),
+    })
+}
+
+fn servers(engine: &Engine) -> Vec<Value> {
+    let pool = engine.pool();
+    let listed = (0u16..).zip(pool.servers()).filter(|(_, s)| s.listed);
+    listed
+        .map(|(number, server)| {
+            let vips = pool
+                .vips()
+                .iter()
+                .filter(|vip| vip.tables.is_member(number));
+            json!({
+                "name": server.name,
+                "locator": server.locator.to_string(),
+                "member_of": vips.map(|vip| vip.name.as_str()).collect::<Vec<_>>(),
+                "opinion": engine.opinion(number).name(),
+            })
+        })
+        .collect()
+}
+
+/// What each counter's name means.
+fn texts() -> Map<String, Value> {
+    fn of<K: Counter>() -> impl Iterator<Item = (String, Value)> {
+        K::ALL
+            .iter()
+            .map(|k| (k.name().to_owned(), k.text().into()))
+    }
+    of::<Event>().chain(of::<DropReason>()).collect()
+}
+
+/// Where a flow goes, and why; `None` if there is no such VIP.
+pub(super) fn explain(engine: &Engine, flow: Flow, now: Instant) -> Option<Value> {
+    let e = engine.explain(flow, now)?;
+    let vip = engine.pool().vips().iter().find(|v| v.name == e.vip)?;
+    let candidates = e
+        .candidates
+        .iter()
+        .map(|(name, opinion)| json!({ "server": name, "opinion": opinion.name() }));
+    let entry = e.entry.map(|(state, server, left_ms)| {
+        json!({ "state": format!("{state:?}"), "server": server, "left_ms": left_ms })
+    });
+    Some(json!({
+        "flow": flow.to_string(),
+        "vip": e.vip,
+        "bucket": e.bucket,
+        "buckets": vip.tables.buckets(),
+        "candidates": candidates.collect::<Vec<_>>(),
+        "recovery": e.recovery,
+        "complete": e.complete,
+        "entry": entry,
+        "on_syn": e.on_syn.words(),
+        "on_other": e.on_other.words(),
+    }))
+}
