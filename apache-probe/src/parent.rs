@@ -18,39 +18,41 @@ const CHILDREN_ASKED: usize = 8;
 pub(crate) fn find(board: &Board, given_pid: Option<u32>) -> Result<Option<Process>, Error> {
     let mut search = Search {
         board,
-        denied: None,
+        denied: Vec::new(),
     };
-    if let Some(parent) = given_pid.filter(|&pid| search.owns_board(pid)) {
-        return Ok(Process::running(parent));
-    }
-    let mut has_children_here = false;
-    for child in board.pids().take(CHILDREN_ASKED) {
-        if !search.owns_board(child) {
-            continue;
-        }
-        has_children_here = true;
-        if let Some(parent) = proc::parent_of(child).filter(|&pid| search.owns_board(pid)) {
-            return Ok(Process::running(parent));
-        }
-    }
-    let parent = if has_children_here {
-        None // orphans: their parent is init now
-    } else {
-        search.among_all()
-    };
-    match (parent, search.denied) {
-        (None, Some(denied)) => Err(denied),
-        (parent, _) => Ok(parent),
+    match search.parent(given_pid) {
+        Some(parent) => Ok(Process::running(parent)),
+        None => search.why_none().map_or(Ok(None), Err),
     }
 }
 
 struct Search<'a> {
     board: &'a Board,
-    /// That a process could not be looked into matters only if the parent is not found.
-    denied: Option<Error>,
+    /// Processes that we may not look into. Even root meets some; they matter only if one may be the parent.
+    denied: Vec<u32>,
 }
 
 impl Search<'_> {
+    fn parent(&mut self, given_pid: Option<u32>) -> Option<u32> {
+        if let Some(parent) = given_pid.filter(|&pid| self.owns_board(pid)) {
+            return Some(parent);
+        }
+        let mut has_children_here = false;
+        for child in self.board.pids().take(CHILDREN_ASKED) {
+            if !self.owns_board(child) {
+                continue;
+            }
+            has_children_here = true;
+            if let Some(parent) = proc::parent_of(child).filter(|&pid| self.owns_board(pid)) {
+                return Some(parent);
+            }
+        }
+        if has_children_here {
+            return None; // orphans: their parent is init now
+        }
+        self.among_all()
+    }
+
     /// Whether the process has the board mapped for writing.
     fn owns_board(&mut self, pid: u32) -> bool {
         match MapsEntry::of(pid) {
@@ -61,8 +63,7 @@ impl Search<'_> {
             }),
             Err(error) => {
                 if error.kind() == io::ErrorKind::PermissionDenied {
-                    let path = PathBuf::from(format!("/proc/{pid}/maps"));
-                    self.denied = Some(Error::access(&path, "read", &error));
+                    self.denied.push(pid);
                 }
                 false
             }
@@ -70,12 +71,33 @@ impl Search<'_> {
     }
 
     /// No child is known here by the pid on the board: before the first child starts, or in another pid namespace.
-    fn among_all(&mut self) -> Option<Process> {
+    fn among_all(&mut self) -> Option<u32> {
         let children: HashSet<u32> = self.board.pids().collect();
         proc::all_pids()
             .into_iter()
             .filter(|&pid| self.owns_board(pid))
             .find(|&pid| proc::own_pid_of(pid).is_none_or(|own| !children.contains(&own)))
-            .and_then(Process::running)
     }
+
+    /// Why "no parent" may not mean "killed": a process with the name of Apache's children that we may not look into, or no child
+    /// yet, so that nothing proves that Apache ever got going.
+    fn why_none(&self) -> Option<Error> {
+        let mut pids = self.board.pids().peekable();
+        if pids.peek().is_none() {
+            return Some(Error::NotReady {
+                path: self.board.path().to_path_buf(),
+            });
+        }
+        let names: HashSet<String> = pids.filter_map(proc::name_of).collect();
+        let suspect = self
+            .denied
+            .iter()
+            .find(|&&pid| proc::name_of(pid).is_some_and(|name| names.contains(&name)))?;
+        let denied = io::Error::from(io::ErrorKind::PermissionDenied);
+        Some(Error::access(&maps_path(*suspect), "read", &denied))
+    }
+}
+
+fn maps_path(pid: u32) -> PathBuf {
+    PathBuf::from(format!("/proc/{pid}/maps"))
 }
