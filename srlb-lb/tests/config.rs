@@ -1,0 +1,270 @@
+//! Wrong configurations: each is refused with file, key and what is expected.
+
+use std::fs;
+use std::path::Path;
+
+use srlb_lb::config::Settings;
+use tempfile::TempDir;
+
+const LB: &str = r#"
+name = "lb1"
+locator = "fd00:1b:1::/64"
+pool = "pool.toml"
+domain_interfaces = ["eth0"]
+"#;
+
+const POOL: &str = r#"
+cluster_key = "000102030405060708090a0b0c0d0e0f"
+[[server]]
+name = "s1"
+locator = "fd00:5e:1::/64"
+[[server]]
+name = "s2"
+locator = "fd00:5e:2::/64"
+[[vip]]
+name = "web"
+address = "2001:db8:80::1"
+[[generation]]
+number = 1
+state = "active"
+[generation.members.web]
+s1 = 1
+s2 = 1
+"#;
+
+fn load(lb: &str, pool: &str) -> Result<Settings, String> {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("lb.toml"), lb).unwrap();
+    fs::write(folder.path().join("pool.toml"), pool).unwrap();
+    Settings::load(&folder.path().join("lb.toml")).map_err(|errors| errors.to_string())
+}
+
+/// Replaces a line of a good file, and looks for words in the complaint.
+fn refused(what: &str, lb: &str, pool: &str, words: &[&str]) {
+    let text = load(lb, pool).expect_err(what);
+    for word in words {
+        assert!(text.contains(word), "{what}: no \"{word}\" in: {text}");
+    }
+}
+
+#[test]
+fn a_good_configuration_is_taken_with_its_defaults() {
+    let settings = load(LB, POOL).unwrap();
+    assert_eq!(settings.tun, "srlb-lb0");
+    assert_eq!(settings.fabric_mtu_bytes, 1_500);
+    assert_eq!(settings.engine.client_mtu_bytes(), 1_340);
+    assert_eq!(settings.pool.choices(), 2);
+    assert_eq!(settings.pool.buckets(), 65_537);
+    assert!(settings.pool.is_complete());
+    assert!(settings
+        .sizes()
+        .contains("64 B on a new flow, 40 B on a pinned one"));
+    assert!(settings.advice()[0].contains("edge router"));
+}
+
+#[test]
+fn every_wrong_lb_toml_is_refused() {
+    let rows: &[(&str, &str, &str, &[&str])] = &[
+        (
+            "unknown key",
+            "name =",
+            "nmae =",
+            &["lb.toml", "nmae", "did you mean name?"],
+        ),
+        (
+            "no /64",
+            "1b:1::/64",
+            "1b::/48",
+            &["locator", "is not a /64"],
+        ),
+        (
+            "not a prefix",
+            "fd00:1b:1::/64",
+            "here",
+            &["locator", "not an IPv6 prefix"],
+        ),
+        (
+            "no interface",
+            "[\"eth0\"]",
+            "[]",
+            &["domain_interfaces", "empty"],
+        ),
+        (
+            "missing pool",
+            "pool.toml",
+            "gone.toml",
+            &["gone.toml", "no such file"],
+        ),
+        (
+            "a name that is none",
+            "\"lb1\"",
+            "\"l b\"",
+            &["name", "cannot be a name"],
+        ),
+        (
+            "a server's locator",
+            "1b:1::/64",
+            "5e:2::/64",
+            &["locator", "server \"s2\""],
+        ),
+        (
+            "small MTU",
+            "name =",
+            "fabric_mtu_bytes = 1400\nname =",
+            &["fabric_mtu_bytes", "at least 1440"],
+        ),
+        (
+            "small MTU, insert",
+            "name =",
+            "encoding = \"insert\"\nfabric_mtu_bytes = 1440\nname =",
+            &["fabric_mtu_bytes", "at least 1448"],
+        ),
+        (
+            "encoding",
+            "name =",
+            "encoding = \"gre\"\nname =",
+            &["encoding"],
+        ),
+        (
+            "long device name",
+            "name =",
+            "tun = \"a-very-long-device\"\nname =",
+            &["tun", "network device"],
+        ),
+    ];
+    for (what, from, to, words) in rows {
+        let lb = LB.replacen(from, to, 1);
+        assert_ne!(lb, LB, "{what}");
+        refused(what, &lb, POOL, words);
+    }
+    let flows = format!("{LB}[flows]\nmax = 10\nidle_timeout_s = 5\n");
+    refused(
+        "flows",
+        &flows,
+        POOL,
+        &["flows.max", "flows.idle_timeout_s", "out of range"],
+    );
+}
+
+#[test]
+fn every_wrong_pool_is_refused() {
+    let rows: &[(&str, &str, &str, &[&str])] = &[
+        ("key", "000102", "zz0102", &["cluster_key", "32 hex digits"]),
+        (
+            "buckets",
+            "[[server]]",
+            "buckets = 65540\n[[server]]",
+            &["pool.toml", "buckets", "65540", "prime or a power of two"],
+        ),
+        (
+            "choices",
+            "[[server]]",
+            "choices = 9\n[[server]]",
+            &["choices", "from 1 to 8"],
+        ),
+        (
+            "duplicate server",
+            "\"s2\"",
+            "\"s1\"",
+            &["server[1].name", "listed twice"],
+        ),
+        (
+            "overlapping locators",
+            "5e:2::",
+            "5e:1::",
+            &["server[1].locator", "overlaps"],
+        ),
+        (
+            "VIP in a locator",
+            "2001:db8:80::1",
+            "fd00:5e:2::1",
+            &["vip[0].address", "locator of server \"s2\""],
+        ),
+        (
+            "VIP without servers",
+            "s1 = 1\ns2 = 1",
+            "",
+            &["generation[0].members", "no server"],
+        ),
+        (
+            "weights of 0",
+            "s1 = 1\ns2 = 1",
+            "s1 = 0\ns2 = 0",
+            &["no server"],
+        ),
+        (
+            "a server nobody knows",
+            "s2 = 1",
+            "s9 = 1",
+            &["no server \"s9\""],
+        ),
+        (
+            "a VIP nobody knows",
+            "members.web",
+            "members.wab",
+            &["no VIP \"wab\""],
+        ),
+        (
+            "no active one",
+            "\"active\"",
+            "\"kept\"",
+            &["generation", "0 generations are active"],
+        ),
+        ("an unknown state", "\"active\"", "\"alive\"", &["state"]),
+        (
+            "an IPv4 VIP",
+            "2001:db8:80::1",
+            "192.0.2.1",
+            &["vip[0].address", "not an IPv6 address"],
+        ),
+        (
+            "a multicast VIP",
+            "2001:db8:80::1",
+            "ff02::1",
+            &["vip[0].address", "multicast"],
+        ),
+    ];
+    for (what, from, to, words) in rows {
+        let pool = POOL.replacen(from, to, 1);
+        assert_ne!(pool, POOL, "{what}");
+        refused(what, LB, &pool, words);
+    }
+}
+
+#[test]
+fn problems_of_both_files_are_reported_together() {
+    let lb = LB.replace("1b:1::/64", "1b::/48");
+    let pool = POOL.replace("000102", "zz0102");
+    refused("both", &lb, &pool, &["is not a /64", "32 hex digits"]);
+}
+
+#[test]
+fn a_history_that_begins_late_is_taken_and_mentioned() {
+    let pool = POOL.replace("number = 1", "number = 5");
+    let settings = load(LB, &pool).unwrap();
+    assert!(!settings.pool.is_complete());
+    assert!(settings
+        .advice()
+        .iter()
+        .any(|line| line.contains("does not reach back")));
+    let told = pool
+        .replace("[[vip]]", "[[vip]]")
+        .replace("cluster_key", "forgotten = 4\ncluster_key");
+    assert!(load(LB, &told).unwrap().pool.is_complete());
+}
+
+#[test]
+fn what_cannot_change_while_it_runs_is_named() {
+    let old = load(LB, POOL).unwrap();
+    let new = load(&LB.replace("lb1", "lb2"), POOL).unwrap();
+    let text = old
+        .may_become(&new, Path::new("lb.toml"))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        text.contains("name: cannot change while the daemon runs"),
+        "{text}"
+    );
+    let pool_only = load(LB, &POOL.replace("s2 = 1", "s2 = 3")).unwrap();
+    old.may_become(&pool_only, Path::new("lb.toml")).unwrap();
+}
