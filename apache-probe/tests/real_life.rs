@@ -107,14 +107,25 @@ fn stop_and_start() {
     }
 }
 
-/// While it runs down after a graceful stop, Apache refuses connections but its board is still there.
+/// While it runs down after a graceful stop, Apache takes no connections but its board is still there.
 #[test]
 fn graceful_stop_ends_as_stopped() {
     skip_without_apache!();
-    let mut apache = Apache::named("event", THREADED);
+    let mut apache = Apache::named("prefork", PREFORK);
     let mut watcher = watch(Target::score_board_file(apache.score_board_file()));
-    let _held = apache.half_request();
+    let held = apache.half_request();
+    wait_until("a busy worker", || {
+        watcher
+            .board()
+            .is_some_and(|board| board.counts().busy == 1)
+    });
     apache.signal("WINCH");
+    wait_until("the end of all idle workers", || {
+        assert_eq!(watcher.check(), Event::Unchanged);
+        let counts = watcher.board().expect("still there").counts();
+        counts.idle == 0 && counts.busy == 1
+    });
+    drop(held);
     apache.reap();
     assert_eq!(next_event(&mut watcher), Event::Stopped);
 }

@@ -131,7 +131,7 @@ impl Apache {
              Listen [::1]:{}\nServerName localhost\nUser www-data\nGroup www-data\n\
              LoadModule mpm_{mpm}_module {MODULES}/mod_mpm_{mpm}.so\n\
              LoadModule authz_core_module {MODULES}/mod_authz_core.so\n\
-             AcceptFilter http none\nKeepAlive On\nKeepAliveTimeout 60\nTimeout 60\nGracefulShutdownTimeout 5\n{}",
+             AcceptFilter http none\nKeepAlive On\nKeepAliveTimeout 60\nTimeout 60\nGracefulShutdownTimeout 10\n{}",
             self.pid_file().display(),
             self.port,
             config.limits,
