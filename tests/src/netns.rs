@@ -64,17 +64,6 @@ impl Netns {
         // `ip netns exec` becomes the program: the child is the program itself.
         Ok(Running { child })
     }
-
-    /// A cable: interface `name` here, interface `peer_name` there, both up.
-    pub fn connect(&self, name: &str, peer: &Netns, peer_name: &str) -> Result<(), String> {
-        self.ip(&format!(
-            "link add {name} type veth peer name {peer_name} netns {}",
-            peer.name
-        ))?;
-        self.ip(&format!("link set {name} up"))?;
-        peer.ip(&format!("link set {peer_name} up"))?;
-        Ok(())
-    }
 }
 
 impl Drop for Netns {

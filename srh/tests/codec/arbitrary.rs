@@ -69,7 +69,13 @@ fn use_it(bytes: &[u8], p: &Packet) {
 }
 
 fn any_bytes(bytes: &[u8]) {
-    if let Ok(p) = parse::packet(bytes) {
+    let parsed = parse::packet(bytes);
+    if let Err(error) = parsed {
+        if let Some(complaint) = parse::segments_left_complaint(bytes, error) {
+            assert!((complaint.pointer as usize) < complaint.len && complaint.len <= bytes.len());
+        }
+    }
+    if let Ok(p) = parsed {
         inside(bytes, &p);
         use_it(bytes, &p);
         // Whoever takes a packet whole takes it as a quotation, and sees the same.

@@ -1,6 +1,9 @@
 //! Rows of description, bytes and what the parser makes of them.
 
-use srh::parse::{next_header as nh, packet, Fragment, Icmp, Packet, Tcp, Upper};
+use srh::parse::{
+    next_header as nh, packet, segments_left_complaint, Fragment, Icmp, Packet, ParseError, Tcp,
+    Upper,
+};
 
 use crate::build::*;
 
@@ -390,6 +393,79 @@ fn flags_tell_the_two_first_packets_of_a_handshake() {
             (tcp.is_syn(), tcp.is_syn_ack()),
             (syn, syn_ack),
             "{flags:#x}"
+        );
+    }
+}
+
+/// An error that isn't about Segments Left or Last Entry asks for no Parameter Problem.
+#[test]
+fn a_parameter_problem_points_to_segments_left() {
+    let list = [vip(), addr("fd00:5e:1::1000")];
+    let mut last_entry = srh(nh::TCP, 1, &list, &[]);
+    last_entry[4] = 5;
+    let segments_left = srh(nh::TCP, 4, &list, &[]);
+    let truncated = srh(nh::TCP, 1, &list, &[])[..32].to_vec();
+    let pad = options(nh::ROUTING, 0);
+    let atomic = fragment(nh::ROUTING, 0, false);
+    for (what, first, parts, expected) in [
+        (
+            "Last Entry",
+            nh::ROUTING,
+            vec![&last_entry[..]],
+            Some(40 + 3),
+        ),
+        (
+            "Segments Left",
+            nh::ROUTING,
+            vec![&segments_left],
+            Some(40 + 3),
+        ),
+        (
+            "behind Hop-by-Hop Options",
+            nh::HOP_BY_HOP,
+            vec![&pad, &segments_left],
+            Some(48 + 3),
+        ),
+        (
+            "behind Destination Options",
+            nh::DESTINATION,
+            vec![&pad, &last_entry],
+            Some(48 + 3),
+        ),
+        (
+            "behind a Fragment header",
+            nh::FRAGMENT,
+            vec![&atomic, &last_entry],
+            Some(48 + 3),
+        ),
+        ("truncated", nh::ROUTING, vec![&truncated], None),
+    ] {
+        let mut bytes = to_vip(first, &concat(&[&concat(&parts), &syn()]));
+        if expected.is_none() {
+            // The SRH's own length goes past the end.
+            bytes = to_vip(first, &concat(&parts));
+        }
+        let error = packet(&bytes).unwrap_err();
+        let complaint = segments_left_complaint(&bytes, error);
+        assert_eq!(complaint.map(|c| c.pointer), expected, "{what}");
+        if let Some(complaint) = complaint {
+            assert_eq!(
+                (complaint.src, complaint.dst, complaint.len),
+                (client(), vip(), bytes.len()),
+                "{what}"
+            );
+        }
+    }
+}
+
+#[test]
+fn nobody_complains_to_a_group_or_to_nobody() {
+    let wrong = concat(&[&srh(nh::TCP, 4, &[vip()], &[]), &syn()]);
+    for src in [addr("ff02::1"), addr("::")] {
+        let bytes = ipv6(src, vip(), nh::ROUTING, &wrong);
+        assert_eq!(
+            segments_left_complaint(&bytes, ParseError::SrhSegmentsLeft),
+            None
         );
     }
 }
