@@ -26,7 +26,7 @@ use crate::parent;
 use crate::proc::Process;
 use crate::snapshot::Snapshot;
 
-/// After a refusal the look is repeated at every so-manieth check only: it may read a whole board or all of `/proc`.
+/// After a refusal this many checks don't look: a look may read a whole board or all of `/proc`.
 const CHECKS_BETWEEN_REFUSALS: u32 = 10;
 
 /// What happened since the last [`Watcher::check`].
@@ -349,8 +349,12 @@ impl Watched {
         }
     }
 
-    /// For anonymous memory, whose name cannot tell: an Apache that stops has no children left on the board, a killed one has.
+    /// Whether the parent, which is dead, went without cleaning up. A clean stop unlinks the name; anonymous memory has none, but a clean stop
+    /// leaves no children on it.
     fn died_unclean(&self) -> bool {
-        self.name.is_none() && self.board.pids().next().is_some()
+        match self.name {
+            Some(_) => self.is_still_there(),
+            None => self.board.pids().next().is_some(),
+        }
     }
 }

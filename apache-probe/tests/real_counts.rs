@@ -123,6 +123,23 @@ fn prefork_keepalive_is_busy() {
     });
 }
 
+/// More connections than workers: every worker busy, also those that Apache starts on the way.
+#[test]
+fn a_saturated_apache_is_all_busy() {
+    skip_without_apache!();
+    for (mpm, limits, workers) in [("prefork", PREFORK, 12), ("event", THREADED, 32)] {
+        let apache = Apache::named(mpm, limits);
+        let watcher = watch(Target::score_board_file(apache.score_board_file()));
+        let board = watcher.board().expect("up");
+        let _held: Vec<TcpStream> = (0..workers + 6).map(|_| apache.half_request()).collect();
+        wait_counts(board, "all busy", |counts| counts.busy == workers);
+        assert_eq!(board.counts().idle, 0);
+        if mpm == "event" {
+            wait_counts(board, "processes full", |counts| counts.not_accepting == 4);
+        }
+    }
+}
+
 /// APR's object names, for paths that are spelled in every way. The oracle is the Apache that makes the object.
 #[test]
 fn object_names_are_aprs() {

@@ -200,6 +200,23 @@ fn anonymous_board_through_its_life() {
     }
 }
 
+/// Only the pid file is known, but the board has a name all the same.
+#[test]
+fn killed_parent_of_a_named_board_by_pid_file() {
+    skip_without_apache!();
+    let mut apache = Apache::named("prefork", PREFORK);
+    let mut watcher = watch(Target::pid_file(apache.pid_file()));
+    apache.kill_parent();
+    assert_eq!(next_event(&mut watcher), Event::Killed);
+    assert_eq!(watcher.check(), Event::Unchanged);
+    apache.kill_orphans();
+    apache.start();
+    assert_eq!(next_event(&mut watcher), Event::Restarted);
+    wait_up(&mut watcher);
+    apache.stop();
+    assert_eq!(next_event(&mut watcher), Event::Stopped);
+}
+
 /// By pid there is no way back after a stop, and no false one.
 #[test]
 fn by_pid_a_stop_is_final() {
