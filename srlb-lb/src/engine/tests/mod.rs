@@ -1,0 +1,8 @@
+//! The engine on real packets: packet in, exact bytes out, entry before and after.
+//!
+//! Packets are put together by [`build`], which shares no code with `srh`; checksums come from
+//! `etherparse`.
+
+mod build;
+mod rows;
+mod world;

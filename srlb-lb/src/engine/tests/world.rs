@@ -1,0 +1,343 @@
+//! One LB, its pool, and the packets of one client.
+
+use std::net::Ipv6Addr;
+use std::time::Duration;
+
+use consistent_hash::{Generation, Member, Recipe, State as Used, VipTables};
+use daemon::DropReason;
+use flow_table::{FlowTable, HashKey};
+use packet_io::{Instant, PacketBuf};
+use srh::{Encoding, Flow, Frame, Locator};
+
+use super::build::{self, addr, Segment, ACK, FIN, HOPS, RST, SYN};
+use crate::engine::pin::Pin;
+use crate::engine::state::State;
+use crate::engine::{Config, Engine, Pool, Server, Verdict, Vip};
+
+/// Codes of functions, as docs/protocol.md has them.
+pub const NODE: u16 = 0x0100;
+pub const CONNECT_AVAIL: u16 = 0x1000;
+pub const CONNECT_FORCE: u16 = 0x1100;
+pub const CONNECT_FINAL: u16 = 0x1200;
+pub const RECOVER: u16 = 0x1800;
+pub const RECOVER_FINAL: u16 = 0x1900;
+pub const ACK_STICKINESS: u16 = 0x2000;
+pub const CREATE: u16 = 0x3000;
+pub const REMOVE: u16 = 0x3100;
+pub const RETURN_FLOW: u16 = 0x3200;
+pub const RECOVER_NEXT: u16 = 0x3300;
+
+pub const START: Instant = Instant::from_secs(10_000);
+pub const CLIENT_PORT: u16 = 40_000;
+pub const FABRIC_MTU_BYTES: usize = 1_500;
+/// The number that a SYN-ACK acknowledges: the client's first sequence number and one.
+pub const NUMBER: u32 = 7_001;
+const TABLE_KEY: [u8; 16] = [9; 16];
+const BUCKETS: u32 = 251;
+
+pub fn client() -> Ipv6Addr {
+    addr("2001:db8:c::1")
+}
+
+pub fn vip() -> Ipv6Addr {
+    addr("2001:db8:80::1")
+}
+
+/// A VIP with one server that the first VIP does not have.
+pub fn other_vip() -> Ipv6Addr {
+    addr("2001:db8:80::2")
+}
+
+pub fn lb(function: u16) -> Ipv6Addr {
+    addr(&format!("fd00:1b:1::{function:x}"))
+}
+
+/// Another LB of the same cluster.
+pub fn other_lb(function: u16) -> Ipv6Addr {
+    addr(&format!("fd00:1b:2::{function:x}"))
+}
+
+/// A SID of server number `server`.
+pub fn sid(server: u16, function: u16) -> Ipv6Addr {
+    addr(&format!("fd00:5e:{:x}::{function:x}", server + 1))
+}
+
+pub fn config(encoding: Encoding) -> Config {
+    Config {
+        locator: Locator::of(lb(NODE)),
+        encoding,
+        fabric_mtu_bytes: FABRIC_MTU_BYTES,
+        domain: vec!["fd00:1b::/32".parse().unwrap()],
+        max_flows: 1_000,
+        idle_timeout: Duration::from_secs(3_600),
+        packet_too_big: true,
+        icmp_rate_pps: 100,
+    }
+}
+
+pub fn member(server: u16) -> Member {
+    Member {
+        server,
+        weight: 1,
+        draining: false,
+    }
+}
+
+pub fn generation(number: u64, state: Used, members: &[Member]) -> Generation {
+    Generation {
+        number,
+        state,
+        members: members.to_vec(),
+    }
+}
+
+/// `servers` servers of which the VIP has those that `history` says, with `choices` candidates;
+/// the other VIP has the last one.
+pub fn pool(servers: u16, choices: usize, history: &[Generation], complete: bool) -> Pool {
+    let recipe = Recipe::new([3; 16].into(), BUCKETS, choices).unwrap();
+    let names: Vec<String> = (0..servers).map(|n| format!("s{n}")).collect();
+    let service = |name: &str, address, history: &[Generation], complete| Vip {
+        name: name.into(),
+        address,
+        tables: VipTables::build(&recipe, &names, history, complete).unwrap(),
+    };
+    let last = [generation(1, Used::Active, &[member(servers - 1)])];
+    let vips = vec![
+        service("web", vip(), history, complete),
+        service("mail", other_vip(), &last, true),
+    ];
+    let server = |n: u16| Server {
+        name: names[usize::from(n)].clone(),
+        locator: Locator::of(sid(n, NODE)),
+        listed: true,
+    };
+    Pool::new(vips, (0..servers).map(server).collect())
+}
+
+/// Four servers serve the VIP, a fifth one the other VIP; two candidates a bucket.
+pub fn plain_pool() -> Pool {
+    let members: Vec<Member> = (0..4).map(member).collect();
+    pool(5, 2, &[generation(1, Used::Active, &members)], true)
+}
+
+/// What a test wants the entry of the client's flow to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry {
+    None,
+    Unconfirmed(u16, u32),
+    Confirmed(u16),
+    Closing(u16),
+}
+
+/// What came out of the engine.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Out {
+    Sent(Vec<u8>),
+    Dropped(DropReason),
+}
+
+pub struct World {
+    pub engine: Engine,
+    pub now: Instant,
+    /// The encoding in which everybody speaks.
+    pub encoding: Encoding,
+    pub port: u16,
+}
+
+impl World {
+    pub fn new(encoding: Encoding) -> Self {
+        Self::with(encoding, plain_pool())
+    }
+
+    pub fn with(encoding: Encoding, pool: Pool) -> Self {
+        World {
+            engine: Engine::new(config(encoding), pool, HashKey(TABLE_KEY)),
+            now: START,
+            encoding,
+            port: CLIENT_PORT,
+        }
+    }
+
+    pub fn pass(&mut self, time: Duration) {
+        self.now = self.now + time;
+    }
+
+    pub fn flow(&self) -> Flow {
+        Flow {
+            protocol: 6,
+            client: client(),
+            client_port: self.port,
+            vip: vip(),
+            vip_port: 80,
+        }
+    }
+
+    fn tables(&self) -> &VipTables {
+        let web = self.engine.pool().vips().iter().find(|v| v.name == "web");
+        &web.unwrap().tables
+    }
+
+    pub fn bucket(&self) -> u32 {
+        self.tables().bucket(&self.flow().key())
+    }
+
+    /// The candidates of the client's flow.
+    pub fn candidates(&self) -> Vec<u16> {
+        self.tables().candidates(self.bucket()).to_vec()
+    }
+
+    /// The recovery list of the client's flow.
+    pub fn recovery(&self) -> Vec<u16> {
+        self.tables().recovery(self.bucket()).to_vec()
+    }
+
+    /// A member that is no candidate of the client's flow.
+    pub fn stranger(&self) -> u16 {
+        (0..4).find(|s| !self.candidates().contains(s)).unwrap()
+    }
+
+    pub fn send(&mut self, packet: &[u8]) -> Out {
+        let mut frame = PacketBuf::from_slice(packet);
+        match self.engine.process(self.now, &mut frame) {
+            Verdict::Transmit => Out::Sent(frame.bytes().to_vec()),
+            Verdict::Drop(reason) => Out::Dropped(reason),
+        }
+    }
+
+    /// The entry of the client's flow, as the engine would use it.
+    pub fn entry(&self) -> Entry {
+        match self.pin() {
+            None => Entry::None,
+            Some(pin) => match pin.state() {
+                State::None => unreachable!("an entry has a state"),
+                State::Steer { confirmed: false } => Entry::Unconfirmed(pin.server(), pin.number()),
+                State::Steer { confirmed: true } => Entry::Confirmed(pin.server()),
+                State::Closing => Entry::Closing(pin.server()),
+            },
+        }
+    }
+
+    pub fn pin(&self) -> Option<Pin> {
+        let vip = self.engine.pool().vip_at(vip()).unwrap();
+        self.engine.subject(self.flow(), vip, self.now).pin
+    }
+
+    /// Milliseconds that the entry has to live.
+    pub fn left_ms(&self) -> i32 {
+        self.pin().unwrap().left_ms(self.now)
+    }
+
+    /// Makes the entry, by packets, as a server and a client would.
+    pub fn make(&mut self, entry: Entry) {
+        match entry {
+            Entry::None => {}
+            Entry::Unconfirmed(server, number) => {
+                self.sent(&self.says(server, CREATE, &self.syn_ack(number)));
+            }
+            Entry::Confirmed(server) => {
+                self.make(Entry::Unconfirmed(server, NUMBER));
+                self.sent(&self.ack());
+            }
+            Entry::Closing(server) => {
+                self.make(Entry::Confirmed(server));
+                self.sent(&self.says(server, REMOVE, &self.from_vip(FIN | ACK, NUMBER, b"")));
+            }
+        }
+        assert_eq!(self.entry(), entry);
+    }
+
+    /// Sends a packet that must not be dropped.
+    pub fn sent(&mut self, packet: &[u8]) -> Vec<u8> {
+        match self.send(packet) {
+            Out::Sent(bytes) => bytes,
+            Out::Dropped(reason) => panic!("dropped: {reason}"),
+        }
+    }
+
+    /// Sends a packet that must be dropped, and counted so.
+    pub fn dropped(&mut self, packet: &[u8]) -> DropReason {
+        let Out::Dropped(reason) = self.send(packet) else {
+            panic!("not dropped");
+        };
+        assert!(self.engine.drops().get(reason) > 0, "{reason} not counted");
+        reason
+    }
+
+    // packets of the client
+
+    fn to_vip(&self, flags: u8, ack: u32, data: &[u8]) -> Vec<u8> {
+        Segment {
+            from: (client(), self.port),
+            to: (vip(), 80),
+            flags,
+            seq: NUMBER - u32::from(flags & SYN != 0),
+            ack,
+            hops: HOPS,
+            data,
+        }
+        .bytes()
+    }
+
+    pub fn syn(&self) -> Vec<u8> {
+        self.to_vip(SYN, 0, b"")
+    }
+
+    pub fn ack(&self) -> Vec<u8> {
+        self.to_vip(ACK, 5_001, b"")
+    }
+
+    pub fn data(&self, bytes: usize) -> Vec<u8> {
+        self.to_vip(ACK, 5_001, &vec![b'x'; bytes])
+    }
+
+    pub fn rst(&self) -> Vec<u8> {
+        self.to_vip(RST, 0, b"")
+    }
+
+    // packets of a server's application
+
+    pub fn from_vip(&self, flags: u8, ack: u32, data: &[u8]) -> Vec<u8> {
+        Segment {
+            from: (vip(), 80),
+            to: (client(), self.port),
+            flags,
+            seq: 5_000 + u32::from(flags & SYN == 0),
+            ack,
+            hops: HOPS,
+            data,
+        }
+        .bytes()
+    }
+
+    pub fn syn_ack(&self, number: u32) -> Vec<u8> {
+        self.from_vip(SYN | ACK, number, b"")
+    }
+
+    /// `packet` with a function of a server on it, for our LB.
+    pub fn says(&self, server: u16, function: u16, packet: &[u8]) -> Vec<u8> {
+        self.carried(sid(server, NODE), lb(function), packet)
+    }
+
+    /// `packet` from the node `from` to the SID `to`, in the encoding of this world.
+    pub fn carried(&self, from: Ipv6Addr, to: Ipv6Addr, packet: &[u8]) -> Vec<u8> {
+        match self.encoding {
+            Encoding::Encap => build::encap(from, &[to], 0x1_2345, packet),
+            Encoding::Insert => build::insert(from, &[to], packet),
+        }
+    }
+
+    /// What our LB makes of a client's packet that is to go along `sids`.
+    pub fn along(&self, sids: &[Ipv6Addr], packet: &[u8]) -> Vec<u8> {
+        let packet = build::hops_less(packet, 1);
+        match self.encoding {
+            Encoding::Encap => build::encap(lb(NODE), sids, self.label(), &packet),
+            Encoding::Insert => build::insert(lb(NODE), sids, &packet),
+        }
+    }
+
+    /// The flow label of outer headers: a hash of the flow.
+    fn label(&self) -> u32 {
+        let table = FlowTable::<Pin, 3>::new(1, HashKey(TABLE_KEY));
+        table.hash(&self.flow()).flow_label()
+    }
+}
