@@ -12,6 +12,7 @@ pub mod control;
 pub mod counters;
 pub mod drops;
 pub mod exit;
+pub mod host;
 pub mod rate;
 pub mod run;
 pub mod trace;

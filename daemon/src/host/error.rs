@@ -1,0 +1,49 @@
+//! What can go wrong with the host, in words that say what to do about it.
+
+use std::io;
+
+/// Something that the daemon needs of its host could not be had.
+#[derive(Debug)]
+pub struct HostError {
+    /// Which item, as `status` shows it.
+    pub item: String,
+    /// What went wrong.
+    pub error: io::Error,
+}
+
+impl HostError {
+    pub(super) fn new(item: impl Into<String>, error: io::Error) -> Self {
+        HostError {
+            item: item.into(),
+            error,
+        }
+    }
+
+    /// The remedy, as far as it can be told from the error.
+    fn remedy(&self) -> &'static str {
+        match self.error.raw_os_error() {
+            Some(libc::EPERM | libc::EACCES) => "; run as root, or with CAP_NET_ADMIN",
+            Some(libc::ENODEV) => "; there is no such network device in this network namespace",
+            Some(libc::EROFS) => {
+                "; /proc/sys is read-only here: set this value from outside the container"
+            }
+            Some(libc::EOPNOTSUPP | libc::EAFNOSUPPORT) => {
+                "; this kernel lacks it: is IPv6 switched on?"
+            }
+            _ => "",
+        }
+    }
+}
+
+impl std::fmt::Display for HostError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}{}", self.item, self.error, self.remedy())
+    }
+}
+
+impl std::error::Error for HostError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        // The message holds it already.
+        None
+    }
+}

@@ -1,0 +1,263 @@
+//! A plan in force.
+
+use std::io;
+
+use super::forwarding::{self, Sysctl};
+use super::item::Found;
+use super::netlink::Netlink;
+use super::ruleset::EDGE_COUNTER;
+use super::{link, nft, route, rule, HostError, Item, Plan};
+
+/// One item, for `status`.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct ItemState {
+    /// What is wanted, in the words of `ip`, `nft` and `sysctl`.
+    pub item: String,
+    /// Is it there?
+    pub present: bool,
+}
+
+/// A plan in force. Dropping it removes what was installed; [`Host::remove`] does the same and
+/// reports errors.
+pub struct Host {
+    plan: Plan,
+    netlink: Netlink,
+    sysctls: Vec<Sysctl>,
+    removed: bool,
+}
+
+impl Host {
+    /// Puts a plan into force: whatever an earlier run has left behind is put right, what it no
+    /// longer wants is removed. The TUN devices must be there. On an error nothing stays.
+    pub fn install(plan: Plan) -> Result<Self, HostError> {
+        let netlink = Netlink::open().map_err(|error| HostError::new("netlink", error))?;
+        let mut host = Host {
+            plan,
+            netlink,
+            sysctls: Vec::new(),
+            removed: false,
+        };
+        // An error drops the host, which removes what is there so far.
+        host.apply()?;
+        Ok(host)
+    }
+
+    /// Puts another plan into force in place of this one (SIGHUP), or this one again to repair
+    /// what somebody has removed.
+    pub fn update(&mut self, plan: Plan) -> Result<(), HostError> {
+        if plan.ruleset.table != self.plan.ruleset.table {
+            let text = self.plan.ruleset.render_removal();
+            nft::load(&text).map_err(|error| HostError::new(self.table_text(), error))?;
+        }
+        self.plan = plan;
+        self.apply()
+    }
+
+    /// The plan in force.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Filter first, forwarding then, devices and routes last: no packet passes that the filter
+    /// should have seen.
+    fn apply(&mut self) -> Result<(), HostError> {
+        let found = self.look()?;
+        self.clear(&found)?;
+        let table = self.table_text();
+        let notes = nft::notes().map_err(|error| HostError::new(&table, error))?;
+        self.sysctls =
+            forwarding::wanted(&notes).map_err(|error| HostError::new("net.ipv6.conf", error))?;
+        let old: Vec<_> = self.sysctls.iter().filter_map(Sysctl::note).collect();
+        let text = self.plan.ruleset.render(&old);
+        nft::load(&text).map_err(|error| HostError::new(table, error))?;
+        for sysctl in &self.sysctls {
+            sysctl
+                .set()
+                .map_err(|error| HostError::new(sysctl.text(), error))?;
+        }
+        for item in &self.plan.items {
+            let installed = item.install(&mut self.netlink, self.plan.protocol);
+            installed.map_err(|error| HostError::new(item.to_string(), error))?;
+        }
+        Ok(())
+    }
+
+    /// Removes routes and rules of ours that are not in the plan.
+    fn clear(&mut self, found: &Found) -> Result<(), HostError> {
+        let Host { plan, netlink, .. } = self;
+        for route in &found.routes {
+            let wanted = plan
+                .items
+                .iter()
+                .any(|item| matches!(item, Item::Route(want) if want.is(route, netlink)));
+            if !wanted {
+                let removed = route::remove_found(netlink, route);
+                removed.map_err(|error| {
+                    HostError::new(format!("stale route proto {}", plan.protocol), error)
+                })?;
+            }
+        }
+        for rule in &found.rules {
+            let wanted = plan
+                .items
+                .iter()
+                .any(|item| matches!(item, Item::Rule(want) if want.is(rule)));
+            if !wanted {
+                let removed = rule::remove_found(netlink, rule);
+                removed.map_err(|error| {
+                    HostError::new(format!("stale rule proto {}", plan.protocol), error)
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Every item with whether it is there. Runs the nft program: for `status`, not for the
+    /// packet path.
+    pub fn list(&mut self) -> Result<Vec<ItemState>, HostError> {
+        let found = self.look()?;
+        let table = nft::table(&self.plan.ruleset)
+            .map_err(|error| HostError::new(self.table_text(), error))?;
+        let sysctls = self.sysctls.iter();
+        let mut list: Vec<_> = sysctls
+            .map(|sysctl| ItemState {
+                item: sysctl.text(),
+                present: sysctl.is_present(),
+            })
+            .collect();
+        for chain in &self.plan.ruleset.chains {
+            let present = table.rules_of(chain.name) == Some(chain.rules.len());
+            list.push(ItemState {
+                item: chain.text(&self.plan.ruleset.table),
+                present,
+            });
+        }
+        for item in &self.plan.items {
+            let present = item.is_present(&mut self.netlink, &found);
+            list.push(ItemState {
+                item: item.to_string(),
+                present,
+            });
+        }
+        Ok(list)
+    }
+
+    /// How many packets for locators came from outside the domain and were dropped before
+    /// the daemon. Runs the nft program.
+    pub fn edge_drops(&self) -> Result<u64, HostError> {
+        let table = nft::table(&self.plan.ruleset)
+            .map_err(|error| HostError::new(self.table_text(), error))?;
+        Ok(table.packets(EDGE_COUNTER))
+    }
+
+    /// Removes what was installed, VIP addresses excepted. Everything is tried; the errors
+    /// are what is left.
+    pub fn remove(mut self) -> Vec<HostError> {
+        self.remove_now()
+    }
+
+    fn remove_now(&mut self) -> Vec<HostError> {
+        self.removed = true;
+        let mut errors = Vec::new();
+        for item in self.plan.items.iter().rev() {
+            let removed = item.remove(&mut self.netlink);
+            errors.extend(
+                removed
+                    .err()
+                    .map(|error| HostError::new(item.to_string(), error)),
+            );
+        }
+        self.restore_sysctls(&mut errors);
+        let removed = nft::load(&self.plan.ruleset.render_removal());
+        errors.extend(
+            removed
+                .err()
+                .map(|error| HostError::new(self.table_text(), error)),
+        );
+        errors
+    }
+
+    fn restore_sysctls(&self, errors: &mut Vec<HostError>) {
+        if self.sysctls.is_empty() {
+            return;
+        }
+        let mut others = nft::notes().unwrap_or_default();
+        others.retain(|note| note.table != self.plan.ruleset.table);
+        for sysctl in self.sysctls.iter().rev() {
+            let restored = sysctl.restore(&others);
+            errors.extend(
+                restored
+                    .err()
+                    .map(|error| HostError::new(sysctl.text(), error)),
+            );
+        }
+    }
+
+    fn look(&mut self) -> Result<Found, HostError> {
+        Found::look(&mut self.netlink, self.plan.protocol)
+            .map_err(|error| HostError::new("netlink", error))
+    }
+
+    fn table_text(&self) -> String {
+        format!("nft table ip6 {}", self.plan.ruleset.table)
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        if !self.removed {
+            // Nobody is left to be told; the next start clears what stays.
+            self.remove_now();
+        }
+    }
+}
+
+impl Plan {
+    /// Removes everything that a daemon with this plan has or had installed, VIP addresses that
+    /// it has put on `lo` included. The daemon must not be running.
+    pub fn clean_up(&self) -> Vec<HostError> {
+        let mut errors = Vec::new();
+        match self.clean_up_netlink() {
+            Ok(()) => {}
+            Err(error) => errors.push(error),
+        }
+        let notes = nft::notes().unwrap_or_default();
+        let (own, others): (Vec<_>, Vec<_>) = notes
+            .into_iter()
+            .partition(|note| note.table == self.ruleset.table);
+        for sysctl in forwarding::wanted(&own).unwrap_or_default().iter().rev() {
+            let restored = sysctl.restore(&others);
+            errors.extend(
+                restored
+                    .err()
+                    .map(|error| HostError::new(sysctl.text(), error)),
+            );
+        }
+        let removed = nft::load(&self.ruleset.render_removal());
+        errors.extend(
+            removed
+                .err()
+                .map(|error| HostError::new(&self.ruleset.table, error)),
+        );
+        errors
+    }
+
+    fn clean_up_netlink(&self) -> Result<(), HostError> {
+        let told =
+            |error: io::Error| HostError::new(format!("items with proto {}", self.protocol), error);
+        let mut netlink = Netlink::open().map_err(told)?;
+        let found = Found::look(&mut netlink, self.protocol).map_err(told)?;
+        for route in &found.routes {
+            route::remove_found(&mut netlink, route).map_err(told)?;
+        }
+        for rule in &found.rules {
+            rule::remove_found(&mut netlink, rule).map_err(told)?;
+        }
+        for (addr, ours) in found.addresses {
+            if ours {
+                link::remove_address(&mut netlink, addr).map_err(told)?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,183 @@
+//! The nftables table of a daemon, as data and as text.
+
+use std::fmt::Write;
+use std::net::Ipv6Addr;
+
+use ipnet::Ipv6Net;
+
+/// A table `ip6 srlb_NAME`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Ruleset {
+    /// The table's name.
+    pub(super) table: String,
+    counters: Vec<&'static str>,
+    sets: Vec<String>,
+    pub(super) chains: Vec<Chain>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Chain {
+    pub(super) name: &'static str,
+    /// For an operator.
+    pub(super) purpose: &'static str,
+    hook: &'static str,
+    pub(super) rules: Vec<String>,
+}
+
+impl Chain {
+    pub(super) fn text(&self, table: &str) -> String {
+        format!("nft ip6 {table} chain {} ({})", self.name, self.purpose)
+    }
+}
+
+/// The counter of packets for locators that came from outside the domain.
+pub(super) const EDGE_COUNTER: &str = "edge";
+
+fn joined<T: ToString>(list: impl IntoIterator<Item = T>) -> String {
+    list.into_iter()
+        .map(|item| item.to_string())
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+impl Ruleset {
+    pub(super) fn new(name: &str) -> Self {
+        Ruleset {
+            table: format!("srlb_{name}"),
+            counters: Vec::new(),
+            sets: Vec::new(),
+            chains: Vec::new(),
+        }
+    }
+
+    /// The domain's edge (RFC 8754 section 5.1): packets for locators count only if they
+    /// come from the domain's interfaces, from a TUN device of ours or from this host.
+    pub(super) fn edge(
+        mut self,
+        locators: &[Ipv6Net],
+        interfaces: &[String],
+        tuns: &[&str],
+    ) -> Self {
+        let inside = tuns
+            .iter()
+            .copied()
+            .chain(interfaces.iter().map(String::as_str));
+        let inside = joined(
+            ["lo"]
+                .into_iter()
+                .chain(inside)
+                .map(|name| format!("\"{name}\"")),
+        );
+        let locators = joined(locators);
+        self.counters.push(EDGE_COUNTER);
+        self.chains.push(Chain {
+            name: "edge",
+            purpose: "drops what comes for locators from outside the domain",
+            hook: "type filter hook prerouting priority raw; policy accept;",
+            // The second condition lets a second daemon's devices pass.
+            rules: vec![format!(
+                "ip6 daddr {{ {locators} }} iifname != {{ {inside} }} iifname != \"srlb-*\" counter name {EDGE_COUNTER} drop"
+            )],
+        });
+        self
+    }
+
+    /// Steers what the router must see of the application's packets into the TUN device: all
+    /// with SYN, FIN or RST, and all of a flow for a moment after each client packet that came in through
+    /// the device `steering`.
+    pub(super) fn steer(
+        mut self,
+        vips: &[Ipv6Addr],
+        direct: &str,
+        steering: &str,
+        mark: u32,
+    ) -> Self {
+        const REPLY: &str = "ip6 saddr . tcp sport . ip6 daddr . tcp dport";
+        const REPLY_OF_THIS: &str = "ip6 daddr . tcp dport . ip6 saddr . tcp sport";
+        self.sets.push(format!(
+            "set vips {{ type ipv6_addr; elements = {{ {} }}; }}",
+            joined(vips)
+        ));
+        self.sets.push(
+            "set steer { type ipv6_addr . inet_service . ipv6_addr . inet_service; \
+             flags dynamic, timeout; timeout 1s; size 65536; }"
+                .to_owned(),
+        );
+        self.chains.push(Chain {
+            name: "learn",
+            purpose: "the router tells on the packet's way which flows to steer",
+            hook: "type filter hook prerouting priority raw; policy accept;",
+            rules: vec![
+                format!("iifname \"{steering}\" ip6 daddr @vips update @steer {{ {REPLY_OF_THIS} timeout 1s }}"),
+                format!("iifname \"{direct}\" ip6 daddr @vips delete @steer {{ {REPLY_OF_THIS} }}"),
+            ],
+        });
+        self.chains.push(Chain {
+            name: "steer",
+            purpose: "marks what goes through the router on its way out",
+            hook: "type route hook output priority mangle; policy accept;",
+            rules: vec![
+                // A client on this very host is answered without the router.
+                "oifname \"lo\" return".to_owned(),
+                "ip6 saddr != @vips return".to_owned(),
+                format!("tcp flags & (syn | fin | rst) != 0 meta mark set {mark:#x} return"),
+                format!("{REPLY} @steer meta mark set {mark:#x}"),
+            ],
+        });
+        self
+    }
+
+    /// Keeps the guard route's errors within the domain: an inserted SRH leaves the client's
+    /// address as the source, and "unreachable" would end the client's attempt to connect, where a
+    /// retransmission would find a router that is back.
+    pub(super) fn quiet(mut self, locator: Ipv6Net, domain: &[Ipv6Net]) -> Self {
+        let high = locator.network().to_bits() >> 64;
+        self.chains.push(Chain {
+            name: "quiet",
+            purpose: "tells no client that this router is down",
+            hook: "type filter hook output priority filter; policy accept;",
+            // The transport header is ICMPv6's 8 bytes, then the packet in error: its
+            // destination's upper half lies 24 bytes further on.
+            rules: vec![format!(
+                "icmpv6 type destination-unreachable ip6 daddr != {{ {} }} @th,256,64 {high:#x} drop",
+                joined(domain)
+            )],
+        });
+        self
+    }
+
+    /// The text that replaces the table in one transaction. `notes` are kept as comments.
+    pub(super) fn render(&self, notes: &[String]) -> String {
+        let table = &self.table;
+        // Adding first makes the deletion succeed on the first start, too.
+        let mut text =
+            format!("add table ip6 {table}\ndelete table ip6 {table}\ntable ip6 {table} {{\n");
+        for counter in &self.counters {
+            let _ = writeln!(text, "  counter {counter} {{ }}");
+        }
+        for set in &self.sets {
+            let _ = writeln!(text, "  {set}");
+        }
+        for chain in &self.chains {
+            let rules = chain.rules.join("\n    ");
+            let _ = writeln!(
+                text,
+                "  chain {} {{\n    {}\n    {rules}\n  }}",
+                chain.name, chain.hook
+            );
+        }
+        let notes: String = notes
+            .iter()
+            .map(|note| format!("    return comment \"{note}\"\n"))
+            .collect();
+        let _ = write!(text, "  chain {NOTES_CHAIN} {{\n{notes}  }}\n}}\n");
+        text
+    }
+
+    pub(super) fn render_removal(&self) -> String {
+        format!("add table ip6 {0}\ndelete table ip6 {0}\n", self.table)
+    }
+}
+
+/// The chain that no packet sees: its comments are the values that sysctls had before.
+pub(super) const NOTES_CHAIN: &str = "before";
