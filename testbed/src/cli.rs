@@ -1,0 +1,203 @@
+//! The command line.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::plan::{parse_name, Node, Plan, MAX_LBS, MAX_SERVERS};
+use crate::settings::{Encoding, Policy, Settings};
+
+/// A cluster in network namespaces: clients, an ECMP edge router, load balancers, and
+/// servers with a real Apache each.
+#[derive(Debug, Parser)]
+#[command(name = "srlb-testbed", version)]
+pub struct Cli {
+    /// The testbed's name: prefix of its namespaces and of its folder in /run.
+    #[arg(long, global = true, default_value = "srlb", value_parser = parse_name)]
+    pub name: String,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Build a testbed and leave it running
+    Up(UpArgs),
+    /// Take it down, or what is left of it
+    Down,
+    /// Run a command on a node
+    Exec(ExecArgs),
+    /// Show what is up
+    Status(StatusArgs),
+    /// Send a Poisson stream of requests (inside the client: `exec client srlb-testbed load`)
+    Load(LoadArgs),
+    /// Emulate a server's cores behind a Unix socket
+    #[command(hide = true)]
+    Cores(CoresArgs),
+}
+
+/// A positive number.
+fn positive(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value.is_finite() && value > 0.0 => Ok(value),
+        _ => Err("a number above 0 is needed".to_owned()),
+    }
+}
+
+/// The shape of a testbed.
+#[derive(Args, Clone, Debug)]
+pub struct UpArgs {
+    /// Load balancers
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_LBS)))]
+    pub lbs: u16,
+    /// Servers
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_SERVERS)))]
+    pub servers: u16,
+    /// How functions ride on packets
+    #[arg(long, value_enum, default_value_t = Encoding::Encap)]
+    pub encoding: Encoding,
+    /// Candidates of a new flow; 1 is Maglev
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=8))]
+    pub choices: u8,
+    /// When a server takes a flow: dynamic, static:C, always or never
+    #[arg(long, default_value = "dynamic")]
+    pub policy: Policy,
+    /// Do not count accepted flows that no worker has picked up yet (the paper's plain policy)
+    #[arg(long)]
+    pub no_pending: bool,
+    /// Mean service time of a job that names none, exponential
+    #[arg(long, default_value = "50", value_parser = positive)]
+    pub service_mean_ms: f64,
+    /// MTU of the fabric
+    #[arg(long, default_value_t = 1500, value_parser = clap::value_parser!(u16).range(1280..=9000))]
+    pub fabric_mtu_bytes: u16,
+    /// Network, Apache and configuration files only: start the daemons yourself with `exec`
+    #[arg(long)]
+    pub bare: bool,
+}
+
+impl UpArgs {
+    /// The settings that these arguments mean.
+    pub fn settings(&self, name: &str) -> Settings {
+        Settings {
+            plan: Plan {
+                name: name.to_owned(),
+                lbs: self.lbs,
+                servers: self.servers,
+            },
+            encoding: self.encoding,
+            choices: self.choices,
+            policy: self.policy,
+            pending: !self.no_pending,
+            service_mean_ms: self.service_mean_ms,
+            fabric_mtu_bytes: self.fabric_mtu_bytes,
+            bare: self.bare,
+        }
+    }
+}
+
+/// What to run where.
+#[derive(Args, Debug)]
+pub struct ExecArgs {
+    /// client, edge, fabric, lb1.., s1..
+    pub node: Node,
+    /// The command and its arguments
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    pub command: Vec<String>,
+}
+
+/// How to show the status.
+#[derive(Args, Debug)]
+pub struct StatusArgs {
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What load to send.
+#[derive(Args, Clone, Debug)]
+pub struct LoadArgs {
+    /// Whom to ask
+    #[arg(long, default_value_t = crate::plan::default_target())]
+    pub target: SocketAddr,
+    /// Requests per second on average
+    #[arg(long, default_value = "272", value_parser = positive)]
+    pub rate: f64,
+    /// Send this many requests
+    #[arg(long, conflicts_with = "seconds")]
+    pub requests: Option<u64>,
+    /// Send for this long (10 if neither is given)
+    #[arg(long, value_parser = positive)]
+    pub seconds: Option<f64>,
+    /// The same seed gives the same arrivals and jobs
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Mean service time, exponential
+    #[arg(long, default_value = "50", value_parser = positive)]
+    pub service_mean_ms: f64,
+    /// Give a request up after this long
+    #[arg(long, default_value = "15", value_parser = positive)]
+    pub timeout_s: f64,
+    /// Source addresses, or "any" to let the kernel choose [default: the client's 16]
+    #[arg(long, value_delimiter = ',', value_parser = parse_source)]
+    pub sources: Option<Vec<Option<IpAddr>>>,
+    /// Where in the rotation of source addresses and ports to begin
+    #[arg(long, default_value_t = 0)]
+    pub first_source: u64,
+    /// Write each request's record there, one JSON object a line
+    #[arg(long)]
+    pub out: Option<PathBuf>,
+    /// Print the summary as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Tell progress as lines of JSON on standard output instead of a bar
+    #[arg(long, hide = true)]
+    pub progress_json: bool,
+}
+
+/// A source address; "any" is none in particular.
+fn parse_source(text: &str) -> Result<Option<IpAddr>, String> {
+    match text {
+        "any" => Ok(None),
+        _ => text
+            .parse()
+            .map(Some)
+            .map_err(|_| "neither an address nor \"any\"".into()),
+    }
+}
+
+/// One server's emulated cores.
+#[derive(Args, Debug)]
+pub struct CoresArgs {
+    /// Where to listen
+    #[arg(long)]
+    pub socket: PathBuf,
+    /// How many
+    #[arg(long)]
+    pub cores: usize,
+    /// Mean service time of a job that names none
+    #[arg(long, value_parser = positive)]
+    pub service_mean_ms: f64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+        let parse = |line: &str| Cli::try_parse_from(line.split(' '));
+        assert!(parse("srlb-testbed up --policy static:4 --encoding insert").is_ok());
+        assert!(parse("srlb-testbed exec client curl -6 -s x").is_ok());
+        assert!(parse("srlb-testbed load --rate 0").is_err());
+        assert!(parse("srlb-testbed up --policy static").is_err());
+        assert!(parse("srlb-testbed exec s0x ls").is_err());
+        assert!(parse("srlb-testbed up --choices 9").is_err());
+        assert!(parse("srlb-testbed --name ../x down").is_err());
+    }
+}

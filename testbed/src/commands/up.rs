@@ -1,0 +1,28 @@
+//! `up`: builds a testbed and leaves it to the user.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::cli::UpArgs;
+use crate::plan::{VIP, VIP_PORT};
+use crate::signals::Interrupt;
+use crate::state::Phase;
+use crate::testbed::Testbed;
+
+/// Builds it.
+pub fn run(name: &str, args: &UpArgs) -> Result<ExitCode> {
+    let interrupt = Interrupt::install()?;
+    let settings = args.settings(name);
+    let step = |what: &str| eprintln!("{what} ...");
+    let testbed = Testbed::up(settings, Phase::Up, &interrupt, &step)?;
+    interrupt.check()?;
+    testbed.leave();
+    eprintln!(
+        "up: {} load balancers, {} servers, http://[{VIP}]:{VIP_PORT}/\n\
+         try: srlb-testbed exec client curl -6 http://[{VIP}]/\n\
+         end: srlb-testbed down",
+        args.lbs, args.servers
+    );
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,31 @@
+//! Network namespaces with real Apache servers, load and the demo.
+//!
+//! ```text
+//!  client ── edge (ECMP) ──┬── lb1 .. lbL      srlb-lb
+//!                fabric    └── s1 .. sS        srlb-server, Apache, two emulated cores
+//! ```
+//!
+//! [`plan`] says who is where, [`topology`] builds it, [`testbed`] holds it and
+//! [`teardown`] removes it; [`load`] is the clients, [`cores`] the servers' work.
+
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+pub mod apache;
+pub mod cli;
+pub mod commands;
+pub mod cores;
+pub mod daemons;
+pub mod load;
+pub mod netns;
+pub mod plan;
+pub mod process;
+pub mod rng;
+pub mod settings;
+pub mod shell;
+pub mod signals;
+pub mod state;
+pub mod teardown;
+pub mod testbed;
+pub mod tools;
+pub mod topology;

@@ -1,0 +1,13 @@
+//! The load: a Poisson stream of real TCP connections, open loop, one request each.
+
+mod connection;
+mod engine;
+mod http;
+mod record;
+mod report;
+mod schedule;
+
+pub use engine::{run, Params, Progress};
+pub use record::{read_records, write_records, Outcome, Record};
+pub use report::{percentile_ms, print_summary, Summary};
+pub use schedule::{Arrival, Length, Schedule, Sources};

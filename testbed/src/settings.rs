@@ -1,0 +1,110 @@
+//! What the user may choose when a testbed is made.
+
+use std::fmt;
+use std::str::FromStr;
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
+use crate::plan::Plan;
+
+/// How functions ride on packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Encoding {
+    /// An outer IPv6 header, RFC 8754.
+    Encap,
+    /// An SRH put into the client's packet, as the paper does.
+    Insert,
+}
+
+impl fmt::Display for Encoding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Encoding::Encap => "encap",
+            Encoding::Insert => "insert",
+        })
+    }
+}
+
+/// When a server takes a new flow that it may refuse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Policy {
+    /// The threshold adapts itself (the paper's SR_dyn).
+    Dynamic,
+    /// Fewer busy workers than this (the paper's SR_c).
+    Static(u16),
+    /// Whatever comes.
+    Always,
+    /// Nothing that another may take.
+    Never,
+}
+
+impl FromStr for Policy {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once(':') {
+            None if text == "dynamic" => Ok(Policy::Dynamic),
+            None if text == "always" => Ok(Policy::Always),
+            None if text == "never" => Ok(Policy::Never),
+            Some(("static", c)) => c
+                .parse()
+                .map(Policy::Static)
+                .map_err(|_| format!("\"{c}\" is no number of workers")),
+            _ => Err("a policy is dynamic, static:C (such as static:4), always or never".into()),
+        }
+    }
+}
+
+impl fmt::Display for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Policy::Dynamic => f.write_str("dynamic"),
+            Policy::Static(c) => write!(f, "static:{c}"),
+            Policy::Always => f.write_str("always"),
+            Policy::Never => f.write_str("never"),
+        }
+    }
+}
+
+/// Everything about a testbed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Settings {
+    /// Names and sizes.
+    pub plan: Plan,
+    /// How functions ride on packets.
+    pub encoding: Encoding,
+    /// Candidates of a new flow; 1 is Maglev.
+    pub choices: u8,
+    /// When a server takes a flow.
+    pub policy: Policy,
+    /// Do accepted flows count that no worker has picked up yet?
+    pub pending: bool,
+    /// Mean service time of a job that names none.
+    pub service_mean_ms: f64,
+    /// MTU of the fabric.
+    pub fabric_mtu_bytes: u16,
+    /// Network and Apache only: the user starts the daemons.
+    pub bare: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn policies_are_read_as_they_are_written() {
+        for policy in [
+            Policy::Dynamic,
+            Policy::Static(4),
+            Policy::Always,
+            Policy::Never,
+        ] {
+            assert_eq!(policy.to_string().parse(), Ok(policy));
+        }
+        for wrong in ["", "static", "static:", "static:-1", "dynamic:3", "Always"] {
+            assert!(wrong.parse::<Policy>().is_err(), "{wrong}");
+        }
+    }
+}

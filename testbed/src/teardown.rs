@@ -1,0 +1,79 @@
+//! Taking a testbed down, whatever state it is in: built, half-built or left behind.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{bail, Result};
+
+use crate::apache::Apache;
+use crate::netns;
+use crate::plan::run_dir;
+use crate::process::{end_all, kill_all, ProcessId};
+use crate::state::State;
+
+/// How long processes may take to clean up behind themselves.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// Is there anything of the testbed with this name?
+pub fn anything_there(name: &str) -> bool {
+    run_dir(name).exists() || !netns::existing(name).is_empty()
+}
+
+/// Ends its processes, removes its namespaces, files and shared memory. Nothing there is fine.
+pub fn tear_down(name: &str) -> Result<()> {
+    let state = State::load(name);
+    let namespaces: Vec<String> = netns::existing(name)
+        .into_iter()
+        .map(|(_, ns)| ns)
+        .collect();
+    let shared_memory = shared_memory(state.as_ref(), &namespaces);
+
+    let recorded: Vec<ProcessId> = state
+        .iter()
+        .flat_map(|state| state.processes.iter().map(|p| p.process))
+        .filter(ProcessId::is_alive)
+        .collect();
+    end_all(&recorded, GRACE);
+    // Whoever is left in our namespaces: children of the killed, and what a user started there.
+    end_all(&netns::processes_in(&namespaces), GRACE);
+    kill_all(&netns::processes_in(&namespaces));
+
+    let mut complaints = Vec::new();
+    for namespace in &namespaces {
+        if let Err(error) = netns::remove(namespace) {
+            complaints.push(format!("{error:#}"));
+        }
+    }
+    for path in &shared_memory {
+        note(fs::remove_file(path), path, &mut complaints);
+    }
+    let dir = run_dir(name);
+    note(fs::remove_dir_all(&dir), &dir, &mut complaints);
+    if complaints.is_empty() {
+        return Ok(());
+    }
+    bail!("could not remove everything: {}", complaints.join("; "))
+}
+
+/// Apache's shared memory: what was noted, and what running processes hold.
+fn shared_memory(state: Option<&State>, namespaces: &[String]) -> HashSet<PathBuf> {
+    let held = netns::processes_in(namespaces)
+        .into_iter()
+        .filter_map(Apache::shared_memory);
+    let noted = state.iter().flat_map(|state| state.files.clone());
+    held.chain(noted)
+        .filter(|path| path.starts_with("/dev/shm"))
+        .collect()
+}
+
+fn note(result: std::io::Result<()>, path: &Path, complaints: &mut Vec<String>) {
+    match result {
+        Err(e) if e.kind() != ErrorKind::NotFound => {
+            complaints.push(format!("{}: {e}", path.display()))
+        }
+        _ => {}
+    }
+}

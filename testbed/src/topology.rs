@@ -1,0 +1,195 @@
+//! The network: namespaces, one switch, links, addresses, routes, ECMP and the edge's filter.
+
+use std::fmt::Write;
+
+use anyhow::{Context, Result};
+
+use crate::plan::{
+    load_sources, Node, Plan, CLIENT_ADDRESS, EDGE_CLIENT_ADDRESS, EDGE_FABRIC_ADDRESS,
+    LB_LOCATORS, SERVER_LOCATORS, VIP,
+};
+use crate::shell;
+
+/// Builds the whole network. Whoever calls removes it, also after a failure half-way.
+pub fn build(plan: &Plan, fabric_mtu_bytes: u16) -> Result<()> {
+    shell::ip_batch(None, &namespaces(plan)).context("cannot make network namespaces")?;
+    shell::ip_batch(
+        Some(&plan.namespace(Node::Fabric)),
+        &fabric_links(plan, fabric_mtu_bytes),
+    )
+    .context("cannot build the fabric")?;
+    shell::ip_batch(Some(&plan.namespace(Node::Edge)), &client_link(plan))
+        .context("cannot link client and edge")?;
+    for node in plan.nodes().filter(|node| *node != Node::Fabric) {
+        let namespace = plan.namespace(node);
+        shell::run_in(&namespace, &["sh", "-e"], &sysctls(node))
+            .and_then(|_| shell::ip_batch(Some(&namespace), &addresses(plan, node)))
+            .with_context(|| format!("cannot set up {node}"))?;
+    }
+    let all: Vec<Node> = plan.lb_nodes().collect();
+    announce(plan, &all)?;
+    let edge = plan.namespace(Node::Edge);
+    shell::run_in(&edge, &["nft", "-f", "-"], &edge_filter())
+        .context("cannot set the edge's filter")?;
+    Ok(())
+}
+
+/// Makes the edge send the VIP's packets to these LBs, as BGP would.
+pub fn announce(plan: &Plan, lbs: &[Node]) -> Result<()> {
+    let mut line = if lbs.is_empty() {
+        format!("route replace unreachable {VIP}/128")
+    } else {
+        format!("route replace {VIP}/128")
+    };
+    for address in lbs.iter().filter_map(|lb| lb.fabric_address()) {
+        let _ = write!(line, " nexthop via {address} dev eth0");
+    }
+    shell::ip_batch(Some(&plan.namespace(Node::Edge)), &line)
+        .context("cannot change the edge's route to the VIP")
+}
+
+/// Pulls a node's cable out of the switch.
+pub fn unplug(plan: &Plan, node: Node) -> Result<()> {
+    shell::ip_batch(
+        Some(&plan.namespace(Node::Fabric)),
+        &format!("link set {node} down"),
+    )
+    .with_context(|| format!("cannot unplug {node}"))
+}
+
+fn namespaces(plan: &Plan) -> String {
+    plan.nodes()
+        .map(|node| format!("netns add {}\n", plan.namespace(node)))
+        .collect()
+}
+
+fn fabric_links(plan: &Plan, mtu_bytes: u16) -> String {
+    let mut text = String::from(
+        "link set lo up\nlink add br0 type bridge stp_state 0 forward_delay 0 mcast_snooping 0\n",
+    );
+    for node in plan.fabric_nodes() {
+        let namespace = plan.namespace(node);
+        let _ = writeln!(
+            text,
+            "link add {node} mtu {mtu_bytes} type veth peer name eth0 mtu {mtu_bytes} netns {namespace}\n\
+             link set {node} master br0 up"
+        );
+    }
+    text + "link set br0 up\n"
+}
+
+fn client_link(plan: &Plan) -> String {
+    format!(
+        "link add eth1 type veth peer name eth0 netns {}\n",
+        plan.namespace(Node::Client)
+    )
+}
+
+/// Settings before the links come up: static addresses, so no duplicate detection to wait
+/// for; the rest belongs to the node's part in the play. What a daemon needs it sets itself.
+fn sysctls(node: Node) -> String {
+    let mut text = String::from("cd /proc/sys/net\n");
+    for scope in ["all", "default"] {
+        for (key, value) in [
+            ("accept_dad", 0),
+            ("accept_ra", 0),
+            ("router_solicitations", 0),
+        ] {
+            let _ = writeln!(text, "echo {value} > ipv6/conf/{scope}/{key}");
+        }
+    }
+    text.push_str(match node {
+        // Layer-4 ECMP: a connection is a flow, not a client.
+        Node::Edge => {
+            "echo 1 > ipv6/conf/all/forwarding\necho 1 > ipv6/fib_multipath_hash_policy\n"
+        }
+        // A full backlog answers with a reset instead of silence: a failure that is seen.
+        Node::Server(_) => "echo 1 > ipv4/tcp_abort_on_overflow\n",
+        Node::Client | Node::Fabric | Node::Lb(_) => "",
+    });
+    text
+}
+
+fn addresses(plan: &Plan, node: Node) -> String {
+    let mut text = String::from("link set lo up\nlink set eth0 up\n");
+    match node {
+        Node::Client => {
+            let _ = writeln!(text, "addr add {CLIENT_ADDRESS}/64 dev eth0 nodad");
+            for source in load_sources() {
+                // Deprecated: only who asks for it sends from it.
+                let _ = writeln!(text, "addr add {source}/64 dev eth0 nodad preferred_lft 0");
+            }
+            let _ = writeln!(text, "route add default via {EDGE_CLIENT_ADDRESS} dev eth0");
+            return text;
+        }
+        Node::Edge => {
+            let _ = writeln!(
+                text,
+                "link set eth1 up\naddr add {EDGE_CLIENT_ADDRESS}/64 dev eth1 nodad"
+            );
+        }
+        Node::Server(_) => {
+            let _ = writeln!(text, "addr add {VIP}/128 dev lo nodad preferred_lft 0");
+        }
+        Node::Lb(_) | Node::Fabric => {}
+    }
+    if let Some(address) = node.fabric_address() {
+        let _ = writeln!(text, "addr add {address}/64 dev eth0 nodad");
+    }
+    if node != Node::Edge {
+        let _ = writeln!(text, "route add default via {EDGE_FABRIC_ADDRESS} dev eth0");
+    }
+    for other in plan.fabric_nodes().filter(|other| *other != node) {
+        if let (Some(locator), Some(via)) = (other.locator(), other.fabric_address()) {
+            let _ = writeln!(text, "route add {locator} via {via} dev eth0");
+        }
+    }
+    text
+}
+
+/// RFC 8754 section 5.1: nobody outside the domain reaches a SID.
+fn edge_filter() -> String {
+    format!(
+        "table ip6 domain {{
+    chain forward {{
+        type filter hook forward priority 0; policy accept;
+        iifname \"eth1\" ip6 daddr {{ {LB_LOCATORS}, {SERVER_LOCATORS} }} counter drop
+        iifname \"eth1\" ip6 saddr {{ {LB_LOCATORS}, {SERVER_LOCATORS} }} counter drop
+    }}
+}}
+"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan() -> Plan {
+        Plan {
+            name: "srlb".into(),
+            lbs: 2,
+            servers: 3,
+        }
+    }
+
+    #[test]
+    fn every_fabric_node_knows_every_other_locator_and_not_its_own() {
+        for node in plan().fabric_nodes() {
+            let text = addresses(&plan(), node);
+            for other in plan().fabric_nodes() {
+                let Some(locator) = other.locator() else {
+                    continue;
+                };
+                let line = format!("route add {locator} via");
+                assert_eq!(text.contains(&line), other != node, "{node} to {other}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_client_knows_no_locator() {
+        let text = addresses(&plan(), Node::Client);
+        assert!(!text.contains("fd00:"), "{text}");
+    }
+}
