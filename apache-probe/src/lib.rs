@@ -33,6 +33,7 @@
 
 mod board;
 mod error;
+mod event;
 pub mod layout;
 pub mod locate;
 #[allow(unsafe_code)] // the mapping and its loads, and nothing else
@@ -44,13 +45,15 @@ mod shm_name;
 mod snapshot;
 mod status;
 pub mod synthetic;
+mod watched;
 mod watcher;
 
 pub use board::{Board, Counts};
 pub use error::{Error, Seen};
+pub use event::Event;
 pub use locate::{locate, Found, Target};
 pub use render::render;
 pub use shm_name::shm_name;
 pub use snapshot::{Mpm, ProcessRow, Snapshot};
 pub use status::Status;
-pub use watcher::{Event, Watcher};
+pub use watcher::Watcher;

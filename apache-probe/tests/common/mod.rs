@@ -1,6 +1,8 @@
 //! A real Apache for a test: own configuration, own folder, own port; gone afterwards, however the test ends.
 #![allow(dead_code)] // each test file uses its own part
 
+pub mod place;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
@@ -258,8 +260,14 @@ impl Apache {
 
 impl Drop for Apache {
     fn drop(&mut self) {
-        // The parent first, so that it starts no new children; then whatever is left, by pid; then the object, by its own name.
+        // A clean stop first: Apache then removes its own object, whatever its name. Then whatever is left, by pid, the parent before
+        // the children that it would replace; then the object, by its own name.
         if let Some(mut child) = self.process.take() {
+            signal(child.id(), "TERM");
+            let deadline = Instant::now() + Duration::from_secs(3);
+            while Instant::now() < deadline && matches!(child.try_wait(), Ok(None)) {
+                thread::sleep(PAUSE);
+            }
             let _ = child.kill();
             let _ = child.wait();
         }
