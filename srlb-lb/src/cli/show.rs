@@ -72,10 +72,17 @@ pub(super) fn status(status: &Value) -> anyhow::Result<()> {
         counters("dropped", &status["drops"], &status["texts"])
     );
     let mut host = table(&["host item", "present"]);
-    for item in list(&status["host"]) {
+    for item in list(&status["host"]["items"]) {
         host.add_row([word(&item["item"]), word(&item["present"])]);
     }
     say!("{host}");
+    if let Some(error) = status["host"]["error"].as_str() {
+        say!("host items can't be looked at: {error}");
+    }
+    say!(
+        "dropped at the domain's edge: {}",
+        word(&status["host"]["dropped_at_edge"])
+    );
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use srh::carry;
 use srh::parse::{next_header, Icmp, Packet, Upper};
 use srh::{Encoding, Function, Segments};
 
-use super::order::{self, Order};
+use super::order::{self, Chunk, Order};
 use super::pin::Pin;
 use super::state::{self, Action};
 use super::{client_event, Done, Engine, Event, Outcome, Subject};
@@ -132,13 +132,13 @@ impl Engine {
             (Action::RecoverNext, _) => {
                 let asked = visit.asked.unwrap_or(0);
                 let number = asked.checked_add(1).ok_or(DropReason::RecoveryEnded)?;
-                let segments = self.recover(subject, number, None)?;
+                let segments = self.recover(now, subject, number, None)?;
                 (fresh, segments, Event::RecoveredNext)
             }
             // Recover and RecoverElsewhere; what concerns server packets alone does not come here
             _ => (
                 fresh,
-                self.recover(subject, 0, visit.back_from)?,
+                self.recover(now, subject, 0, visit.back_from)?,
                 Event::Recovered,
             ),
         };
@@ -221,13 +221,21 @@ impl Engine {
     /// A chunk of the recovery list, `last` at its end.
     fn recover(
         &self,
+        now: Instant,
         subject: &Subject,
         number: u8,
         last: Option<u16>,
     ) -> Result<Segments, DropReason> {
         let vip = self.vip(subject);
         let bucket = self.bucket(subject);
-        let Some((mut order, last_word)) = order::recovery_chunk(vip, bucket, number) else {
+        let (list, complete) = (vip.tables.recovery(bucket), vip.tables.complete());
+        let chunk = order::recovery_chunk(list, complete, number, &self.health, now);
+        let Some(Chunk {
+            mut order,
+            number,
+            last_word,
+        }) = chunk
+        else {
             return Err(if number == 0 {
                 DropReason::NoCandidates
             } else {

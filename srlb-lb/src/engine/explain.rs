@@ -3,6 +3,7 @@
 use packet_io::Instant;
 use srh::Flow;
 
+use super::order::Order;
 use super::state::{self, State};
 use super::{Engine, Opinion};
 
@@ -35,7 +36,9 @@ impl Engine {
         let bucket = self.bucket(&subject);
         let vip = self.vip(&subject);
         let name = |server: u16| self.pool.servers()[usize::from(server)].name.clone();
-        let candidates = vip.tables.candidates(bucket).iter();
+        let mut order = Order::of(vip.tables.candidates(bucket));
+        order.by_health(&self.health);
+        let candidates = order.as_slice().iter();
         Some(Explanation {
             vip: vip.name.clone(),
             bucket,

@@ -17,11 +17,17 @@ impl Engine {
         frame: &mut PacketBuf,
         packet: &Packet,
     ) -> Outcome {
-        let sid = Sid::parse(packet.dst).ok_or(DropReason::UnknownSid)?;
-        if let Upper::Icmp(icmp) = packet.upper {
-            if packet.srh.is_none() {
-                return self.icmp_for_us(now, frame, packet, icmp, sid.function);
-            }
+        let sid = Sid::parse(packet.dst)
+            .filter(|sid| sid.arg == 0 || sid.function == Function::RecoverNext)
+            .ok_or(DropReason::UnknownSid)?;
+        // Nobody of ours sends fragments, and their checksums can't be looked at.
+        if packet.is_fragment() {
+            return Err(DropReason::Fragment);
+        }
+        // With segments left it is a function's packet, even if that is ICMPv6.
+        let ends_here = packet.srh.is_none_or(|srh| srh.segments_left == 0);
+        if let (Upper::Icmp(icmp), true) = (packet.upper, ends_here) {
+            return self.icmp_for_us(now, frame, packet, icmp, sid.function);
         }
         match sid.function {
             Function::CreateStickiness | Function::RemoveStickiness => {
@@ -45,7 +51,7 @@ impl Engine {
         match icmp.kind {
             // SIDs answer echo (RFC 9259 section 2.1)
             Icmp::ECHO_REQUEST => self.echo(frame, packet),
-            Icmp::ECHO_REPLY if function == Function::Node => self.echo_reply(frame, packet),
+            Icmp::ECHO_REPLY if function == Function::Node => self.echo_reply(now, frame, packet),
             _ if icmp.is_error() && function == Function::Node => {
                 self.error_about_ours(now, frame, packet, icmp)
             }
@@ -78,7 +84,7 @@ impl Engine {
         let flow = inner
             .flow_from_server(inner.dst)
             .ok_or(DropReason::UnsupportedProtocol)?;
-        self.server_is_alive(server);
+        self.server_is_alive(server, now);
         let subject = self.subject(flow, vip, now);
         self.server_says(now, &subject, function, &tcp, server, arrived.encoding)
     }
@@ -142,7 +148,7 @@ impl Engine {
         if !checksum::is_right(frame.bytes(), &inner) {
             return Err(DropReason::WrongChecksum);
         }
-        self.server_is_alive(server);
+        self.server_is_alive(server, now);
         self.events.add(Event::Returned);
         let visit = Visit {
             back_from: Some(server),
@@ -170,8 +176,8 @@ impl Engine {
             .ok_or(DropReason::UnknownSender)
     }
 
-    pub(super) fn server_is_alive(&mut self, server: u16) {
-        if self.health.heard(server) {
+    pub(super) fn server_is_alive(&mut self, server: u16, now: Instant) {
+        if self.health.heard(server, now) {
             self.events.add(Event::Revived);
         }
     }

@@ -9,6 +9,8 @@ use packet_io::Instant;
 const STRIKES: u8 = 3;
 /// Echo requests without a reply after which a suspect counts as dead.
 const UNANSWERED: u8 = 3;
+/// How long a packet may be on its way along a recovery list.
+const UNDER_WAY: Duration = Duration::from_secs(2);
 /// How often a suspect is asked.
 pub const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -41,6 +43,8 @@ struct Record {
     strikes: u8,
     unanswered: u8,
     next_probe: Instant,
+    /// It was dead, and packets that were sent while it was may still be under way.
+    bypassed_until: Instant,
 }
 
 /// The opinions of all servers, by their numbers.
@@ -85,20 +89,44 @@ impl Health {
                 strikes: 0,
                 unanswered: 0,
                 next_probe: now,
+                bypassed_until: record.bypassed_until,
             };
             self.doubted += 1;
         }
     }
 
     /// The server has spoken. True if that is news.
-    pub fn heard(&mut self, server: u16) -> bool {
+    pub fn heard(&mut self, server: u16, now: Instant) -> bool {
         let Some(record) = self.records.get_mut(usize::from(server)) else {
             return false;
         };
         let news = record.opinion != Opinion::Alive;
-        *record = Record::default();
+        let bypassed_until = match record.opinion {
+            Opinion::Dead => now + UNDER_WAY,
+            _ => record.bypassed_until,
+        };
+        *record = Record {
+            bypassed_until,
+            ..Record::default()
+        };
         self.doubted -= usize::from(news);
         news
+    }
+
+    /// May a packet that is under way have bypassed this server, because it counted as dead?
+    pub fn was_bypassed(&self, server: u16, now: Instant) -> bool {
+        let record = self.records.get(usize::from(server));
+        record.is_some_and(|r| r.opinion == Opinion::Dead || now < r.bypassed_until)
+    }
+
+    /// Forgets what was thought of some servers.
+    pub fn forget(&mut self, whom: impl Fn(u16) -> bool) {
+        for (server, record) in (0u16..).zip(&mut self.records) {
+            if whom(server) {
+                self.doubted -= usize::from(record.opinion != Opinion::Alive);
+                *record = Record::default();
+            }
+        }
     }
 
     /// Which servers are to be asked now. Asking once too often without a reply makes a suspect
@@ -227,10 +255,10 @@ mod tests {
         }
         assert_eq!(probed(&mut health, 3), [2]);
         assert_eq!(health.of(2), Opinion::Dead);
-        assert!(health.heard(2));
+        assert!(health.heard(2, Instant::ZERO));
         assert_eq!(health.of(2), Opinion::Alive);
         assert!(probed(&mut health, 9).is_empty());
-        assert!(!health.heard(2));
+        assert!(!health.heard(2, Instant::ZERO));
     }
 
     #[test]
@@ -239,7 +267,7 @@ mod tests {
         health.resize(1);
         for _ in 0..10 {
             health.strike(0, Instant::ZERO);
-            health.heard(0);
+            health.heard(0, Instant::ZERO);
         }
         assert_eq!(health.of(0), Opinion::Alive);
     }

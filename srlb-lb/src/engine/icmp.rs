@@ -31,12 +31,17 @@ impl Engine {
     }
 
     /// A suspect server has answered our echo request. There is nothing to send on.
-    pub(super) fn echo_reply(&mut self, frame: &PacketBuf, packet: &Packet) -> Outcome {
+    pub(super) fn echo_reply(
+        &mut self,
+        now: Instant,
+        frame: &PacketBuf,
+        packet: &Packet,
+    ) -> Outcome {
         if !checksum::is_right(frame.bytes(), packet) {
             return Err(DropReason::WrongChecksum);
         }
         if let Some(server) = node_of(packet.src).and_then(|l| self.pool.server_at(l)) {
-            self.server_is_alive(server);
+            self.server_is_alive(server, now);
         }
         Err(DropReason::IcmpIgnored)
     }
@@ -102,6 +107,9 @@ impl Engine {
         match message.kind {
             Icmp::PACKET_TOO_BIG => {
                 let client = quoted.inner.src;
+                if !icmp::may_report(&quoted.inner) {
+                    return Err(DropReason::IcmpIgnored);
+                }
                 if self.pool.vip_at(quoted.final_dst).is_none() || !self.may_be_client(client) {
                     return Err(DropReason::IcmpUnmatched);
                 }
@@ -112,7 +120,8 @@ impl Engine {
             }
             Icmp::UNREACHABLE => {
                 let locator = srh::Locator::of(quoted.outer.dst);
-                if let Some(server) = self.pool.server_at(locator) {
+                let known = self.pool.server_at(locator);
+                if let Some(server) = known.filter(|&s| self.pool.is_member(s)) {
                     self.health.suspect(server, now);
                 }
                 Err(DropReason::IcmpIgnored)

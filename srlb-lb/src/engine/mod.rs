@@ -209,9 +209,10 @@ impl Engine {
     pub fn set_pool(&mut self, pool: Pool) {
         self.health.resize(pool.servers().len());
         self.pool = pool;
-        let vips = self.pool.vips();
-        self.flows
-            .retain(|pin| vips.iter().any(|vip| vip.tables.is_member(pin.server())));
+        let pool = &self.pool;
+        self.flows.retain(|pin| pool.is_member(pin.server()));
+        // Nobody needs to know any more whether they live.
+        self.health.forget(|server| !pool.is_member(server));
     }
 
     /// Takes new settings. The flow table keeps its size and its entries.

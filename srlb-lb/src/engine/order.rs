@@ -1,9 +1,10 @@
 //! Segment lists for packets without an entry: who is asked, in which order, with which function.
 
+use packet_io::Instant;
 use srh::{Function, Locator, Segments};
 
 use super::health::{Health, Opinion};
-use super::pool::{Pool, Vip};
+use super::pool::Pool;
 
 /// Servers that one header names at most.
 pub const CHUNK: usize = srh::rewrite::MAX_SEGMENTS - 2;
@@ -27,6 +28,16 @@ impl Order {
     /// The servers in the order of the visit.
     pub fn as_slice(&self) -> &[u16] {
         &self.list[..self.len]
+    }
+
+    /// Appends a server; false if there is no room for it.
+    fn push(&mut self, server: u16) -> bool {
+        let Some(slot) = self.list.get_mut(self.len) else {
+            return false;
+        };
+        *slot = server;
+        self.len += 1;
+        true
     }
 
     fn as_mut_slice(&mut self) -> &mut [u16] {
@@ -113,13 +124,52 @@ impl Order {
     }
 }
 
-/// One chunk of a bucket's recovery list, and whether it is the last one of a list that may
-/// have the last word.
-pub fn recovery_chunk(vip: &Vip, bucket: u32, number: u8) -> Option<(Order, bool)> {
-    let list = vip.tables.recovery(bucket);
-    let chunk = list.chunks(CHUNK).nth(usize::from(number))?;
-    let is_last = usize::from(number) + 1 == list.len().div_ceil(CHUNK);
-    Some((Order::of(chunk), is_last && vip.tables.complete()))
+/// One chunk of a bucket's recovery list.
+#[derive(Clone, Copy, Debug)]
+pub struct Chunk {
+    /// Whom it asks.
+    pub order: Order,
+    /// Its number.
+    pub number: u8,
+    /// Is it the last one of a list that may have the last word?
+    pub last_word: bool,
+}
+
+/// Chunk `number` of a recovery list; `None` behind the end.
+///
+/// A packet that is sent to a dead server goes no further. So the dead are left out of every chunk
+/// but the last one, and asked there, behind the others. If they are too many for it, the
+/// list has no last word: nobody is reset whose owner was not asked.
+pub fn recovery_chunk(
+    list: &[u16],
+    complete: bool,
+    number: u8,
+    health: &Health,
+    now: Instant,
+) -> Option<Chunk> {
+    let last = list.len().div_ceil(CHUNK).checked_sub(1)?;
+    for number in usize::from(number)..last {
+        let chunk = &list[number * CHUNK..][..CHUNK];
+        let living = chunk.iter().filter(|&&s| health.of(s) != Opinion::Dead);
+        let mut order = Order::of(&[]);
+        living.for_each(|&server| _ = order.push(server));
+        if order.len > 0 {
+            return Some(Chunk {
+                order,
+                number: number as u8,
+                last_word: false,
+            });
+        }
+    }
+    let (earlier, chunk) = list.split_at(last * CHUNK);
+    let mut order = Order::of(chunk);
+    let mut bypassed = earlier.iter().filter(|&&s| health.was_bypassed(s, now));
+    let all_asked = bypassed.all(|&server| order.push(server));
+    (usize::from(number) <= last).then_some(Chunk {
+        order,
+        number: last as u8,
+        last_word: complete && all_asked,
+    })
 }
 
 #[cfg(test)]

@@ -62,6 +62,11 @@ impl Pool {
         &self.servers
     }
 
+    /// Does any service have this server?
+    pub fn is_member(&self, server: u16) -> bool {
+        self.vips.iter().any(|vip| vip.tables.is_member(server))
+    }
+
     /// The number of the service with this address.
     pub fn vip_at(&self, address: Ipv6Addr) -> Option<usize> {
         self.vips

@@ -1,18 +1,40 @@
-//! temporary
-use crate::config::Settings;
+//! What an LB has on its host: see `daemon::host`.
+
+use anyhow::anyhow;
+use daemon::host::{Host, LbHost, Plan};
 use serde_json::{json, Value};
-pub(super) struct Host;
-impl Host {
-    pub(super) fn install(_: &Settings) -> anyhow::Result<Self> {
-        Ok(Host)
+
+use crate::config::Settings;
+
+/// The plan for these settings.
+pub(super) fn plan(settings: &Settings) -> Plan {
+    LbHost {
+        name: settings.name.clone(),
+        locator: settings.locator,
+        vips: settings.pool.vips().map(|(_, address)| address).collect(),
+        domain_interfaces: settings.domain_interfaces.clone(),
+        tun: settings.tun.clone(),
+        tun_mtu_bytes: settings.fabric_mtu_bytes.into(),
     }
-    pub(super) fn change(&mut self, _: &Settings) -> anyhow::Result<()> {
-        Ok(())
+    .plan()
+}
+
+/// Removes everything; what stays is said.
+pub(super) fn remove(host: Host) -> anyhow::Result<()> {
+    let errors: Vec<String> = host.remove().iter().map(ToString::to_string).collect();
+    if errors.is_empty() {
+        return Ok(());
     }
-    pub(super) fn remove(&mut self) -> anyhow::Result<()> {
-        Ok(())
-    }
-    pub(super) fn status(&self) -> Value {
-        json!([])
+    Err(anyhow!(
+        "not everything could be removed from this host:\n{}",
+        errors.join("\n")
+    ))
+}
+
+/// Items with whether they are there, for `status`.
+pub(super) fn status(host: &mut Host) -> Value {
+    match host.list() {
+        Ok(items) => json!({ "items": items, "dropped_at_edge": host.edge_drops().ok() }),
+        Err(error) => json!({ "items": [], "error": error.to_string() }),
     }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use daemon::control::{ConnId, Control, ControlEvent, Request};
+use daemon::host::Host;
 use daemon::run::{Clock, Signal, Signals};
 use daemon::trace::{TraceFilter, Tracers};
 use flow_table::HashKey;
@@ -38,8 +39,8 @@ pub fn run(config: &Path) -> anyhow::Result<()> {
     let settings = Settings::load(config)?;
     let mut daemon = Daemon::start(config, settings)?;
     let served = daemon.serve();
-    let cleaned = daemon.host.remove();
-    served.and(cleaned)
+    let removed = host::remove(daemon.host);
+    served.and(removed)
 }
 
 struct Daemon {
@@ -48,7 +49,7 @@ struct Daemon {
     registry: Registry,
     engine: Engine,
     tun: Tun,
-    host: host::Host,
+    host: Host,
     poll: Poll,
     signals: Signals,
     control: Control,
@@ -72,7 +73,7 @@ impl Daemon {
         let mut registry = Registry::default();
         let pool = tables(&settings.pool, &mut registry)?;
         let engine = Engine::new(settings.engine.clone(), pool, random_key()?);
-        let host = host::Host::install(&settings)?;
+        let host = Host::install(host::plan(&settings))?;
         eprintln!("srlb-lb: {} serves; {}", settings.name, settings.sizes());
         for line in settings.advice() {
             eprintln!("srlb-lb: note: {line}");
@@ -223,7 +224,7 @@ impl Daemon {
                 let mut status = status::engine(&self.engine, &self.settings, now);
                 status["uptime_s"] = json!(now.millis() / 1_000);
                 status["last_reload_error"] = json!(self.last_reload_error);
-                status["host"] = self.host.status();
+                status["host"] = host::status(&mut self.host);
                 Ok(Some(status))
             }
             "explain" => {
@@ -260,7 +261,7 @@ impl Daemon {
         self.settings.may_become(&settings, &self.config)?;
         let mut registry = self.registry.clone();
         let pool = tables(&settings.pool, &mut registry)?;
-        self.host.change(&settings)?;
+        self.host.update(host::plan(&settings))?;
         self.registry = registry;
         self.engine.set_config(settings.engine.clone());
         self.engine.set_pool(pool);
