@@ -1,0 +1,291 @@
+//! Packets of clients, as LBs send them here: offers, pinned flows, recoveries.
+
+use daemon::DropReason;
+use packet_io::PacketBuf;
+use srh::parse::Tcp;
+use srh::{carry, rewrite, Frame, Function, Segments, Sid};
+
+use super::arrival::Arrival;
+use super::entry::Entry;
+use super::mine::{self, Answer};
+use super::state::{Action, Event as Said, State};
+use super::{Application, Done, Engine, Event, Given, SocketAnswer, Stop, Subject};
+
+impl Engine {
+    pub(super) fn client_packet(
+        &mut self,
+        frame: &mut PacketBuf,
+        arrival: &Arrival,
+        tcp: &Tcp,
+        given: &mut Given,
+    ) -> Result<Done, Stop> {
+        let flow = arrival
+            .client
+            .flow_from_client(arrival.vip)
+            .ok_or(DropReason::UnsupportedProtocol)?;
+        let subject = self.subject(flow, given.now);
+        if changes_state(&subject, tcp) && !arrival.checksum_is_right(frame.bytes()) {
+            return Err(DropReason::WrongChecksum.into());
+        }
+        let said = match arrival.function {
+            Function::ConnectAvail | Function::ConnectForce | Function::ConnectFinal => {
+                self.connect(arrival.function, &subject, tcp, given)?
+            }
+            Function::AckStickiness => self.acknowledged(&subject, tcp, given)?,
+            _ => self.recovered(arrival, &subject, tcp, given)?,
+        };
+        let (action, state) = self.consult(&subject, said, Some(arrival.lb));
+        let done = match self.act(frame, arrival, &subject, action, given) {
+            Err(Stop::Drop(DropReason::HopLimit)) => {
+                return self.time_exceeded(frame, arrival, given.now)
+            }
+            other => other?,
+        };
+        self.count(said, action, arrival.function, given.app);
+        self.write_client(arrival, &subject, tcp, said, state, given);
+        Ok(done)
+    }
+
+    /// A new flow is offered.
+    fn connect(
+        &mut self,
+        function: Function,
+        subject: &Subject,
+        tcp: &Tcp,
+        given: &Given,
+    ) -> Result<Said, Stop> {
+        if !tcp.is_syn() {
+            return Ok(Said::ConnectNotSyn);
+        }
+        let waits = matches!(subject.state, State::Hunted | State::Wait);
+        if waits || self.ask(subject, given)? != SocketAnswer::None {
+            return Ok(Said::ConnectMine);
+        }
+        let app = given.app;
+        let taken = match function {
+            Function::ConnectAvail => {
+                app.is_up() && self.policy.offer(given.now, app.busy(), app.total())
+            }
+            _ => app.is_up(),
+        };
+        Ok(match (taken, function) {
+            (true, _) => Said::ConnectTaken,
+            (false, Function::ConnectAvail) => Said::ConnectRefused,
+            (false, Function::ConnectForce) => Said::ConnectForceDown,
+            (false, _) => Said::ConnectFinalDown,
+        })
+    }
+
+    /// The LB says that the flow is ours.
+    fn acknowledged(&mut self, subject: &Subject, tcp: &Tcp, given: &Given) -> Result<Said, Stop> {
+        let is_mine = match (subject.state, tcp.is_syn()) {
+            (State::Hunted | State::Wait, true) | (State::Wait | State::Direct, false) => true,
+            _ => self.is_mine(subject, tcp, given)?,
+        };
+        let is_rst = tcp.has(Tcp::RST);
+        Ok(match (is_mine, tcp.is_syn()) {
+            (true, _) if is_rst => Said::RstMine,
+            (true, true) => Said::AckMineSyn,
+            (true, false) => Said::AckMine,
+            (false, _) if is_rst => Said::AckNotMineRst,
+            (false, _) => Said::AckNotMine,
+        })
+    }
+
+    /// An LB looks for the flow's owner.
+    fn recovered(
+        &mut self,
+        arrival: &Arrival,
+        subject: &Subject,
+        tcp: &Tcp,
+        given: &Given,
+    ) -> Result<Said, Stop> {
+        let in_wait = matches!(subject.state, State::Hunted | State::Wait);
+        let is_mine = (in_wait && tcp.is_syn()) || self.is_mine(subject, tcp, given)?;
+        let is_final = arrival.function == Function::RecoverFinal;
+        Ok(match (is_mine, tcp.has(Tcp::RST)) {
+            (true, true) if is_final => Said::RstMine,
+            (true, true) => Said::RstMineRecover,
+            (true, false) if tcp.is_syn() => Said::RecoverMineSyn,
+            (true, false) => Said::RecoverMine,
+            (false, _) if is_final => Said::RecoverFinalNotMine,
+            (false, _) if arrival.has_next => Said::RecoverNotMine,
+            (false, _) => Said::RecoverNotMineLast,
+        })
+    }
+
+    /// Is this packet ours: by the numbers in the table where they decide, else by the kernel's socket.
+    ///
+    /// A loser's numbers go on to decide: nobody else's client answers our SYN-ACK, and so a
+    /// forged packet that has failed the check does not cost the client its connection.
+    fn is_mine(&mut self, subject: &Subject, tcp: &Tcp, given: &Given) -> Result<bool, Stop> {
+        let answer = match (subject.state, &subject.entry) {
+            (State::Hunted | State::Loser, Some(entry)) if !tcp.is_syn() => {
+                mine::answers_syn_ack(entry, tcp)
+            }
+            (State::Closing, Some(entry)) if !tcp.is_syn() && entry.fin().is_some() => {
+                mine::fits_fin(entry.fin().unwrap_or_default(), tcp)
+            }
+            (_, entry) => mine::by_socket(entry.as_ref(), tcp, self.ask(subject, given)?),
+        };
+        match answer {
+            Answer::Mine => Ok(true),
+            Answer::NotMine => Ok(false),
+            Answer::Unknown => Err(DropReason::UnknownNumber.into()),
+        }
+    }
+
+    /// Does with the packet what the state table said.
+    pub(super) fn act(
+        &mut self,
+        frame: &mut PacketBuf,
+        arrival: &Arrival,
+        subject: &Subject,
+        action: Action,
+        given: &mut Given,
+    ) -> Result<Done, Stop> {
+        match action {
+            Action::Deliver | Action::DeliverSteered => {
+                arrival.take_off(frame)?;
+                Ok(Done::Deliver {
+                    steer: action == Action::DeliverSteered,
+                })
+            }
+            Action::DeliverAndPassOn => {
+                let mut copy = PacketBuf::from_slice(frame.bytes());
+                let onward = match arrival.has_next {
+                    true => Action::PassOn,
+                    false => Action::RecoverNext,
+                };
+                if self.act(&mut copy, arrival, subject, onward, given).is_ok() {
+                    given.extra.push(copy);
+                }
+                self.act(frame, arrival, subject, Action::Deliver, given)
+            }
+            Action::PassOn => {
+                rewrite::advance(frame, &arrival.outer)?;
+                Ok(Done::Transmit)
+            }
+            Action::ReturnFlow => self.send_back(frame, arrival, subject, Function::ReturnFlow, 0),
+            Action::RecoverNext => {
+                self.send_back(frame, arrival, subject, Function::RecoverNext, arrival.arg)
+            }
+            Action::Drop(reason) => Err(reason.into()),
+            // what happens to the application's packets only
+            Action::Create | Action::Remove | Action::Straight => Err(DropReason::NotForUs.into()),
+        }
+    }
+
+    /// Sends a client's packet back to the LB that it came from.
+    fn send_back(
+        &mut self,
+        frame: &mut PacketBuf,
+        arrival: &Arrival,
+        subject: &Subject,
+        function: Function,
+        arg: u8,
+    ) -> Result<Done, Stop> {
+        let packet = arrival.take_off(frame)?;
+        let sid = Sid {
+            locator: arrival.lb.locator,
+            function,
+            arg,
+        };
+        carry::put_on(
+            frame,
+            &packet,
+            self.config.locator,
+            arrival.lb.encoding,
+            &Segments::one(sid.addr()),
+            subject.hash.flow_label(),
+        )?;
+        Ok(Done::Transmit)
+    }
+
+    fn count(&mut self, said: Said, action: Action, function: Function, app: &dyn Application) {
+        let counter = match (said, function) {
+            (Said::ConnectTaken, Function::ConnectAvail) => Event::AcceptedAvail,
+            (Said::ConnectTaken, Function::ConnectForce) => Event::AcceptedForce,
+            (Said::ConnectTaken, _) => Event::AcceptedFinal,
+            (Said::ConnectMine, _) => Event::SynAgain,
+            (Said::ConnectRefused, _) => {
+                if !app.is_up() {
+                    self.events.add(Event::PassedOnDown);
+                }
+                Event::PassedOn
+            }
+            (Said::RecoverMine | Said::RecoverMineSyn | Said::RstMineRecover, _) => {
+                Event::Recovered
+            }
+            (Said::RecoverFinalNotMine, _) => Event::RecoveryEnded,
+            _ => match action {
+                Action::ReturnFlow => Event::Returned,
+                Action::RecoverNext => Event::RecoverNextSent,
+                Action::PassOn => Event::RecoveryPassedOn,
+                _ => return,
+            },
+        };
+        self.events.add(counter);
+    }
+
+    fn write_client(
+        &mut self,
+        arrival: &Arrival,
+        subject: &Subject,
+        tcp: &Tcp,
+        said: Said,
+        state: State,
+        given: &Given,
+    ) {
+        let now = given.now;
+        let mut entry = match said {
+            // an earlier connection's numbers say nothing about this one
+            Said::ConnectTaken => Entry::default(),
+            _ => subject.entry.unwrap_or_default(),
+        };
+        match said {
+            Said::ConnectTaken => self.policy.taken(now, given.app.busy()),
+            Said::AckMine | Said::RecoverMine => {
+                if subject.state == State::Hunted {
+                    self.policy.completed(now, given.app.busy());
+                }
+                entry.numbers.settle(tcp.ack);
+            }
+            _ => {}
+        }
+        if subject.state == State::Hunted && state == State::Loser {
+            self.events.add(Event::Lost);
+        }
+        if is_ours(said) {
+            entry.client_packet(now, arrival.lb);
+            entry.set_state(now, state);
+        } else if state != subject.state {
+            entry.set_state(now, state);
+        } else {
+            return;
+        }
+        self.keep(subject, entry, now);
+    }
+}
+
+/// Was the packet for the application here?
+fn is_ours(said: Said) -> bool {
+    matches!(
+        said,
+        Said::ConnectTaken
+            | Said::ConnectMine
+            | Said::AckMine
+            | Said::AckMineSyn
+            | Said::RecoverMine
+            | Said::RecoverMineSyn
+            | Said::RstMine
+            | Said::RstMineRecover
+    )
+}
+
+/// May this packet change more than an age? Only then is its checksum worth the time: a wrong
+/// one is seen by the kernel as well.
+fn changes_state(subject: &Subject, tcp: &Tcp) -> bool {
+    let settled = matches!(subject.state, State::Direct | State::Wait);
+    !settled || tcp.has(Tcp::SYN) || tcp.has(Tcp::RST)
+}

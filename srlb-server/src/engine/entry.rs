@@ -1,0 +1,291 @@
+//! What is kept for a flow.
+
+use std::time::Duration;
+
+use flow_table::Value;
+use packet_io::Instant;
+use srh::{Encoding, Locator};
+
+use super::state::State;
+
+/// A WAIT whose SYN-ACK was seen, a loser, and the numbers of a flow that has ended live that long:
+/// longer than a kernel retransmits a SYN-ACK with its usual settings.
+pub const HANDSHAKE_LIFE: Duration = Duration::from_secs(75);
+/// A WAIT whose kernel hasn't answered lives that long: it may have dropped the SYN, its queue being full.
+pub const UNANSWERED_LIFE: Duration = Duration::from_secs(10);
+/// CLOSING lasts that long after the client's last packet.
+pub const CLOSING_LIFE: Duration = Duration::from_secs(10);
+/// DIRECT without a packet from the client. What is forgotten costs one look-up, no more.
+pub const DIRECT_LIFE: Duration = Duration::from_secs(3600);
+/// For how long after a client packet answers go through the LB.
+pub const STEER_TIME: Duration = Duration::from_secs(1);
+/// How many of them.
+pub const STEER_PACKETS: u8 = 3;
+
+/// An LB, and how it is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// Its locator.
+    pub locator: Locator,
+    /// The encoding in which it addressed the flow.
+    pub encoding: Encoding,
+}
+
+/// The initial numbers that our kernel has used in SYN-ACKs of a flow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Numbers {
+    kept: [u32; 2],
+    len: u8,
+    /// A third one came: none says anything any more.
+    too_many: bool,
+}
+
+impl Numbers {
+    /// Takes in the sequence number of a SYN-ACK; true if it is the third one.
+    pub fn saw(&mut self, number: u32) -> bool {
+        if self.too_many || self.as_slice().contains(&number) {
+            return false;
+        }
+        match self.kept.get_mut(usize::from(self.len)) {
+            Some(slot) => {
+                *slot = number;
+                self.len += 1;
+                false
+            }
+            None => {
+                self.too_many = true;
+                true
+            }
+        }
+    }
+
+    /// The numbers that count.
+    pub fn as_slice(&self) -> &[u32] {
+        if self.too_many {
+            return &[];
+        }
+        &self.kept[..usize::from(self.len)]
+    }
+
+    /// Did a SYN-ACK pass at all?
+    pub fn any_seen(&self) -> bool {
+        self.len > 0
+    }
+
+    /// Can no number be relied on, because there were too many?
+    pub fn is_unreliable(&self) -> bool {
+        self.too_many
+    }
+
+    /// Does `ack` acknowledge exactly one of these SYN-ACKs?
+    pub fn answered_by(&self, ack: u32) -> bool {
+        self.as_slice().contains(&ack.wrapping_sub(1))
+    }
+
+    /// The client has answered this one: the others are out.
+    pub fn settle(&mut self, ack: u32) {
+        if self.answered_by(ack) {
+            *self = Numbers::default();
+            self.saw(ack.wrapping_sub(1));
+        }
+    }
+
+    /// The initial number, if there is no doubt.
+    pub fn initial(&self) -> Option<u32> {
+        match self.as_slice() {
+            [only] => Some(*only),
+            _ => None,
+        }
+    }
+}
+
+/// An entry of the flow table.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Entry {
+    lb: Locator,
+    until: Instant,
+    expires: Instant,
+    steer_until: Instant,
+    /// SYN-ACKs seen.
+    pub numbers: Numbers,
+    fin: u32,
+    encoding: Option<Encoding>,
+    state: State,
+    fin_known: bool,
+    steer_left: u8,
+    ends_left: u8,
+    empty_ack_sent: bool,
+}
+
+impl Entry {
+    /// The state now.
+    pub fn state(&self, now: Instant) -> State {
+        if self.state == State::Closing && self.until <= now {
+            return State::None;
+        }
+        self.state
+    }
+
+    /// The LB that the flow came from last.
+    pub fn peer(&self) -> Option<Peer> {
+        Some(Peer {
+            locator: self.lb,
+            encoding: self.encoding?,
+        })
+    }
+
+    /// The sequence number of the application's FIN.
+    pub fn fin(&self) -> Option<u32> {
+        self.fin_known.then_some(self.fin)
+    }
+
+    /// Does nothing of this entry matter any more?
+    pub fn is_empty(&self) -> bool {
+        self.state == State::None
+            && self.encoding.is_none()
+            && !self.numbers.any_seen()
+            && !self.fin_known
+    }
+
+    /// A packet of the client has come from `peer` and is ours: answers may be steered again,
+    /// and what ages begins anew.
+    pub fn client_packet(&mut self, now: Instant, peer: Peer) {
+        self.lb = peer.locator;
+        self.encoding = Some(peer.encoding);
+        self.steer_until = now + STEER_TIME;
+        self.steer_left = STEER_PACKETS;
+        self.ends_left = STEER_PACKETS;
+        self.empty_ack_sent = false;
+    }
+
+    /// The flow's state from now on.
+    pub fn set_state(&mut self, now: Instant, state: State) {
+        self.state = state;
+        let life = match state {
+            State::Direct => DIRECT_LIFE,
+            State::Hunted if !self.numbers.any_seen() => UNANSWERED_LIFE,
+            _ => HANDSHAKE_LIFE,
+        };
+        self.expires = now + life;
+        self.until = now + CLOSING_LIFE;
+    }
+
+    /// A SYN-ACK with this number comes from the application; true if it is the third number
+    /// of this connection.
+    pub fn saw_syn_ack(&mut self, number: u32) -> bool {
+        if self.fin_known && !self.numbers.as_slice().contains(&number) {
+            // a new connection on the same ports
+            self.numbers = Numbers::default();
+            self.fin_known = false;
+        }
+        self.numbers.saw(number)
+    }
+
+    /// A FIN with this number comes from the application.
+    pub fn saw_fin(&mut self, number: u32) {
+        self.fin = number;
+        self.fin_known = true;
+    }
+
+    /// May one more packet of the application go through the LB?
+    pub fn may_steer(&self, now: Instant) -> bool {
+        self.steer_left > 0 && now < self.steer_until
+    }
+
+    /// One did.
+    pub fn steered(&mut self) {
+        self.steer_left = self.steer_left.saturating_sub(1);
+    }
+
+    /// May one more end of the flow go through the LB? An LB that has died must not swallow every
+    /// retransmission of a FIN.
+    pub fn may_end(&self) -> bool {
+        self.ends_left > 0
+    }
+
+    /// One did.
+    pub fn ended(&mut self) {
+        self.ends_left = self.ends_left.saturating_sub(1);
+    }
+
+    /// May an empty ACK carry a function? One per client packet.
+    pub fn may_send_empty_ack(&self) -> bool {
+        !self.empty_ack_sent
+    }
+
+    /// One did.
+    pub fn sent_empty_ack(&mut self) {
+        self.empty_ack_sent = true;
+    }
+}
+
+impl Value for Entry {
+    fn expired(&self, now: Instant) -> bool {
+        self.expires <= now
+    }
+
+    /// First goes what is cheapest to lose: numbers of the past, losers, then hunts that no client has
+    /// completed (what a flood leaves), the oldest first.
+    fn keep_rank(&self, now: Instant) -> u64 {
+        const AGE_BITS: u32 = 56;
+        let class = self.state(now) as u64;
+        class << AGE_BITS | self.expires.micros().min((1 << AGE_BITS) - 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_fits_a_cache_line_with_its_tag() {
+        assert!(size_of::<Entry>() <= 64, "{}", size_of::<Entry>());
+    }
+
+    #[test]
+    fn two_numbers_are_kept_and_the_third_ends_the_check() {
+        let mut numbers = Numbers::default();
+        assert!(!numbers.saw(u32::MAX));
+        assert!(!numbers.saw(7));
+        assert!(!numbers.saw(7));
+        assert!(numbers.answered_by(0) && numbers.answered_by(8) && !numbers.answered_by(9));
+        assert_eq!(numbers.initial(), None);
+        assert!(numbers.saw(9));
+        assert!(!numbers.saw(10), "the third is told once");
+        assert!(numbers.is_unreliable() && !numbers.answered_by(8));
+    }
+
+    #[test]
+    fn an_answer_settles_which_number_it_is() {
+        let mut numbers = Numbers::default();
+        numbers.saw(1);
+        numbers.saw(7);
+        numbers.settle(100);
+        assert_eq!(numbers.initial(), None);
+        numbers.settle(8);
+        assert_eq!(numbers.initial(), Some(7));
+    }
+
+    #[test]
+    fn closing_ends_before_the_fin_is_forgotten() {
+        let t0 = Instant::from_secs(10);
+        let mut entry = Entry::default();
+        entry.saw_fin(5);
+        entry.set_state(t0, State::Closing);
+        assert_eq!(entry.state(t0 + CLOSING_LIFE), State::None);
+        assert!(!entry.expired(t0 + CLOSING_LIFE));
+        assert_eq!(entry.fin(), Some(5));
+        assert!(entry.expired(t0 + HANDSHAKE_LIFE));
+    }
+
+    #[test]
+    fn a_new_connection_on_the_same_ports_has_no_fin_yet() {
+        let mut entry = Entry::default();
+        entry.saw_syn_ack(1);
+        entry.saw_fin(500);
+        assert!(!entry.saw_syn_ack(1), "a retransmission");
+        assert_eq!(entry.fin(), Some(500));
+        assert!(!entry.saw_syn_ack(9000));
+        assert_eq!((entry.fin(), entry.numbers.initial()), (None, Some(9000)));
+    }
+}

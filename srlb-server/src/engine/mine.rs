@@ -1,0 +1,222 @@
+//! Is this packet mine? What the numbers in the table and the kernel's socket say (docs/protocol.md, "Mine").
+
+use srh::parse::Tcp;
+
+use super::entry::Entry;
+use super::verdict::SocketAnswer;
+
+/// How far behind what is expected an acknowledgement may lie: more than any window in use, so
+/// that no late packet is taken for somebody else's, and 1/512 of all numbers.
+pub const WINDOW: u32 = 8 << 20;
+
+/// Whose packet it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Ours.
+    Mine,
+    /// Not ours.
+    NotMine,
+    /// The kernel waits for the answer to a SYN-ACK that this router hasn't seen.
+    Unknown,
+}
+
+impl Answer {
+    fn mine_if(yes: bool) -> Self {
+        match yes {
+            true => Answer::Mine,
+            false => Answer::NotMine,
+        }
+    }
+}
+
+/// The check that a hunt starts: only what answers our SYN-ACK is ours.
+///
+/// An RST without ACK has no number to check; the kernel judges it by its sequence number, once there
+/// is a SYN-ACK that it can answer.
+pub fn answers_syn_ack(entry: &Entry, tcp: &Tcp) -> Answer {
+    if tcp.has(Tcp::RST) && !tcp.has(Tcp::ACK) {
+        return Answer::mine_if(entry.numbers.any_seen());
+    }
+    Answer::mine_if(tcp.has(Tcp::ACK) && entry.numbers.answered_by(tcp.ack))
+}
+
+/// After the application's FIN: nothing above FIN + 1, nor further than a window below.
+pub fn fits_fin(fin: u32, tcp: &Tcp) -> Answer {
+    if !tcp.has(Tcp::ACK) {
+        return Answer::Mine;
+    }
+    let end = fin.wrapping_add(1);
+    Answer::mine_if(is_within(tcp.ack, end, end))
+}
+
+/// What the kernel's answer says about a packet.
+pub fn by_socket(entry: Option<&Entry>, tcp: &Tcp, socket: SocketAnswer) -> Answer {
+    if socket == SocketAnswer::None {
+        return Answer::NotMine;
+    }
+    if tcp.is_syn() || !tcp.has(Tcp::ACK) {
+        return Answer::Mine;
+    }
+    match (socket, entry) {
+        (SocketAnswer::SynReceived, None) => Answer::Unknown,
+        (SocketAnswer::SynReceived, Some(entry)) => match entry.numbers {
+            numbers if numbers.is_unreliable() => Answer::Mine,
+            numbers if !numbers.any_seen() => Answer::Unknown,
+            numbers => Answer::mine_if(numbers.answered_by(tcp.ack)),
+        },
+        (_, None) => Answer::Mine,
+        (SocketAnswer::Open { acked, sent }, Some(entry)) => match entry.fin() {
+            Some(fin) => fits_fin(fin, tcp),
+            None => fits_open(entry, tcp, acked, sent),
+        },
+        (_, Some(entry)) => entry.fin().map_or(Answer::Mine, |fin| fits_fin(fin, tcp)),
+    }
+}
+
+/// An established connection: something in [una - window, nxt] is acknowledged, as far as that is known.
+fn fits_open(entry: &Entry, tcp: &Tcp, acked: Option<u64>, sent: Option<u64>) -> Answer {
+    let (Some(initial), Some(acked), Some(sent)) = (entry.numbers.initial(), acked, sent) else {
+        return Answer::Mine;
+    };
+    // The first byte follows the SYN; a FIN that was sent counts one more.
+    let first = initial.wrapping_add(1);
+    let una = first.wrapping_add(acked as u32);
+    let nxt = first.wrapping_add(sent as u32).wrapping_add(1);
+    Answer::mine_if(is_within(tcp.ack, una, nxt))
+}
+
+/// Is `ack` in [una - window, nxt], on the circle of sequence numbers?
+fn is_within(ack: u32, una: u32, nxt: u32) -> bool {
+    let lowest = una.wrapping_sub(WINDOW);
+    ack.wrapping_sub(lowest) <= nxt.wrapping_sub(lowest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packet(flags: u8, ack: u32) -> Tcp {
+        Tcp {
+            src_port: 1,
+            dst_port: 2,
+            seq: 9,
+            ack,
+            flags,
+            header_len: 20,
+            data_len: 0,
+        }
+    }
+
+    fn ack(number: u32) -> Tcp {
+        packet(Tcp::ACK, number)
+    }
+
+    fn entry(numbers: &[u32], fin: Option<u32>) -> Entry {
+        let mut entry = Entry::default();
+        for &number in numbers {
+            entry.saw_syn_ack(number);
+        }
+        if let Some(fin) = fin {
+            entry.saw_fin(fin);
+        }
+        entry
+    }
+
+    #[test]
+    fn no_socket_is_never_mine() {
+        for tcp in [ack(1), packet(Tcp::SYN, 0), packet(Tcp::RST, 0)] {
+            assert_eq!(by_socket(None, &tcp, SocketAnswer::None), Answer::NotMine);
+        }
+    }
+
+    #[test]
+    fn syn_received_wants_the_number_of_its_syn_ack() {
+        let socket = SocketAnswer::SynReceived;
+        let known = entry(&[100], None);
+        assert_eq!(by_socket(Some(&known), &ack(101), socket), Answer::Mine);
+        assert_eq!(by_socket(Some(&known), &ack(102), socket), Answer::NotMine);
+        assert_eq!(by_socket(None, &ack(101), socket), Answer::Unknown);
+        assert_eq!(
+            by_socket(Some(&entry(&[], None)), &ack(101), socket),
+            Answer::Unknown
+        );
+        assert_eq!(
+            by_socket(Some(&entry(&[1, 2, 3], None)), &ack(77), socket),
+            Answer::Mine
+        );
+        assert_eq!(
+            by_socket(None, &packet(Tcp::SYN, 0), socket),
+            Answer::Mine,
+            "a SYN fits any socket"
+        );
+    }
+
+    #[test]
+    fn established_wants_a_number_in_its_window() {
+        let socket = SocketAnswer::Open {
+            acked: Some(1000),
+            sent: Some(3000),
+        };
+        let start = u32::MAX - 500;
+        let known = entry(&[start], None);
+        let at = |n: i64| start.wrapping_add(1).wrapping_add(n as u32);
+        for (n, want) in [
+            (0, Answer::Mine),
+            (1000, Answer::Mine),
+            (3001, Answer::Mine),
+            (3002, Answer::NotMine),
+            (1000 - i64::from(WINDOW), Answer::Mine),
+            (999 - i64::from(WINDOW), Answer::NotMine),
+        ] {
+            assert_eq!(by_socket(Some(&known), &ack(at(n)), socket), want, "{n}");
+        }
+        let unknown = SocketAnswer::Open {
+            acked: None,
+            sent: None,
+        };
+        assert_eq!(
+            by_socket(Some(&known), &ack(at(1 << 30)), unknown),
+            Answer::Mine
+        );
+        assert_eq!(by_socket(None, &ack(5), socket), Answer::Mine);
+    }
+
+    #[test]
+    fn after_the_fin_nothing_above_it() {
+        let ended = entry(&[1], Some(u32::MAX));
+        for socket in [SocketAnswer::Ended, SocketAnswer::TimeWait] {
+            for (number, want) in [
+                (0, Answer::Mine),
+                (u32::MAX, Answer::Mine),
+                (1, Answer::NotMine),
+                (0u32.wrapping_sub(WINDOW), Answer::Mine),
+                (0u32.wrapping_sub(WINDOW + 1), Answer::NotMine),
+            ] {
+                assert_eq!(
+                    by_socket(Some(&ended), &ack(number), socket),
+                    want,
+                    "{number}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_hunt_owns_nothing_before_its_syn_ack() {
+        let hunted = entry(&[], None);
+        assert_eq!(answers_syn_ack(&hunted, &ack(1)), Answer::NotMine);
+        assert_eq!(
+            answers_syn_ack(&hunted, &packet(Tcp::RST, 0)),
+            Answer::NotMine
+        );
+        let answered = entry(&[41], None);
+        assert_eq!(answers_syn_ack(&answered, &ack(42)), Answer::Mine);
+        assert_eq!(answers_syn_ack(&answered, &ack(43)), Answer::NotMine);
+        assert_eq!(
+            answers_syn_ack(&answered, &packet(Tcp::RST, 0)),
+            Answer::Mine
+        );
+        let wrong = packet(Tcp::RST | Tcp::ACK, 5);
+        assert_eq!(answers_syn_ack(&answered, &wrong), Answer::NotMine);
+    }
+}

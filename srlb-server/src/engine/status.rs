@@ -1,0 +1,63 @@
+//! What can be seen of an engine from outside.
+
+use daemon::{Counts, DropReason};
+use flow_table::Value;
+use packet_io::Instant;
+use srh::Flow;
+
+use super::entry::Peer;
+use super::state::State;
+use super::{Application, Engine, EngineConfig, Event, Note};
+use crate::policy::PolicyState;
+
+impl Engine {
+    /// The settings in force.
+    pub fn config(&self) -> &EngineConfig {
+        &self.config
+    }
+
+    /// Packets dropped so far, by reason.
+    pub fn drops(&self) -> &Counts<DropReason> {
+        &self.drops
+    }
+
+    /// What else has happened so far.
+    pub fn events(&self) -> &Counts<Event> {
+        &self.events
+    }
+
+    /// The acceptance policy now.
+    pub fn policy_state(&mut self, now: Instant, app: &dyn Application) -> PolicyState {
+        self.policy.state(now, app.busy())
+    }
+
+    /// Entries by state, in the order of [`State::ALL`].
+    pub fn flows_by_state(&self, now: Instant) -> [usize; State::ALL.len()] {
+        let mut counts = [0; State::ALL.len()];
+        for entry in self.flows.iter().filter(|entry| !entry.expired(now)) {
+            counts[entry.state(now) as usize] += 1;
+        }
+        counts
+    }
+
+    /// What the table says about a flow: its state, and the LB that it came from last.
+    pub fn flow_state(&self, now: Instant, flow: &Flow) -> (State, Option<Peer>) {
+        let subject = self.subject(*flow, now);
+        (subject.state, subject.entry.and_then(|entry| entry.peer()))
+    }
+
+    /// Slots of the flow table, and bytes that it takes.
+    pub fn table_size(&self) -> (usize, usize) {
+        (self.flows.capacity(), self.flows.memory_bytes())
+    }
+
+    /// Switches notes on packets on or off.
+    pub fn set_tracing(&mut self, on: bool) {
+        self.tracing = on;
+    }
+
+    /// What happened to the last packet; only while tracing is on.
+    pub fn note(&self) -> &Note {
+        &self.note
+    }
+}

@@ -1,0 +1,278 @@
+//! Packets of flows that exist: ours, somebody else's, nobody's.
+
+use super::*;
+
+#[test]
+fn the_answer_to_our_syn_ack_ends_the_check_without_a_look_up() {
+    for encoding in ENCODINGS {
+        let mut bench = Bench::direct(encoding, u32::MAX);
+        let asked = bench.asked;
+        let data = client(ACK, 77);
+        bench.delivers(&pinned(encoding, &data), &data);
+        assert_eq!(bench.asked, asked, "DIRECT needs no look-up");
+    }
+}
+
+#[test]
+fn whoever_answers_another_syn_ack_is_another_servers() {
+    for encoding in ENCODINGS {
+        let mut bench = Bench::hunted(encoding, 100);
+        let other = client(ACK, 900);
+        bench.transmits(
+            &pinned(encoding, &other),
+            &back(encoding, Function::ReturnFlow, 0, &other),
+        );
+        assert_eq!(bench.state(), State::Loser);
+        assert_eq!(bench.engine.events().get(Event::Lost), 1);
+        bench.drops(&server(SYN | ACK, 100, b""), DropReason::LosersSynAck);
+        // Not ours, whatever the kernel has.
+        bench.socket = SocketAnswer::SynReceived;
+        bench.transmits(
+            &recovery(encoding, &other, 0),
+            &recovery(encoding, &other, 1),
+        );
+        assert_eq!(bench.state(), State::Loser);
+        bench.now = T0 + entry::HANDSHAKE_LIFE;
+        assert_eq!(bench.state(), State::None);
+    }
+}
+
+#[test]
+fn a_forged_ack_does_not_cost_the_client_its_connection() {
+    let mut bench = Bench::hunted(Encoding::Encap, 100);
+    bench.put(&pinned(Encoding::Encap, &client(ACK, 666)));
+    assert_eq!(bench.state(), State::Loser);
+    let ack = client(ACK, 101);
+    bench.delivers(&pinned(Encoding::Encap, &ack), &ack);
+    assert_eq!(bench.state(), State::Direct);
+}
+
+#[test]
+fn a_forged_rst_changes_nothing() {
+    let mut bench = Bench::hunted(Encoding::Encap, 100);
+    bench.drops(
+        &pinned(Encoding::Encap, &client(RST | ACK, 666)),
+        DropReason::NotMine,
+    );
+    assert_eq!(bench.state(), State::Hunted);
+}
+
+#[test]
+fn a_hunt_owns_nothing_but_syns_before_its_syn_ack() {
+    let mut bench = Bench::always();
+    let syn = client(SYN, 0);
+    bench.put(&offer(Encoding::Encap, &syn));
+    bench.delivers(&pinned(Encoding::Encap, &syn), &syn);
+    assert_eq!(bench.state(), State::Hunted);
+    let ack = client(ACK, 1);
+    bench.transmits(
+        &recovery(Encoding::Encap, &ack, 0),
+        &recovery(Encoding::Encap, &ack, 1),
+    );
+    assert_eq!(bench.state(), State::Loser);
+}
+
+#[test]
+fn a_losers_syn_starts_again_with_the_numbers_that_it_had() {
+    let mut bench = Bench::hunted(Encoding::Encap, 100);
+    bench.put(&pinned(Encoding::Encap, &client(ACK, 900)));
+    bench.socket = SocketAnswer::SynReceived;
+    let syn = client(SYN, 0);
+    bench.delivers(&offer(Encoding::Encap, &syn), &syn);
+    assert_eq!(bench.state(), State::Hunted);
+    let ack = client(ACK, 101);
+    bench.delivers(&pinned(Encoding::Encap, &ack), &ack);
+}
+
+#[test]
+fn syn_cookies_end_the_check_at_the_third_number() {
+    let mut bench = Bench::hunted(Encoding::Encap, 100);
+    for number in [200, 300] {
+        bench.put(&client_syn_again());
+        bench.put(&server(SYN | ACK, number, b""));
+    }
+    assert_eq!(bench.state(), State::Wait);
+    let ack = client(ACK, 201);
+    bench.delivers(&pinned(Encoding::Encap, &ack), &ack);
+    assert_eq!(bench.state(), State::Direct);
+}
+
+fn client_syn_again() -> Vec<u8> {
+    offer(Encoding::Encap, &client(SYN, 0))
+}
+
+#[test]
+fn a_cookie_is_ours_although_the_kernel_has_no_socket() {
+    let mut bench = Bench::hunted(Encoding::Encap, 100);
+    bench.socket = SocketAnswer::None;
+    let ack = client(ACK, 101);
+    bench.delivers_steered(&recovery(Encoding::Encap, &ack, 0), &ack);
+    assert_eq!(bench.state(), State::Wait);
+}
+
+#[test]
+fn a_recovered_flow_waits_for_its_pin() {
+    for encoding in ENCODINGS {
+        let mut bench = Bench::always();
+        bench.socket = SocketAnswer::Open {
+            acked: Some(10),
+            sent: Some(10),
+        };
+        let data = client(ACK, 77);
+        bench.delivers_steered(&recovery(encoding, &data, 0), &data);
+        assert_eq!(bench.state(), State::Wait);
+        assert_eq!(bench.engine.events().get(Event::Recovered), 1);
+        let reply = server(ACK, 77, b"hello");
+        bench.transmits(&reply, &to_lb(encoding, Function::CreateStickiness, &reply));
+        bench.delivers(&pinned(encoding, &data), &data);
+        assert_eq!(bench.state(), State::Direct);
+        bench.transmits(&reply, &reply);
+    }
+}
+
+#[test]
+fn a_recovery_that_is_not_ours_goes_on() {
+    for encoding in ENCODINGS {
+        let mut bench = Bench::always();
+        let data = client(ACK, 77);
+        bench.transmits(&recovery(encoding, &data, 0), &recovery(encoding, &data, 1));
+        let last = locator(SERVER).sid_with(Function::RecoverStickiness, 3);
+        bench.transmits(
+            &carried(encoding, LB, &[last], 0, &data),
+            &back(encoding, Function::RecoverNext, 3, &data),
+        );
+        bench.delivers(&one(encoding, Function::RecoverFinal, &data), &data);
+        assert_eq!(bench.state(), State::None);
+        assert_eq!(bench.engine.events().get(Event::RecoveryEnded), 1);
+        // our kernel's reset, about no flow of ours
+        let reset = server(RST, 77, b"");
+        bench.transmits(&reset, &reset);
+        assert_eq!(bench.engine.flows_by_state(T0).iter().sum::<usize>(), 0);
+    }
+}
+
+#[test]
+fn a_stale_pin_is_returned_and_an_rst_is_not() {
+    for encoding in ENCODINGS {
+        let mut bench = Bench::always();
+        for packet in [client(ACK, 77), client(SYN, 0)] {
+            bench.transmits(
+                &pinned(encoding, &packet),
+                &back(encoding, Function::ReturnFlow, 0, &packet),
+            );
+        }
+        bench.drops(&pinned(encoding, &client(RST, 0)), DropReason::NotMine);
+    }
+}
+
+#[test]
+fn a_new_syn_on_a_pinned_flow_is_answered_by_the_socket_or_returned() {
+    let mut bench = Bench::direct(Encoding::Encap, 100);
+    let syn = client(SYN, 0);
+    bench.socket = SocketAnswer::Open {
+        acked: None,
+        sent: None,
+    };
+    bench.delivers(&pinned(Encoding::Encap, &syn), &syn);
+    assert_eq!(bench.state(), State::Wait);
+    let mut bench = Bench::direct(Encoding::Encap, 100);
+    bench.transmits(
+        &pinned(Encoding::Encap, &syn),
+        &back(Encoding::Encap, Function::ReturnFlow, 0, &syn),
+    );
+    assert_eq!(bench.state(), State::None);
+}
+
+#[test]
+fn a_clients_rst_ends_the_flow_and_goes_on_in_a_recovery() {
+    for encoding in ENCODINGS {
+        let mut bench = Bench::direct(encoding, 100);
+        bench.socket = SocketAnswer::Open {
+            acked: Some(0),
+            sent: Some(0),
+        };
+        let reset = client(RST, 0);
+        bench.delivers(&recovery(encoding, &reset, 0), &reset);
+        same(bench.extra[0].bytes(), &recovery(encoding, &reset, 1));
+        assert_eq!(bench.state(), State::None);
+        let mut bench = Bench::direct(encoding, 100);
+        bench.delivers(&pinned(encoding, &reset), &reset);
+        assert_eq!((bench.state(), bench.extra.len()), (State::None, 0));
+    }
+}
+
+#[test]
+fn after_a_restart_a_handshake_waits_for_the_next_syn_ack() {
+    let mut bench = Bench::always();
+    bench.socket = SocketAnswer::SynReceived;
+    let ack = client(ACK, 101);
+    bench.drops(
+        &recovery(Encoding::Encap, &ack, 0),
+        DropReason::UnknownNumber,
+    );
+    let syn_ack = server(SYN | ACK, 100, b"");
+    bench.transmits(&syn_ack, &syn_ack);
+    bench.delivers_steered(&recovery(Encoding::Encap, &ack, 0), &ack);
+    let other = client(ACK, 102);
+    let mut bench = Bench::always();
+    bench.socket = SocketAnswer::SynReceived;
+    bench.put(&syn_ack);
+    bench.transmits(
+        &recovery(Encoding::Encap, &other, 0),
+        &recovery(Encoding::Encap, &other, 1),
+    );
+}
+
+#[test]
+fn sockets_read_at_the_start_need_no_look_up() {
+    let mut bench = Bench::always();
+    bench.engine.seed_socket(T0, &flow());
+    let data = client(ACK, 77);
+    bench.delivers(&pinned(Encoding::Encap, &data), &data);
+    assert_eq!((bench.state(), bench.asked), (State::Direct, 0));
+}
+
+#[test]
+fn errors_are_delivered_by_the_owner_and_change_nothing() {
+    for encoding in ENCODINGS {
+        let quoted = server(ACK, 5_000, &[0; 1200]);
+        let error = icmp("2001:db8:c::1", addr(VIP), 2, 1280, &quoted[..1000]);
+        let mut bench = Bench::direct(encoding, 100);
+        bench.delivers(&pinned(encoding, &error), &error);
+        assert_eq!(bench.engine.events().get(Event::ErrorsDelivered), 1);
+        assert_eq!(bench.state(), State::Direct);
+
+        let mut stranger = Bench::always();
+        stranger.transmits(
+            &pinned(encoding, &error),
+            &back(encoding, Function::ReturnFlow, 0, &error),
+        );
+        stranger.transmits(
+            &recovery(encoding, &error, 0),
+            &recovery(encoding, &error, 1),
+        );
+        stranger.drops(
+            &one(encoding, Function::RecoverFinal, &error),
+            DropReason::IcmpUnmatched,
+        );
+        stranger.socket = SocketAnswer::TimeWait;
+        stranger.delivers(&recovery(encoding, &error, 0), &error);
+        assert_eq!(stranger.state(), State::None);
+    }
+}
+
+#[test]
+fn look_ups_are_bounded() {
+    let mut bench = Bench::always();
+    bench.engine = Engine::new(
+        EngineConfig {
+            lookups_pps: 2,
+            ..config(Accept::Always)
+        },
+        HashKey([7; 16]),
+    );
+    let data = pinned(Encoding::Encap, &client(ACK, 77));
+    bench.put(&data);
+    bench.put(&data);
+    bench.drops(&data, DropReason::LookupRate);
+}
