@@ -156,7 +156,7 @@ pub fn recovery_chunk(
         if order.len > 0 {
             return Some(Chunk {
                 order,
-                number: number as u8,
+                number: u8::try_from(number).ok()?,
                 last_word: false,
             });
         }
@@ -167,7 +167,7 @@ pub fn recovery_chunk(
     let all_asked = bypassed.all(|&server| order.push(server));
     (usize::from(number) <= last).then_some(Chunk {
         order,
-        number: last as u8,
+        number: u8::try_from(last).ok()?,
         last_word: complete && all_asked,
     })
 }

@@ -112,6 +112,41 @@ pub fn insert(from: Ipv6Addr, sids: &[Ipv6Addr], packet: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// A UDP datagram.
+pub fn udp(from: (Ipv6Addr, u16), to: (Ipv6Addr, u16), data: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    PacketBuilder::ipv6(from.0.octets(), to.0.octets(), HOPS)
+        .udp(from.1, to.1)
+        .write(&mut bytes, data)
+        .unwrap();
+    bytes
+}
+
+/// A packet from the client with these headers behind the fixed one, whatever they are.
+pub fn headers(from: Ipv6Addr, to: Ipv6Addr, first: u8, headers: &[&[u8]]) -> Vec<u8> {
+    ipv6(from, to, first, &headers.concat())
+}
+
+/// The packet with its source replaced and its TCP checksum made right again.
+pub fn with_source(packet: &[u8], source: Ipv6Addr) -> Vec<u8> {
+    readdressed(packet, 8, source)
+}
+
+/// The packet with its destination replaced and its TCP checksum made right again.
+pub fn with_target(packet: &[u8], target: Ipv6Addr) -> Vec<u8> {
+    readdressed(packet, 24, target)
+}
+
+fn readdressed(packet: &[u8], at: usize, address: Ipv6Addr) -> Vec<u8> {
+    let mut bytes = packet.to_vec();
+    bytes[at..at + 16].copy_from_slice(&address.octets());
+    let (ip, rest) = etherparse::Ipv6Header::from_slice(&bytes).unwrap();
+    let (tcp, data) = TcpHeader::from_slice(rest).unwrap();
+    let sum = tcp.calc_checksum_ipv6(&ip, data).unwrap();
+    bytes[56..58].copy_from_slice(&sum.to_be_bytes());
+    bytes
+}
+
 /// The packet with `n` subtracted from its hop limit.
 pub fn hops_less(packet: &[u8], n: u8) -> Vec<u8> {
     let mut bytes = packet.to_vec();

@@ -4,5 +4,6 @@
 //! `etherparse`.
 
 mod build;
+mod drops;
 mod rows;
 mod world;
