@@ -17,7 +17,8 @@ pub(super) struct Sysctl {
     /// Below `/proc/sys`.
     key: String,
     value: &'static str,
-    /// What it was before, to be put back at exit; `None` if it was right already.
+    /// What it was before, to be put back at exit; `None` if it was right already. The same as
+    /// `value` where it is another sysctl of ours that changes it.
     old: Option<String>,
 }
 
@@ -50,7 +51,9 @@ impl Sysctl {
                 .is_some_and(|(key, _)| key == self.key)
         });
         match &self.old {
-            Some(old) if !needed && self.is_present() => write(&self.key, old),
+            Some(old) if !needed && (self.is_present() || *old == self.value) => {
+                write(&self.key, old)
+            }
             _ => Ok(()),
         }
     }

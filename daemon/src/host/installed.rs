@@ -45,12 +45,16 @@ impl Host {
     /// Puts another plan into force in place of this one (SIGHUP), or this one again to repair
     /// what somebody has removed.
     pub fn update(&mut self, plan: Plan) -> Result<(), HostError> {
-        if plan.ruleset.table != self.plan.ruleset.table {
-            let text = self.plan.ruleset.render_removal();
-            nft::load(&text).map_err(|error| HostError::new(self.table_text(), error))?;
+        let before = std::mem::replace(&mut self.plan, plan).ruleset;
+        self.apply()?;
+        if before.table != self.plan.ruleset.table {
+            // Not earlier: its notes have just been taken over.
+            let removed = nft::load(&before.render_removal());
+            removed.map_err(|error| {
+                HostError::new(format!("nft table ip6 {}", before.table), error)
+            })?;
         }
-        self.plan = plan;
-        self.apply()
+        Ok(())
     }
 
     /// The plan in force.
