@@ -139,7 +139,7 @@ impl Ruleset {
             // The transport header is ICMPv6's 8 bytes, then the packet in error: its
             // destination's upper half lies 24 bytes further on.
             rules: vec![format!(
-                "icmpv6 type destination-unreachable ip6 daddr != {{ {} }} @th,256,64 {high:#x} drop",
+                "icmpv6 type destination-unreachable ip6 daddr != {{ {} }} @th,256,64 {high:#x} counter drop",
                 joined(domain)
             )],
         });
