@@ -17,6 +17,8 @@ use crate::tools;
 pub const WORKERS: usize = 32;
 /// Emulated cores of each server.
 pub const CORES_PER_SERVER: usize = 2;
+/// Name of the `ScoreBoardFile` in a server's folder.
+pub const SCOREBOARD: &str = "scoreboard";
 /// Connections that may wait for a worker.
 const BACKLOG: usize = 128;
 /// Size of the file for plain downloads.
@@ -42,7 +44,7 @@ impl Apache {
 
     /// Its `ScoreBoardFile`.
     pub fn scoreboard(&self) -> PathBuf {
-        self.dir.join("scoreboard")
+        self.dir.join(SCOREBOARD)
     }
 
     /// Its `PidFile`.
@@ -174,17 +176,6 @@ ProxyTimeout 120
             let cores_up = UnixStream::connect(self.cores_socket()).is_ok();
             Ok(cores_up && self.pid_file().exists() && children_of(apache) >= WORKERS)
         })
-    }
-
-    /// The shared-memory object that Apache made of its ScoreBoardFile, if it made one.
-    ///
-    /// A killed Apache leaves it behind, so its name is kept while it can be seen.
-    pub fn shared_memory(apache: ProcessId) -> Option<PathBuf> {
-        let maps = fs::read_to_string(format!("/proc/{}/maps", apache.pid)).ok()?;
-        maps.lines()
-            .filter_map(|line| line.split_whitespace().nth(5))
-            .find(|path| path.starts_with("/dev/shm/ShM."))
-            .map(PathBuf::from)
     }
 }
 

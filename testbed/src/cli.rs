@@ -32,6 +32,8 @@ pub enum Command {
     Exec(ExecArgs),
     /// Show what is up
     Status(StatusArgs),
+    /// The same load against single choice, 6LB, and 6LB while parts are taken away
+    Demo(DemoArgs),
     /// Send a Poisson stream of requests (inside the client: `exec client srlb-testbed load`)
     Load(LoadArgs),
     /// Emulate a server's cores behind a Unix socket
@@ -107,6 +109,63 @@ pub struct ExecArgs {
     /// The command and its arguments
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     pub command: Vec<String>,
+}
+
+/// What the demo is to show.
+#[derive(Args, Clone, Debug)]
+pub struct DemoArgs {
+    /// Load balancers
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(2..=i64::from(MAX_LBS)))]
+    pub lbs: u16,
+    /// Servers
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(2..=i64::from(MAX_SERVERS)))]
+    pub servers: u16,
+    /// How functions ride on packets
+    #[arg(long, value_enum, default_value_t = Encoding::Encap)]
+    pub encoding: Encoding,
+    /// Mean service time, exponential; the rate follows from it
+    #[arg(long, default_value = "50", value_parser = positive)]
+    pub service_mean_ms: f64,
+    /// Length of each of the three stages
+    #[arg(long, default_value = "40", value_parser = demo_seconds)]
+    pub seconds: f64,
+    /// The same seed gives the same arrivals and jobs, in every stage
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Keep every request's record in this folder, one JSON object a line
+    #[arg(long)]
+    pub records: Option<PathBuf>,
+}
+
+/// A stage must hold what happens in it.
+fn demo_seconds(text: &str) -> Result<f64, String> {
+    match positive(text)? {
+        seconds if seconds >= 10.0 => Ok(seconds),
+        _ => Err("a stage needs at least 10 seconds".to_owned()),
+    }
+}
+
+impl DemoArgs {
+    /// The settings that these arguments mean.
+    pub fn settings(&self, name: &str) -> Settings {
+        Settings {
+            plan: Plan {
+                name: name.to_owned(),
+                lbs: self.lbs,
+                servers: self.servers,
+            },
+            encoding: self.encoding,
+            choices: 2,
+            policy: Policy::Dynamic,
+            pending: true,
+            service_mean_ms: self.service_mean_ms,
+            fabric_mtu_bytes: 1500,
+            bare: false,
+        }
+    }
 }
 
 /// How to show the status.

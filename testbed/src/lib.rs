@@ -6,7 +6,7 @@
 //! ```
 //!
 //! [`plan`] says who is where, [`topology`] builds it, [`testbed`] holds it and
-//! [`teardown`] removes it; [`load`] is the clients, [`cores`] the servers' work.
+//! [`teardown`] removes it; [`load`] is the clients, [`cores`] the servers' work, [`demo`] the whole play.
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -16,6 +16,7 @@ pub mod cli;
 pub mod commands;
 pub mod cores;
 pub mod daemons;
+pub mod demo;
 pub mod load;
 pub mod netns;
 pub mod plan;

@@ -44,8 +44,6 @@ pub struct State {
     pub settings: Settings,
     /// What was started.
     pub processes: Vec<Started>,
-    /// Files outside the run folder that go with it.
-    pub files: Vec<PathBuf>,
 }
 
 impl State {

@@ -1,6 +1,5 @@
 //! Taking a testbed down, whatever state it is in: built, half-built or left behind.
 
-use std::collections::HashSet;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -8,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{bail, Result};
 
-use crate::apache::Apache;
+use crate::apache::SCOREBOARD;
 use crate::netns;
 use crate::plan::run_dir;
 use crate::process::{end_all, kill_all, ProcessId};
@@ -29,8 +28,6 @@ pub fn tear_down(name: &str) -> Result<()> {
         .into_iter()
         .map(|(_, ns)| ns)
         .collect();
-    let shared_memory = shared_memory(state.as_ref(), &namespaces);
-
     let recorded: Vec<ProcessId> = state
         .iter()
         .flat_map(|state| state.processes.iter().map(|p| p.process))
@@ -47,10 +44,10 @@ pub fn tear_down(name: &str) -> Result<()> {
             complaints.push(format!("{error:#}"));
         }
     }
-    for path in &shared_memory {
-        note(fs::remove_file(path), path, &mut complaints);
-    }
     let dir = run_dir(name);
+    for path in shared_memory(&dir) {
+        note(fs::remove_file(&path), &path, &mut complaints);
+    }
     note(fs::remove_dir_all(&dir), &dir, &mut complaints);
     if complaints.is_empty() {
         return Ok(());
@@ -58,14 +55,12 @@ pub fn tear_down(name: &str) -> Result<()> {
     bail!("could not remove everything: {}", complaints.join("; "))
 }
 
-/// Apache's shared memory: what was noted, and what running processes hold.
-fn shared_memory(state: Option<&State>, namespaces: &[String]) -> HashSet<PathBuf> {
-    let held = netns::processes_in(namespaces)
-        .into_iter()
-        .filter_map(Apache::shared_memory);
-    let noted = state.iter().flat_map(|state| state.files.clone());
-    held.chain(noted)
-        .filter(|path| path.starts_with("/dev/shm"))
+/// The shared memory of every Apache that had a folder here: a killed one leaves it behind.
+fn shared_memory(dir: &Path) -> Vec<PathBuf> {
+    let nodes = fs::read_dir(dir).into_iter().flatten().flatten();
+    nodes
+        .filter_map(|node| apache_probe::shm_name(&node.path().join(SCOREBOARD)))
+        .map(|object| Path::new("/dev/shm").join(object))
         .collect()
 }
 

@@ -1,5 +1,6 @@
 //! What each subcommand does.
 
+mod demo;
 mod exec;
 mod load;
 mod status;
@@ -23,6 +24,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Down => down(&cli.name),
         Command::Exec(args) => exec::run(&cli.name, &args),
         Command::Status(args) => status::run(&cli.name, &args),
+        Command::Demo(args) => demo::run(&cli.name, &args),
         Command::Load(args) => load::run(&args),
         Command::Cores(args) => run_cores(&args),
     }
