@@ -8,3 +8,5 @@ pub mod nodes;
 pub mod packets;
 pub mod samples;
 pub mod tools;
+pub mod wire;
+pub mod world;
