@@ -3,11 +3,16 @@
 //! out which flows are its own.
 //!
 //! [`engine`] is the protocol, without a clock, a socket or randomness of its own; [`policy`]
-//! decides about offers. The binary `srlb-server` puts them on a host.
+//! decides about offers. [`run`] puts them on a host: TUN devices, the kernel's sockets
+//! ([`sockets`]), Apache's scoreboard ([`apache`]), the control socket.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+pub mod apache;
+pub mod config;
 pub mod engine;
 pub mod policy;
+pub mod run;
+pub mod sockets;
 
 pub use engine::{Engine, EngineConfig};

@@ -217,7 +217,7 @@ impl Engine {
             (Said::RecoverMine | Said::RecoverMineSyn | Said::RstMineRecover, _) => {
                 Event::Recovered
             }
-            (Said::RecoverFinalNotMine, _) => Event::RecoveryEnded,
+            (Said::RecoverFinalNotMine, _) => Event::OwnerNotFound,
             _ => match action {
                 Action::ReturnFlow => Event::Returned,
                 Action::RecoverNext => Event::RecoverNextSent,

@@ -16,7 +16,7 @@ daemon::counters! {
         Recovered = "recovered", "client packets of a recovery that were ours";
         RecoveryPassedOn = "recovery_passed_on", "client packets of a recovery passed on to the next server";
         RecoverNextSent = "recover_next_sent", "client packets at the end of a recovery chunk, sent back to the LB";
-        RecoveryEnded = "recovery_ended", "client packets that nobody owns, given to our kernel for its RST";
+        OwnerNotFound = "owner_not_found", "client packets that nobody owns, given to our kernel for its RST";
         Created = "created", "createStickiness sent";
         Removed = "removed", "removeStickiness sent";
         Straight = "straight", "packets of the application sent straight to the client";

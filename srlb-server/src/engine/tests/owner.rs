@@ -143,7 +143,7 @@ fn a_recovery_that_is_not_ours_goes_on() {
         );
         bench.delivers(&one(encoding, Function::RecoverFinal, &data), &data);
         assert_eq!(bench.state(), State::None);
-        assert_eq!(bench.engine.events().get(Event::RecoveryEnded), 1);
+        assert_eq!(bench.engine.events().get(Event::OwnerNotFound), 1);
         // our kernel's reset, about no flow of ours
         let reset = server(RST, 77, b"");
         bench.transmits(&reset, &reset);

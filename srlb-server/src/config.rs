@@ -1,0 +1,356 @@
+//! `server.toml`: what one server router is, and what of it the engine needs.
+
+use std::path::{Path, PathBuf};
+
+use apache_probe::Target;
+use daemon::config::{self, Check, ConfigError, ConfigErrors, Document};
+use daemon::host::ServerHost;
+use ipnet::Ipv6Net;
+use serde::Deserialize;
+use srh::icmp::MIN_MTU_BYTES;
+use srh::{Encoding, Locator};
+
+use crate::engine::{self, EngineConfig};
+use crate::policy::Accept;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ServerFile {
+    name: String,
+    locator: String,
+    vips: Vec<String>,
+    lb_locators: Vec<String>,
+    domain: Vec<String>,
+    domain_interfaces: Vec<String>,
+    #[serde(default = "default_mtu")]
+    fabric_mtu_bytes: u16,
+    #[serde(default = "default_tun")]
+    tun: String,
+    #[serde(default = "default_socket")]
+    control_socket: PathBuf,
+    #[serde(default)]
+    application: Application,
+    #[serde(default)]
+    policy: Policy,
+    #[serde(default)]
+    flows: Flows,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Application {
+    scoreboard: Option<PathBuf>,
+    pid_file: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Policy {
+    accept: AcceptName,
+    c: Option<u32>,
+    window: u32,
+    epsilon: f64,
+    pending: bool,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum AcceptName {
+    Static,
+    #[default]
+    Dynamic,
+    Always,
+    Never,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Policy {
+            accept: AcceptName::default(),
+            c: None,
+            window: 50,
+            epsilon: 0.1,
+            pending: true,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Flows {
+    max: usize,
+}
+
+impl Default for Flows {
+    fn default() -> Self {
+        Flows {
+            max: engine::DEFAULT_MAX_FLOWS,
+        }
+    }
+}
+
+fn default_mtu() -> u16 {
+    1_500
+}
+
+fn default_tun() -> String {
+    "srlb-s0".into()
+}
+
+fn default_socket() -> PathBuf {
+    DEFAULT_SOCKET.into()
+}
+
+/// Where a server router listens for its own command line unless its file says otherwise.
+pub const DEFAULT_SOCKET: &str = "/run/srlb/server.sock";
+/// The most flows that a table is made for: 16 million.
+const MAX_FLOWS: usize = 1 << 24;
+
+/// A valid `server.toml`.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The instance's name.
+    pub name: String,
+    /// Interfaces from which packets for locators are accepted.
+    pub domain_interfaces: Vec<String>,
+    /// The first TUN device; the second one's name has a `w` behind it.
+    pub tun: String,
+    /// MTU of the fabric, and of the TUN devices.
+    pub fabric_mtu_bytes: u16,
+    /// The control socket's path.
+    pub control_socket: PathBuf,
+    /// Which Apache, if any.
+    pub application: Option<Target>,
+    /// What the engine needs.
+    pub engine: EngineConfig,
+}
+
+impl Settings {
+    /// Reads `server.toml`. All problems are reported.
+    pub fn load(path: &Path) -> Result<Self, ConfigErrors> {
+        let document = config::load::<ServerFile>(path)?;
+        let file = &document.value;
+        Ok(Settings {
+            engine: engine_config(&document)?,
+            name: file.name.clone(),
+            domain_interfaces: file.domain_interfaces.clone(),
+            tun: file.tun.clone(),
+            fabric_mtu_bytes: file.fabric_mtu_bytes,
+            control_socket: document.resolve(&file.control_socket),
+            application: target(&document),
+        })
+    }
+
+    /// May a running instance take `new` on? What is built into devices, sockets and tables stays as
+    /// long as the process.
+    pub fn may_become(&self, new: &Settings, path: &Path) -> Result<(), ConfigErrors> {
+        let (old_engine, engine) = (&self.engine, &new.engine);
+        let rows = [
+            ("name", self.name != new.name),
+            ("locator", old_engine.locator != engine.locator),
+            ("tun", self.tun != new.tun),
+            (
+                "fabric_mtu_bytes",
+                self.fabric_mtu_bytes != new.fabric_mtu_bytes,
+            ),
+            ("control_socket", self.control_socket != new.control_socket),
+            ("flows.max", old_engine.max_flows != engine.max_flows),
+        ];
+        let changed = rows.iter().filter(|(_, changed)| *changed);
+        let errors = changed.map(|(key, _)| ConfigError {
+            key: (*key).to_owned(),
+            ..ConfigError::of_file(
+                path,
+                "cannot change while the daemon runs",
+                "the value that it was started with, or a restart",
+            )
+        });
+        ConfigErrors::none_or(errors.collect())
+    }
+
+    /// What the daemon needs on its host.
+    pub fn host(&self) -> ServerHost {
+        ServerHost {
+            name: self.name.clone(),
+            locator: self.engine.locator,
+            vips: self.engine.vips.clone(),
+            domain: self.engine.domain.clone(),
+            domain_interfaces: self.domain_interfaces.clone(),
+            tun: self.tun.clone(),
+            tun_mtu_bytes: self.fabric_mtu_bytes.into(),
+        }
+    }
+
+    /// What an operator should know although nothing is wrong.
+    pub fn advice(&self) -> Vec<String> {
+        let mut advice = Vec::new();
+        if let [interface] = self.domain_interfaces.as_slice() {
+            advice.push(format!(
+                "if {interface} is this host's only interface, nothing here can tell packets of the domain \
+                 from outside ones: the edge router must drop what comes from outside for locators"
+            ));
+        }
+        if fast_open_is_on() {
+            advice.push(
+                "TCP Fast Open is on for servers: a SYN's data would be taken before anybody knows whose flow it is; \
+                 set net.ipv4.tcp_fastopen to 1 or 0"
+                    .into(),
+            );
+        }
+        advice
+    }
+
+    /// One line about sizes, which both daemons print at start.
+    pub fn sizes(&self) -> String {
+        format!(
+            "overhead of a pinned flow {} B (encap) or {} B (insert), at most {} B with HMAC; fabric MTU {} B, SYN-ACKs clamped to MSS {} B",
+            Encoding::Encap.overhead_bytes(1),
+            Encoding::Insert.overhead_bytes(1),
+            EngineConfig::longest_header_bytes(),
+            self.fabric_mtu_bytes,
+            self.engine.mss_bytes(),
+        )
+    }
+}
+
+/// Does the kernel take data with a SYN (bit 1: servers)?
+fn fast_open_is_on() -> bool {
+    std::fs::read_to_string("/proc/sys/net/ipv4/tcp_fastopen")
+        .ok()
+        .and_then(|text| text.trim().parse::<u32>().ok())
+        .is_some_and(|bits| bits & 2 != 0)
+}
+
+fn target(document: &Document<ServerFile>) -> Option<Target> {
+    let absolute = |path: &PathBuf| {
+        let path = document.resolve(path);
+        std::path::absolute(&path).unwrap_or(path)
+    };
+    let application = &document.value.application;
+    match (&application.scoreboard, &application.pid_file) {
+        (Some(board), Some(pid)) => {
+            Some(Target::score_board_file(absolute(board)).with_pid_file(absolute(pid)))
+        }
+        (Some(board), None) => Some(Target::score_board_file(absolute(board))),
+        (None, Some(pid)) => Some(Target::pid_file(absolute(pid))),
+        (None, None) => None,
+    }
+}
+
+/// Looks at what the values mean.
+fn engine_config(document: &Document<ServerFile>) -> Result<EngineConfig, ConfigErrors> {
+    let file = &document.value;
+    let mut check = document.check();
+    check.name("name", &file.name);
+    let locator = check.locator("locator", &file.locator);
+    let vips = check.addresses("vips", &file.vips);
+    let lb_locators = check.prefixes("lb_locators", &file.lb_locators);
+    let domain = check.prefixes("domain", &file.domain);
+    check.devices("domain_interfaces", &file.domain_interfaces);
+    check.device("tun", &file.tun, 1);
+    check_mtu(&mut check, file.fabric_mtu_bytes);
+    check.within("flows.max", file.flows.max, 1_000, MAX_FLOWS);
+    let accept = accept(&mut check, file);
+    if check.is_clean() {
+        if let Some(locator) = locator {
+            check_places(&mut check, locator, &lb_locators, &domain);
+        }
+        for (place, vip) in vips.iter().enumerate() {
+            check.require(
+                !domain.iter().any(|net| net.contains(vip)),
+                &format!("vips[{place}]"),
+                format!("{vip} lies in the domain, where SIDs are"),
+                "an address outside of it",
+            );
+        }
+    }
+    check.finish()?;
+    Ok(EngineConfig {
+        locator: locator.unwrap_or_default(),
+        vips,
+        lb_locators,
+        domain,
+        fabric_mtu_bytes: usize::from(file.fabric_mtu_bytes),
+        accept,
+        pending: file.policy.pending,
+        max_flows: file.flows.max,
+        lookups_pps: engine::DEFAULT_LOOKUPS_PPS,
+        icmp_rate_pps: engine::DEFAULT_ICMP_RATE_PPS,
+    })
+}
+
+fn check_mtu(check: &mut Check<'_, ServerFile>, mtu: u16) {
+    let encap = Encoding::Encap.longest_header_bytes();
+    let least = MIN_MTU_BYTES + encap.max(Encoding::Insert.longest_header_bytes());
+    check.require(
+        usize::from(mtu) >= least,
+        "fabric_mtu_bytes",
+        format!("{mtu} is too small"),
+        format!("at least {least}: 1280 and the longest header of an LB"),
+    );
+}
+
+/// Locators lie in the domain, and ours is no LB's.
+fn check_places(
+    check: &mut Check<'_, ServerFile>,
+    locator: Locator,
+    lb_locators: &[Ipv6Net],
+    domain: &[Ipv6Net],
+) {
+    let network = locator.network();
+    check.require(
+        domain.iter().any(|net| net.contains(&network)),
+        "locator",
+        format!("{locator} lies outside the domain"),
+        "a locator inside one of the prefixes in domain",
+    );
+    check.require(
+        !lb_locators.iter().any(|net| net.contains(&network)),
+        "locator",
+        format!("{locator} lies among the LBs' locators"),
+        "a locator outside of lb_locators: who is in there may use functions here",
+    );
+    for (place, lbs) in lb_locators.iter().enumerate() {
+        check.require(
+            domain.iter().any(|net| net.contains(lbs)),
+            &format!("lb_locators[{place}]"),
+            format!("{lbs} lies outside the domain"),
+            "a prefix inside one of those in domain",
+        );
+    }
+}
+
+fn accept(check: &mut Check<'_, ServerFile>, file: &ServerFile) -> Accept {
+    let policy = &file.policy;
+    let needs_board = matches!(policy.accept, AcceptName::Static | AcceptName::Dynamic);
+    let has_board = file.application.scoreboard.is_some() || file.application.pid_file.is_some();
+    check.require(
+        has_board || !needs_board,
+        "application",
+        "the policies static and dynamic count busy workers, and no Apache is named",
+        "[application] with scoreboard (its ScoreBoardFile) or pid_file, or policy.accept = \"always\"",
+    );
+    match policy.accept {
+        AcceptName::Always => Accept::Always,
+        AcceptName::Never => Accept::Never,
+        AcceptName::Static => {
+            check.require(
+                policy.c.is_some(),
+                "policy.c",
+                "the policy static needs a threshold",
+                "c = ..., the number of busy workers from which on offers are refused",
+            );
+            Accept::Static {
+                c: policy.c.unwrap_or_default(),
+            }
+        }
+        AcceptName::Dynamic => {
+            check.within("policy.window", policy.window, 2, 1_000_000);
+            check.within("policy.epsilon", policy.epsilon, 0.0, 0.5);
+            Accept::Dynamic {
+                window: policy.window,
+                epsilon: policy.epsilon,
+            }
+        }
+    }
+}
