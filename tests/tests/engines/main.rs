@@ -2,7 +2,9 @@
 //! Every scenario says line by line what goes over the wire.
 
 mod change;
+mod chaos;
 mod life;
+mod limits;
 mod races;
 mod wire;
 
