@@ -3,7 +3,10 @@
 //! Packets are put together by [`build`], which shares no code with `srh`; checksums come from
 //! `etherparse`.
 
+mod answers;
 mod build;
 mod drops;
+mod errors;
+mod lifetimes;
 mod rows;
 mod world;
