@@ -1,11 +1,34 @@
 //! Pieces of an event loop: signals as events, and the clock that the engines are driven by.
 
+use std::ffi::OsStr;
 use std::io;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::{Duration, Instant as StdInstant};
 
 use mio::{Interest, Registry, Token};
 use packet_io::Instant;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+/// Tells a supervisor such as systemd about the daemon's state, with a line such as `READY=1`,
+/// `RELOADING=1` or `STOPPING=1` (sd_notify(3)). Without a supervisor nothing happens.
+pub fn notify(state: &str) {
+    if let Some(name) = std::env::var_os("NOTIFY_SOCKET") {
+        // A supervisor that does not listen is no reason to stop serving.
+        let _ = notify_at(name.as_bytes(), state);
+    }
+}
+
+fn notify_at(name: &[u8], state: &str) -> io::Result<()> {
+    let address = match name.strip_prefix(b"@") {
+        Some(abstract_name) => SocketAddr::from_abstract_name(abstract_name)?,
+        None => SocketAddr::from_pathname(OsStr::from_bytes(name))?,
+    };
+    UnixDatagram::unbound()?
+        .send_to_addr(state.as_bytes(), &address)
+        .map(drop)
+}
 
 /// What a signal asks the daemon to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,6 +130,28 @@ mod tests {
             assert!(events.iter().any(|event| event.token() == Token(7)));
             assert_eq!(signals.pending(), [expected]);
         }
+    }
+
+    #[test]
+    fn a_supervisor_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notify");
+        let by_path = UnixDatagram::bind(&path).unwrap();
+        let name = format!("srlb-test-{}", std::process::id());
+        let by_name =
+            UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
+        let rows = [
+            (path.into_os_string(), by_path),
+            (format!("@{name}").into(), by_name),
+        ];
+        for (socket_name, socket) in rows {
+            socket.set_nonblocking(true).unwrap();
+            notify_at(socket_name.as_bytes(), "READY=1").unwrap();
+            let mut text = [0; 16];
+            let len = socket.recv(&mut text).unwrap();
+            assert_eq!(&text[..len], b"READY=1");
+        }
+        assert!(notify_at(b"/nowhere/notify", "READY=1").is_err());
     }
 
     #[test]

@@ -120,6 +120,21 @@ fn requests_are_answered_one_by_one_and_a_long_answer_arrives_whole() {
 }
 
 #[test]
+fn a_peer_that_has_said_all_it_wants_is_still_answered() {
+    let running = Running::start();
+    let mut stream = UnixStream::connect(&running.path).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(10)))
+        .unwrap();
+    stream.write_all(b"{\"cmd\":\"echo\"}\n").unwrap();
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert_eq!(answer, "{\"echo\":{}}\n");
+    running.stop();
+}
+
+#[test]
 fn a_stream_ends_when_the_daemon_closes_it() {
     let running = Running::start();
     let lines: Vec<_> = running

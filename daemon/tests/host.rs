@@ -335,6 +335,25 @@ fn a_host_that_forwards_anyway_goes_on_forwarding() {
 }
 
 #[test]
+fn an_lb_on_a_host_that_has_the_vip_itself_is_refused_with_the_remedy() {
+    inside(|| {
+        let _tun = tun("srlb-lb0");
+        sh("ip addr add 2001:db8:80::2/128 dev lo nodad");
+        std::thread::sleep(Duration::from_millis(100));
+        let before = snapshot();
+        let error = Host::install(lb("fd00:1b:1::").plan())
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(
+            error.starts_with("address 2001:db8:80::2: this VIP is an address of this very host"),
+            "{error}"
+        );
+        assert_eq!(snapshot(), before);
+    });
+}
+
+#[test]
 fn without_its_device_nothing_is_installed_and_the_error_names_it() {
     inside(|| {
         let before = snapshot();

@@ -7,6 +7,8 @@ use mio::net::UnixStream;
 
 /// A request is no longer than this.
 const MAX_REQUEST_BYTES: usize = 64 * 1024;
+/// All that is read from a peer in one turn.
+const MAX_READ_BYTES: usize = 1024 * 1024;
 /// What waits for a slow reader. A single answer may be longer, a stream's lines not.
 const MAX_WAITING_BYTES: usize = 256 * 1024;
 
@@ -17,16 +19,18 @@ pub(super) struct Conn {
     /// Lines of a stream that the peer was too slow for, not yet told.
     lost: u64,
     closing: bool,
+    /// The peer has shut down its side, as `nc` does, and waits for one answer.
+    last_answer: bool,
 }
 
 /// What reading has brought.
-pub(super) struct Read1 {
+pub(super) struct Received {
     /// Whole lines.
     pub(super) lines: Vec<Vec<u8>>,
-    /// Has the peer hung up (or broken the rules)?
-    pub(super) gone: bool,
-    /// Did it send a line that is too long?
-    pub(super) too_long: bool,
+    /// Will nothing more come?
+    pub(super) end: bool,
+    /// Did it send a line that is too long, or more at once than anybody has to ask?
+    pub(super) too_much: bool,
 }
 
 impl Conn {
@@ -37,33 +41,36 @@ impl Conn {
             waiting: VecDeque::new(),
             lost: 0,
             closing: false,
+            last_answer: false,
         }
     }
 
     /// Reads until nothing is left (events come once per edge).
-    pub(super) fn read(&mut self) -> Read1 {
-        let mut result = Read1 {
+    pub(super) fn read(&mut self) -> Received {
+        let mut result = Received {
             lines: Vec::new(),
-            gone: false,
-            too_long: false,
+            end: false,
+            too_much: false,
         };
         let mut chunk = [0; 4096];
-        loop {
+        let mut total = 0;
+        while !result.end {
             match self.stream.read(&mut chunk) {
-                Ok(0) => result.gone = true,
+                Ok(0) => result.end = true,
                 Ok(n) => {
+                    total += n;
                     self.received.extend_from_slice(&chunk[..n]);
                     self.take_lines(&mut result.lines);
-                    if self.received.len() <= MAX_REQUEST_BYTES {
-                        continue;
-                    }
-                    (result.gone, result.too_long) = (true, true);
+                    result.too_much =
+                        self.received.len() > MAX_REQUEST_BYTES || total > MAX_READ_BYTES;
+                    result.end = result.too_much;
                 }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => result.gone = error.kind() != io::ErrorKind::WouldBlock,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(_) => result.end = true,
             }
-            return result;
         }
+        result
     }
 
     fn take_lines(&mut self, lines: &mut Vec<Vec<u8>>) {
@@ -92,6 +99,7 @@ impl Conn {
         }
         self.waiting.extend(line);
         self.waiting.push_back(b'\n');
+        self.closing = self.last_answer;
         self.flush()
     }
 
@@ -106,6 +114,11 @@ impl Conn {
             }
         }
         true
+    }
+
+    /// Hangs up once it has answered.
+    pub(super) fn close_after_answer(&mut self) {
+        self.last_answer = true;
     }
 
     /// Takes no more lines; hangs up once all is written.

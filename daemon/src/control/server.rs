@@ -121,6 +121,7 @@ impl Control {
         };
         let sent = conn.send(value.to_string().as_bytes());
         self.lost_lines += u64::from(!sent);
+        self.forget_if_done(to);
         sent
     }
 
@@ -135,7 +136,11 @@ impl Control {
             return;
         };
         open.close();
-        if open.is_done() {
+        self.forget_if_done(conn);
+    }
+
+    fn forget_if_done(&mut self, conn: ConnId) {
+        if self.conns.get(&conn).is_some_and(Conn::is_done) {
             self.conns.remove(&conn);
             self.left.push(conn);
         }
@@ -155,7 +160,7 @@ impl Control {
                 Err(_) => return,
             };
             if self.conns.len() >= MAX_CONNS {
-                Conn::new(stream).send(br#"{"error":"too many control connections"}"#);
+                Conn::new(stream).send(&refusal("too many control connections"));
                 continue;
             }
             self.next += 1;
@@ -174,29 +179,34 @@ impl Control {
         let Some(conn) = self.conns.get_mut(&id) else {
             return;
         };
-        let mut gone = !conn.flush();
+        let mut gone = !conn.flush() || event.is_write_closed();
         if event.is_readable() {
-            let read = conn.read();
-            for line in read.lines.iter().filter(|line| !line.is_empty()) {
+            let received = conn.read();
+            let before = happened.len();
+            for line in received.lines.iter().filter(|line| !line.is_empty()) {
                 match Request::parse(line) {
                     Ok(request) => happened.push(ControlEvent::Request(id, request)),
-                    Err(message) => drop(
-                        conn.send(
-                            serde_json::json!({ "error": message })
-                                .to_string()
-                                .as_bytes(),
-                        ),
-                    ),
+                    Err(message) => drop(conn.send(&refusal(&message))),
                 }
             }
-            if read.too_long {
-                conn.send(br#"{"error":"the request is too long"}"#);
+            if received.too_much {
+                conn.send(&refusal("the request is too long"));
             }
-            gone |= read.gone;
+            if received.end && happened.len() > before && !received.too_much {
+                conn.close_after_answer();
+            } else {
+                gone |= received.end;
+            }
         }
         if gone || conn.is_done() {
             self.conns.remove(&id);
             happened.push(ControlEvent::Left(id));
         }
     }
+}
+
+fn refusal(message: &str) -> Vec<u8> {
+    serde_json::json!({ "error": message })
+        .to_string()
+        .into_bytes()
 }

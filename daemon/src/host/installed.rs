@@ -65,6 +65,7 @@ impl Host {
     /// Filter first, forwarding then, devices and routes last: no packet passes that the filter
     /// should have seen.
     fn apply(&mut self) -> Result<(), HostError> {
+        self.refuse_own_addresses()?;
         let found = self.look()?;
         self.clear(&found)?;
         let table = self.table_text();
@@ -82,6 +83,22 @@ impl Host {
         for item in &self.plan.items {
             let installed = item.install(&mut self.netlink, self.plan.protocol);
             installed.map_err(|error| HostError::new(item.to_string(), error))?;
+        }
+        Ok(())
+    }
+
+    fn refuse_own_addresses(&mut self) -> Result<(), HostError> {
+        for &vip in &self.plan.foreign {
+            let local = route::is_local(&mut self.netlink, vip);
+            if local.map_err(|error| HostError::new("netlink", error))? {
+                let text =
+                    "this VIP is an address of this very host, which would keep its packets; \
+                            remove the address: only servers have it";
+                return Err(HostError::new(
+                    format!("address {vip}"),
+                    io::Error::new(io::ErrorKind::AddrInUse, text),
+                ));
+            }
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv6Addr};
+use std::time::Duration;
 
 use netlink_packet_core::NLM_F_EXCL;
 use netlink_packet_route::address::{
@@ -11,6 +12,7 @@ use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
 use super::netlink::Netlink;
+use super::route;
 
 /// A device as it is.
 pub(super) struct Link {
@@ -80,7 +82,23 @@ pub(super) fn add_address(netlink: &mut Netlink, addr: Ipv6Addr, protocol: u8) -
     message
         .attributes
         .push(AddressAttribute::Protocol(AddressProtocol::Other(protocol)));
-    netlink.add(RouteNetlinkMessage::NewAddress(message), NLM_F_EXCL)
+    netlink.add(RouteNetlinkMessage::NewAddress(message), NLM_F_EXCL)?;
+    wait_until_local(netlink, addr)
+}
+
+/// The kernel makes an address a local one a moment after it has said yes. Until then packets for a VIP
+/// would be forwarded to where they came from.
+fn wait_until_local(netlink: &mut Netlink, addr: Ipv6Addr) -> io::Result<()> {
+    const PAUSE: Duration = Duration::from_millis(5);
+    const TRIES: usize = 400;
+    for _ in 0..TRIES {
+        if route::is_local(netlink, addr)? {
+            return Ok(());
+        }
+        std::thread::sleep(PAUSE);
+    }
+    let text = "the kernel has taken the address but does not treat it as its own; is lo up?";
+    Err(io::Error::new(io::ErrorKind::TimedOut, text))
 }
 
 /// Takes an address from `lo`.

@@ -24,6 +24,8 @@ const STEERING_PRIORITY: u32 = 84;
 pub struct Plan {
     pub(super) protocol: u8,
     pub(super) ruleset: Ruleset,
+    /// Addresses that must not be this host's own, or it would keep their packets for itself.
+    pub(super) foreign: Vec<Ipv6Addr>,
     /// In the order of installation.
     pub(super) items: Vec<Item>,
 }
@@ -78,6 +80,7 @@ impl LbHost {
         Plan {
             protocol,
             ruleset,
+            foreign: self.vips.clone(),
             items,
         }
     }
@@ -149,6 +152,7 @@ impl ServerHost {
         Plan {
             protocol,
             ruleset,
+            foreign: Vec::new(),
             items,
         }
     }

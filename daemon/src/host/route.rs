@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::net::Ipv6Addr;
 
 use ipnet::Ipv6Net;
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_REPLACE};
@@ -183,6 +184,30 @@ pub(super) fn ours(netlink: &mut Netlink, protocol: u8) -> io::Result<Vec<RouteM
     Ok(routes
         .filter(|route| route.header.protocol == RouteProtocol::from(protocol))
         .collect())
+}
+
+/// Does this host take packets for `addr` itself?
+pub(super) fn is_local(netlink: &mut Netlink, addr: Ipv6Addr) -> io::Result<bool> {
+    let mut request = RouteMessage::default();
+    request.header.address_family = AddressFamily::Inet6;
+    request.header.destination_prefix_length = 128;
+    request
+        .attributes
+        .push(RouteAttribute::Destination(RouteAddress::Inet6(addr)));
+    let answers = match netlink.get(RouteNetlinkMessage::GetRoute(request)) {
+        // There is no route at all, or one of ours that leads nowhere.
+        Err(error)
+            if matches!(
+                error.raw_os_error(),
+                Some(libc::ENETUNREACH | libc::EHOSTUNREACH | libc::EINVAL)
+            ) =>
+        {
+            return Ok(false)
+        }
+        answers => answers?,
+    };
+    let local = |answer: &RouteNetlinkMessage| matches!(answer, RouteNetlinkMessage::NewRoute(route) if route.header.kind == RouteType::Local);
+    Ok(answers.iter().any(local))
 }
 
 /// Takes away a route that a dump has shown.
