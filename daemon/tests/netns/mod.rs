@@ -131,7 +131,10 @@ pub fn snapshot() -> String {
         "ip -o -6 addr show dev lo",
         "sysctl net.ipv6.conf.all.forwarding",
     ] {
-        text += &format!("{command}\n{}\n", sh(command));
+        // The kernel's own routes come and go with addresses and devices, a moment later.
+        let shown = sh(command);
+        let lines = shown.lines().filter(|line| !line.contains("proto kernel"));
+        text += &format!("{command}\n{}\n", lines.collect::<Vec<_>>().join("\n"));
     }
     text
 }
