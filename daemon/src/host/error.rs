@@ -47,3 +47,22 @@ impl std::error::Error for HostError {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_that_have_a_remedy_say_it() {
+        let rows = [
+            (libc::EPERM, "Operation not permitted (os error 1); run as root, or with CAP_NET_ADMIN"),
+            (libc::ENODEV, "No such device (os error 19); there is no such network device in this network namespace"),
+            (libc::EROFS, "Read-only file system (os error 30); /proc/sys is read-only here: set this value from outside the container"),
+            (libc::EEXIST, "File exists (os error 17)"),
+        ];
+        for (code, text) in rows {
+            let error = HostError::new("route x", io::Error::from_raw_os_error(code));
+            assert_eq!(error.to_string(), format!("route x: {text}"));
+        }
+    }
+}

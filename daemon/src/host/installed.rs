@@ -23,6 +23,8 @@ pub struct Host {
     plan: Plan,
     netlink: Netlink,
     sysctls: Vec<Sysctl>,
+    /// The ruleset's text as it was put into force.
+    loaded: String,
     removed: bool,
 }
 
@@ -35,6 +37,7 @@ impl Host {
             plan,
             netlink,
             sysctls: Vec::new(),
+            loaded: String::new(),
             removed: false,
         };
         // An error drops the host, which removes what is there so far.
@@ -74,7 +77,8 @@ impl Host {
             forwarding::wanted(&notes).map_err(|error| HostError::new("net.ipv6.conf", error))?;
         let old: Vec<_> = self.sysctls.iter().filter_map(Sysctl::note).collect();
         let text = self.plan.ruleset.render(&old);
-        nft::load(&text).map_err(|error| HostError::new(table, error))?;
+        let loaded = self.load(text);
+        loaded.map_err(|error| HostError::new(table, error))?;
         for sysctl in &self.sysctls {
             sysctl
                 .set()
@@ -84,6 +88,21 @@ impl Host {
             let installed = item.install(&mut self.netlink, self.plan.protocol);
             installed.map_err(|error| HostError::new(item.to_string(), error))?;
         }
+        Ok(())
+    }
+
+    /// Loads the ruleset unless it is in force as it should be: counters and the flows that are
+    /// being steered outlive a reload that does not concern them.
+    fn load(&mut self, text: String) -> io::Result<()> {
+        if self.loaded == text {
+            let table = nft::table(&self.plan.ruleset)?;
+            let chains = &self.plan.ruleset.chains;
+            if chains.iter().all(|chain| table.has(chain)) {
+                return Ok(());
+            }
+        }
+        nft::load(&text)?;
+        self.loaded = text;
         Ok(())
     }
 
@@ -147,7 +166,7 @@ impl Host {
             })
             .collect();
         for chain in &self.plan.ruleset.chains {
-            let present = table.rules_of(chain.name) == Some(chain.rules.len());
+            let present = table.has(chain);
             list.push(ItemState {
                 item: chain.text(&self.plan.ruleset.table),
                 present,

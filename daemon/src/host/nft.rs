@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use super::ruleset::{Ruleset, NOTES_CHAIN};
+use super::ruleset::{Chain, Ruleset, NOTES_CHAIN};
 
 /// A daemon may be started without the folders of system programs in its PATH.
 const PROGRAMS: [&str; 2] = ["nft", "/usr/sbin/nft"];
@@ -28,17 +28,17 @@ pub(super) fn table(ruleset: &Ruleset) -> io::Result<Table> {
 pub(super) struct Table(Vec<Value>);
 
 impl Table {
-    /// How many rules a chain has; `None` if there is no such chain.
-    pub(super) fn rules_of(&self, chain: &str) -> Option<usize> {
-        self.0
+    /// Is this chain there, with as many rules as it should have?
+    pub(super) fn has(&self, chain: &Chain) -> bool {
+        let found = self
+            .0
             .iter()
-            .find(|object| object["chain"]["name"] == chain)?;
-        Some(
-            self.0
-                .iter()
-                .filter(|object| object["rule"]["chain"] == chain)
-                .count(),
-        )
+            .any(|object| object["chain"]["name"] == chain.name);
+        let rules = self
+            .0
+            .iter()
+            .filter(|object| object["rule"]["chain"] == chain.name);
+        found && rules.count() == chain.rules.len()
     }
 
     /// How many packets a counter has seen.
