@@ -7,11 +7,15 @@ use clap::Parser;
 use testbed::cli::Cli;
 
 fn main() -> ExitCode {
-    match testbed::commands::run(Cli::parse()) {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("srlb-testbed: {error:#}");
-            ExitCode::FAILURE
-        }
+    let mut code = ExitCode::SUCCESS;
+    let failed = daemon::exit::main("srlb-testbed", || {
+        code = testbed::commands::run(Cli::parse())?;
+        Ok(())
+    });
+    // An error has its own code; without one the subcommand's holds.
+    if failed == ExitCode::SUCCESS {
+        code
+    } else {
+        failed
     }
 }

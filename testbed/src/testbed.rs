@@ -71,6 +71,10 @@ impl Testbed {
         step("Apache on every server");
         self.start_apaches()?;
         daemons::write_files(&self.state.settings)?;
+        let timeout = Duration::from_secs(15);
+        (self.interrupt).wait_for("the links do not come up", timeout, || {
+            topology::links_are_up(&plan)
+        })?;
         if !self.state.settings.bare {
             step("server routers and load balancers");
             self.start_daemons()?;

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use anyhow::{Context, Result};
+use serde_json::Value;
 
 use crate::plan::{
     load_sources, Node, Plan, CLIENT_ADDRESS, EDGE_CLIENT_ADDRESS, EDGE_FABRIC_ADDRESS,
@@ -55,6 +56,29 @@ pub fn unplug(plan: &Plan, node: Node) -> Result<()> {
         &format!("link set {node} down"),
     )
     .with_context(|| format!("cannot unplug {node}"))
+}
+
+/// Has the kernel noticed every link's carrier and the switch opened every port?
+///
+/// Until then packets vanish without an error, for a second or two after the links were made.
+pub fn links_are_up(plan: &Plan) -> Result<bool> {
+    for node in plan.nodes() {
+        let text = shell::run("ip", &["-n", &plan.namespace(node), "-j", "-d", "link"])?;
+        let links: Vec<Value> = serde_json::from_str(&text).context("ip -j speaks no JSON")?;
+        if !links.iter().all(is_usable) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// `lo` never says more than UNKNOWN; others must be up, and forwarding where they are ports.
+fn is_usable(link: &Value) -> bool {
+    let port = &link["linkinfo"]["info_slave_data"]["state"];
+    match link["operstate"].as_str() {
+        Some("UP") => port.is_null() || port == "forwarding",
+        state => link["link_type"] == "loopback" && state == Some("UNKNOWN"),
+    }
 }
 
 fn namespaces(plan: &Plan) -> String {
@@ -185,6 +209,24 @@ mod tests {
                 assert_eq!(text.contains(&line), other != node, "{node} to {other}");
             }
         }
+    }
+
+    #[test]
+    fn a_link_is_usable_when_it_is_up_and_its_port_forwards() {
+        let usable = |text| is_usable(&serde_json::from_str(text).unwrap());
+        assert!(usable(
+            r#"{"link_type": "loopback", "operstate": "UNKNOWN"}"#
+        ));
+        assert!(usable(r#"{"link_type": "ether", "operstate": "UP"}"#));
+        assert!(!usable(r#"{"link_type": "ether", "operstate": "UNKNOWN"}"#));
+        assert!(!usable(
+            r#"{"link_type": "ether", "operstate": "LOWERLAYERDOWN"}"#
+        ));
+        let port = |state| {
+            let port = serde_json::json!({"info_slave_data": {"state": state}});
+            is_usable(&serde_json::json!({"operstate": "UP", "linkinfo": port}))
+        };
+        assert!(port("forwarding") && !port("disabled") && !port("learning"));
     }
 
     #[test]

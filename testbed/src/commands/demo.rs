@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use crate::cli::DemoArgs;
-use crate::demo::{print_table, Demo, LOAD};
+use crate::demo::{render, Demo, LOAD};
 use crate::signals::Interrupt;
 
 /// Runs it; exit code 0 only if 6LB lost no request that could be kept.
@@ -20,8 +20,8 @@ pub fn run(name: &str, args: &DemoArgs) -> Result<ExitCode> {
     };
     let report = demo.run(&interrupt)?;
     match args.json {
-        true => println!("{:#}", serde_json::json!(report)),
-        false => print_table(&report),
+        true => daemon::say!("{:#}", serde_json::json!(report)),
+        false => daemon::say!("{}", render(&report)),
     }
     let code = if report.ok {
         ExitCode::SUCCESS

@@ -1,5 +1,6 @@
 //! `load`: the load generator on its own.
 
+use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -36,7 +37,10 @@ pub fn run(args: &LoadArgs) -> Result<ExitCode> {
 
     let bar = bar(args, schedule.clone().count() as u64);
     let mut tell = |progress: Progress| match args.progress_json {
-        true => println!("{}", serde_json::json!(progress)),
+        // Whoever stopped reading is missed at the end; the load goes on.
+        true => {
+            let _ = writeln!(std::io::stdout(), "{}", serde_json::json!(progress));
+        }
         false => {
             bar.set_position(progress.ended);
             bar.set_message(format!("{} failed", progress.failed));
@@ -51,8 +55,8 @@ pub fn run(args: &LoadArgs) -> Result<ExitCode> {
     let summary = Summary::of(&records);
     match (args.progress_json, args.json) {
         (true, _) => {}
-        (false, true) => println!("{:#}", serde_json::json!(summary)),
-        (false, false) => load::print_summary(&summary),
+        (false, true) => daemon::say!("{:#}", serde_json::json!(summary)),
+        (false, false) => daemon::say!("{}", load::render(&summary)),
     }
     let code = if summary.failed == 0 {
         ExitCode::SUCCESS

@@ -16,9 +16,9 @@ pub fn run(name: &str, args: &StatusArgs) -> Result<ExitCode> {
     let dead = |state: &State| state.processes.iter().any(|p| !p.process.is_alive());
     let healthy = state.as_ref().is_some_and(|s| s.is_live() && !dead(s));
     match (&state, args.json) {
-        (_, true) => println!("{:#}", as_json(name, state.as_ref(), healthy)),
-        (Some(state), false) => print_table(state),
-        (None, false) => println!("nothing is up"),
+        (_, true) => daemon::say!("{:#}", as_json(name, state.as_ref(), healthy)),
+        (Some(state), false) => print_table(state)?,
+        (None, false) => daemon::say!("nothing is up"),
     }
     let code = if healthy {
         ExitCode::SUCCESS
@@ -50,9 +50,9 @@ fn as_json(name: &str, state: Option<&State>, healthy: bool) -> serde_json::Valu
     })
 }
 
-fn print_table(state: &State) {
+fn print_table(state: &State) -> Result<()> {
     let settings = &state.settings;
-    println!(
+    daemon::say!(
         "{:?}: {} LBs, {} servers, {}, choices {}, policy {}",
         state.phase,
         settings.plan.lbs,
@@ -72,5 +72,6 @@ fn print_table(state: &State) {
         };
         table.add_row([&p.node, &p.role, &p.process.pid.to_string(), alive]);
     }
-    println!("{table}");
+    daemon::say!("{table}");
+    Ok(())
 }

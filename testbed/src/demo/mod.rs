@@ -10,7 +10,7 @@ mod report;
 mod stage;
 mod verdict;
 
-pub use report::{print_table, DemoReport, StageReport};
+pub use report::{render, DemoReport, StageReport};
 
 use std::path::PathBuf;
 

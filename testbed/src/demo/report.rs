@@ -1,5 +1,7 @@
 //! What the demo showed, for people and for programs.
 
+use std::fmt::Write;
+
 use comfy_table::{presets, CellAlignment, Table};
 use serde::Serialize;
 
@@ -90,8 +92,9 @@ impl DemoReport {
 const TOO_BUSY: f64 = 0.9;
 
 /// The report for a reader.
-pub fn print_table(report: &DemoReport) {
-    println!(
+pub fn render(report: &DemoReport) -> String {
+    let mut text = String::new();
+    let _ = writeln!(text,
         "\n{} LBs, {} servers with 2 emulated cores each, {} encoding, seed {}\n\
          load {:.2} of capacity: {:.0} requests/s, service time exponential with mean {} ms, {} s a stage\n",
         report.lbs,
@@ -103,31 +106,34 @@ pub fn print_table(report: &DemoReport) {
         report.service_mean_ms,
         report.seconds
     );
-    println!("{}", table(report));
+    let _ = writeln!(text, "{}", table(report));
     for stage in &report.stages {
         for lost in stage.lost.iter().filter(|lost| lost.sockets > 0) {
-            println!(
+            let _ = writeln!(text,
                 "{}: {} had {} sockets of the VIP when it was taken away; {} of their requests failed",
                 stage.title, lost.node, lost.sockets, stage.unavoidable
             );
         }
         if stage.machine_busy > TOO_BUSY {
-            println!(
+            let _ = writeln!(
+                text,
                 "{}: the machine itself was too busy; the times are not the servers' alone",
                 stage.title
             );
         }
         for failure in &stage.unexpected {
-            println!("{}: {failure}", stage.title);
+            let _ = writeln!(text, "{}: {failure}", stage.title);
         }
     }
-    println!(
+    let _ = writeln!(
+        text,
         "{}",
         match report.ok {
             true => "6LB lost no request that could be kept.",
             false => "6LB LOST REQUESTS that should have been kept.",
         }
     );
+    text
 }
 
 fn table(report: &DemoReport) -> Table {

@@ -79,7 +79,7 @@ pub fn percentile_ms(sorted: &[f64], share: f64) -> f64 {
 }
 
 /// The figures for a reader.
-pub fn print_summary(summary: &Summary) {
+pub fn render(summary: &Summary) -> String {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING);
     let mut row = |name: &str, value: String| {
@@ -105,7 +105,7 @@ pub fn print_summary(summary: &Summary) {
     if let Some(column) = table.column_mut(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
-    println!("{table}");
+    table.to_string()
 }
 
 #[cfg(test)]

@@ -1,0 +1,42 @@
+# make demo     install what is missing, build, show the whole thing (root, or through sudo)
+# make test     everything that can be a test
+# make lint     formatting and clippy
+# Options: make demo ARGS="--json --seconds 30 --encoding insert"
+
+ARGS ?=
+export PATH := $(PATH):/usr/sbin:/sbin:$(HOME)/.cargo/bin
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+# Tests that make namespaces need root, building them does not. One test at a time: they share two cores' time.
+RUNNER := $(if $(SUDO),--config 'target."cfg(unix)".runner="sudo -E"')
+
+.PHONY: build demo test lint fmt clean-testbed
+
+build:
+	@scripts/install-missing.sh build
+	cargo build --release --workspace
+
+# The exit code of the demo is the exit code of make's.
+demo:
+	@scripts/install-missing.sh run
+	cargo build --release --workspace
+	@$(SUDO) $(TARGET_DIR)/release/srlb-testbed demo $(ARGS)
+
+test:
+	@scripts/install-missing.sh test
+	cargo build --workspace
+	cargo $(RUNNER) test --workspace -- --test-threads=1
+
+lint:
+	@scripts/install-missing.sh lint
+	@if cargo fmt --version >/dev/null 2>&1; then cargo fmt --check; \
+	else echo "skipped: cargo fmt, there is no rustfmt"; fi
+	@if cargo clippy --version >/dev/null 2>&1; then cargo clippy --workspace --all-targets -- -D warnings; \
+	else echo "skipped: cargo clippy, there is no clippy"; fi
+
+fmt:
+	cargo fmt
+
+# What a kill -9 left behind.
+clean-testbed:
+	@$(SUDO) $(TARGET_DIR)/release/srlb-testbed down

@@ -1,0 +1,73 @@
+#!/bin/sh
+# Installs by apt-get what is missing for one purpose, and says so. Nothing missing, nothing done.
+#   scripts/install-missing.sh build|run|test|lint
+set -eu
+
+PATH="$PATH:/usr/sbin:/sbin:$HOME/.cargo/bin"
+missing=
+
+# need PROGRAM PACKAGE...: the packages are wanted unless the program is there.
+need() {
+    program=$1
+    shift
+    command -v "$program" >/dev/null 2>&1 && return
+    echo "missing: $program"
+    missing="$missing $*"
+}
+
+need_build() {
+    # Debian's own cargo may be too old; cargo-web and rustc-web follow the browsers' needs.
+    need cargo cargo-web rustc-web
+    need cc gcc libc6-dev
+}
+
+need_run() {
+    need ip iproute2
+    need ss iproute2
+    need nft nftables
+    need apache2 apache2-bin
+}
+
+need_test() {
+    need tshark tshark
+    need curl curl
+    need ab apache2-utils
+    need wrk wrk
+    need iperf3 iperf3
+    if ! /usr/bin/python3 -c 'import scapy' >/dev/null 2>&1; then
+        echo "missing: scapy for python3"
+        missing="$missing python3-scapy"
+    fi
+}
+
+# Only beside Debian's cargo: elsewhere (rustup) the tools belong to the toolchain.
+need_lint() {
+    if [ "$(command -v cargo)" = /usr/bin/cargo ] || ! command -v cargo >/dev/null 2>&1; then
+        need rustfmt rustfmt-web
+        need cargo-clippy rust-web-clippy
+    fi
+}
+
+case ${1-} in
+    build) need_build ;;
+    run) need_build; need_run ;;
+    test) need_build; need_run; need_test ;;
+    lint) need_build; need_lint ;;
+    *) echo "usage: $0 build|run|test|lint" >&2; exit 2 ;;
+esac
+
+[ -n "$missing" ] || exit 0
+
+if ! command -v apt-get >/dev/null 2>&1; then
+    echo "no apt-get here: install what Debian calls$missing" >&2
+    exit 1
+fi
+as_root=
+if [ "$(id -u)" != 0 ]; then
+    command -v sudo >/dev/null 2>&1 || { echo "neither root nor sudo: cannot install$missing" >&2; exit 1; }
+    as_root=sudo
+fi
+echo "installing with apt-get:$missing"
+$as_root apt-get update -qq
+# shellcheck disable=SC2086 # a list of packages
+$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing
