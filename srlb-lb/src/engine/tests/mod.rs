@@ -7,6 +7,8 @@ mod answers;
 mod build;
 mod drops;
 mod errors;
+mod health;
 mod lifetimes;
+mod recovery;
 mod rows;
 mod world;
