@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use daemon::host::{Host, LbHost, ServerHost};
 use netns::{sh, snapshot, Netns};
 use packet_io::tun::Tun;
-use packet_io::Batch;
+use packet_io::{Batch, Driver, PacketBuf};
 use srh::{Frame, Locator};
 
 const MTU_BYTES: u16 = 1500;
@@ -374,6 +374,14 @@ fn send(to: &str) {
     socket.send_to(b"hello", (to, 4000)).unwrap();
 }
 
+/// An IPv6 header with nothing behind it.
+fn datagram(from: &str, to: &str) -> PacketBuf {
+    let mut bytes = vec![0x60, 0, 0, 0, 0, 0, 59, 64];
+    bytes.extend(addr(from).octets());
+    bytes.extend(addr(to).octets());
+    PacketBuf::from_slice(&bytes)
+}
+
 /// The destinations of what the daemon would read, until nothing has come for a while.
 fn read_all(tun: &mut Tun) -> Vec<Ipv6Addr> {
     let mut batch = Batch::new(16, MTU_BYTES.into());
@@ -417,6 +425,10 @@ fn the_edge_filter_lets_the_domain_in_and_counts_what_comes_from_outside() {
         send("2001:db8:80::1");
     });
     let (mut seen, drops) = inner.run(move || {
+        // What another daemon on this host sends comes out of its device.
+        let mut other = self::tun("srlb-s0");
+        let packet = datagram("fd00:5e:1::1", "fd00:1b:1::3");
+        assert_eq!(other.transmit(&[packet]).unwrap(), 1);
         let seen = read_all(&mut tun);
         // A reload that changes nothing keeps the counter.
         let plan = host.plan().clone();
@@ -426,7 +438,7 @@ fn the_edge_filter_lets_the_domain_in_and_counts_what_comes_from_outside() {
     seen.sort();
     assert_eq!(
         seen,
-        [addr("2001:db8:80::1"), addr("fd00:1b:1::1")],
+        ["2001:db8:80::1", "fd00:1b:1::1", "fd00:1b:1::3"].map(addr),
         "a VIP may be asked from anywhere"
     );
     assert_eq!(drops, 1);

@@ -117,7 +117,7 @@ impl Ruleset {
             purpose: "marks what goes through the router on its way out",
             hook: "type route hook output priority mangle; policy accept;",
             rules: vec![
-                // A client on this very host is answered without the router.
+                // A client on this very host is answered without the router, and needs no detour.
                 "oifname \"lo\" return".to_owned(),
                 "ip6 saddr != @vips return".to_owned(),
                 format!("tcp flags & (syn | fin | rst) != 0 meta mark set {mark:#x} return"),
