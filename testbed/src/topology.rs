@@ -112,15 +112,17 @@ fn client_link(plan: &Plan) -> String {
 /// Settings before the links come up: static addresses, so no duplicate detection to wait
 /// for; the rest belongs to the node's part in the play. What a daemon needs it sets itself.
 fn sysctls(node: Node) -> String {
+    // In every scope: an interface that exists already no longer follows "default".
     let mut text = String::from("cd /proc/sys/net\n");
-    for scope in ["all", "default"] {
-        for (key, value) in [
-            ("accept_dad", 0),
-            ("accept_ra", 0),
-            ("router_solicitations", 0),
-        ] {
-            let _ = writeln!(text, "echo {value} > ipv6/conf/{scope}/{key}");
-        }
+    for (key, value) in [
+        ("accept_dad", 0),
+        ("accept_ra", 0),
+        ("router_solicitations", 0),
+    ] {
+        let _ = writeln!(
+            text,
+            "for f in ipv6/conf/*/{key}; do echo {value} > $f; done"
+        );
     }
     text.push_str(match node {
         // Layer-4 ECMP: a connection is a flow, not a client.
