@@ -9,6 +9,8 @@ mod drops;
 mod errors;
 mod health;
 mod lifetimes;
+mod pools;
+mod races;
 mod recovery;
 mod rows;
 mod world;
