@@ -1,5 +1,5 @@
 //! Counters and drop reasons: name, text and place in the array are defined once, by
-//! [`counters!`](crate::counters).
+//! [`counters!`](crate::counters!).
 //!
 //! ```
 //! daemon::counters! {
@@ -19,7 +19,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-/// One of a closed list of counters. [`counters!`](crate::counters) implements it.
+/// One of a closed list of counters. [`counters!`](crate::counters!) implements it.
 pub trait Counter: Copy + 'static {
     /// The whole list, in the order of the indices.
     const ALL: &'static [Self];

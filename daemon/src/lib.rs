@@ -3,7 +3,7 @@
 //! pieces of an event loop, and counters.
 //!
 //! No packet is looked at here and no protocol is known; the engines' side of the house
-//! uses [`counters`] alone.
+//! uses [`mod@counters`] alone.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
