@@ -53,9 +53,9 @@ impl Client {
         let port = tcp.dst_port;
         self.heard.push((port, tcp.flags));
         let out = match self.sockets.get_mut(&port) {
-            Some(socket) => socket.receive(tcp, data),
-            None if tcp.has(Tcp::RST) => None,
-            None => Some(Out {
+            Some(socket) if !socket.is_closed() => socket.receive(tcp, data),
+            _ if tcp.has(Tcp::RST) => None,
+            _ => Some(Out {
                 flags: Tcp::RST,
                 seq: tcp.ack,
                 ack: 0,

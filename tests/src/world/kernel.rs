@@ -123,9 +123,7 @@ impl Kernel {
     fn at_socket(&mut self, flow: Flow, tcp: &Tcp, data: &[u8]) -> Option<Out> {
         let socket = self.sockets.get_mut(&flow)?;
         let answer = socket.receive(tcp, data);
-        let is_gone =
-            socket.stage == Stage::Reset || (socket.is_over() && socket.stage != Stage::TimeWait);
-        if is_gone {
+        if socket.is_closed() {
             self.sockets.remove(&flow);
         }
         answer

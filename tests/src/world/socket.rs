@@ -145,8 +145,7 @@ impl Socket {
             Stage::SynSent => self.in_syn_sent(tcp),
             Stage::SynReceived => self.in_syn_received(tcp, data),
             Stage::Open => self.in_open(tcp, data),
-            Stage::TimeWait if tcp.has(Tcp::RST) => None,
-            Stage::TimeWait => Some(self.ack_now()),
+            Stage::TimeWait => self.challenge(tcp, data),
             Stage::Reset => None,
         }
     }
@@ -206,9 +205,16 @@ impl Socket {
             return Some(self.ack_now());
         }
         if tcp.has(Tcp::SYN) || !self.acknowledged(tcp.ack) {
-            return Some(self.ack_now());
+            return self.challenge(tcp, data);
         }
         self.take(tcp, data)
+    }
+
+    /// The answer to what doesn't fit: an ACK, unless it is itself no more than an ACK. A kernel
+    /// answers some of these, at a bounded rate, so that two that disagree don't go on for ever.
+    fn challenge(&self, tcp: &Tcp, data: &[u8]) -> Option<Out> {
+        let speaks = !data.is_empty() || tcp.flags & (Tcp::SYN | Tcp::FIN) != 0;
+        (speaks && !tcp.has(Tcp::RST)).then(|| self.ack_now())
     }
 
     /// Takes in an acknowledgement; false if it acknowledges what was never sent.
@@ -247,6 +253,11 @@ impl Socket {
         if self.is_over() && self.ended_first {
             self.stage = Stage::TimeWait;
         }
+    }
+
+    /// Is there nothing left of it, not even TIME_WAIT?
+    pub fn is_closed(&self) -> bool {
+        self.stage == Stage::Reset || (self.is_over() && self.stage != Stage::TimeWait)
     }
 
     /// Have both sides ended, and everything of ours is acknowledged?
