@@ -168,7 +168,7 @@ fn padding_behind_the_payload_goes_nowhere() {
         world.make(Entry::Confirmed(1));
         let bare = world.sent(&world.ack());
         assert_eq!(world.sent(&padded(&world.ack())), bare);
-        let end = world.says(1, CREATE, &world.from_vip(ACK, NUMBER, b"page"));
+        let end = world.says(1, CREATE, &world.reply(ACK, NUMBER, b"page"));
         let bare = world.sent(&end);
         assert_eq!(world.sent(&padded(&end)), bare);
         let echo = icmp(client(), vip(), ECHO_REQUEST, 0, 1, b"odd");
@@ -226,7 +226,7 @@ fn extension_headers_traffic_class_and_label_of_the_client_survive() {
     let mut back = packet.clone();
     back[8..24].copy_from_slice(&vip().octets());
     back[24..40].copy_from_slice(&addr("2001:db8:c::1").octets());
-    let inner = [&hop_by_hop[..], &world.from_vip(ACK, NUMBER, b"")[40..]].concat();
+    let inner = [&hop_by_hop[..], &world.reply(ACK, NUMBER, b"")[40..]].concat();
     let inner = headers(vip(), client(), 0, &[&inner]);
     let list = srh(6, 1, &[sid(1, NODE), lb(CREATE), client()]);
     let tcp = &inner[48..];

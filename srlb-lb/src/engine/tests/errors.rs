@@ -12,7 +12,7 @@ fn hop() -> std::net::Ipv6Addr {
 
 /// A packet of the application that did not get through to the client.
 fn page(world: &World) -> Vec<u8> {
-    world.from_vip(ACK, NUMBER, &[b'x'; 400])
+    world.reply(ACK, NUMBER, &[b'x'; 400])
 }
 
 #[test]

@@ -219,7 +219,7 @@ fn any_create_stickiness_displaces_a_pin_of_the_dead() {
             let mut world = World::new(Encap);
             world.make(before);
             make_dead(&mut world, 1);
-            let carried = world.from_vip(flags, number, b"");
+            let carried = world.reply(flags, number, b"");
             assert_eq!(world.sent(&world.says(2, CREATE, &carried)), carried);
             assert_eq!(world.entry(), after);
             world.dropped(&icmp(sid(1, NODE), lb(NODE), 129, 0, 1, b""));
@@ -233,7 +233,7 @@ fn a_late_end_from_another_server_leaves_a_pin_of_the_dead_alone() {
     let mut world = World::new(Encap);
     world.make(Entry::Confirmed(1));
     make_dead(&mut world, 1);
-    let end = world.from_vip(FIN | ACK, NUMBER, b"");
+    let end = world.reply(FIN | ACK, NUMBER, b"");
     assert_eq!(world.sent(&world.says(2, REMOVE, &end)), end);
     assert_eq!(world.engine.flows_by_state(world.now), [0, 1, 0]);
 }

@@ -42,7 +42,7 @@ fn what_is_confirmed_ends_when_it_has_been_idle() {
     world.pass(s(3_000));
     world.sent(&world.data(5));
     world.pass(s(3_000));
-    let page = world.says(1, CREATE, &world.from_vip(ACK, NUMBER, b"page"));
+    let page = world.says(1, CREATE, &world.reply(ACK, NUMBER, b"page"));
     world.sent(&page);
     world.pass(s(1));
     world.sent(&world.syn());
@@ -60,7 +60,7 @@ fn a_closed_flow_ends_10_s_after_the_last_client_packet() {
     }
     world.pass(s(9));
     // The FIN again is none.
-    world.sent(&world.says(1, REMOVE, &world.from_vip(FIN | ACK, NUMBER, b"")));
+    world.sent(&world.says(1, REMOVE, &world.reply(FIN | ACK, NUMBER, b"")));
     assert_ends_after(&mut world, s(1));
 }
 
@@ -157,6 +157,6 @@ fn a_full_table_refuses_nobody_and_gives_up_the_unconfirmed_first() {
     let sids = [sid(list[0], RECOVER), sid(list[1], RECOVER_FINAL)];
     let sent = world.sent(&world.ack());
     assert_eq!(sent[24..40], sids[0].octets());
-    world.sent(&world.says(list[1], CREATE, &world.from_vip(ACK, NUMBER, b"")));
+    world.sent(&world.says(list[1], CREATE, &world.reply(ACK, NUMBER, b"")));
     assert_eq!(world.entry(), Entry::Confirmed(list[1]));
 }

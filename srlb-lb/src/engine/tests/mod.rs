@@ -4,11 +4,14 @@
 //! `etherparse`.
 
 mod answers;
+mod anything;
 mod build;
 mod drops;
 mod errors;
 mod health;
 mod lifetimes;
+mod oracle;
+mod packets;
 mod pools;
 mod races;
 mod recovery;

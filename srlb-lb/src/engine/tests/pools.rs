@@ -138,11 +138,11 @@ fn a_draining_server_keeps_its_flows_and_gets_no_new_ones() {
         }
         assert!(asked > 100, "of 400 flows about half had it as a candidate");
         // Even one whose entry is lost.
-        let create = world.says(3, CREATE, &world.from_vip(ACK, NUMBER, b"page"));
+        let create = world.says(3, CREATE, &world.reply(ACK, NUMBER, b"page"));
         world.sent(&create);
         assert_eq!(world.entry(), Entry::Confirmed(3));
         world.port = pinned;
-        world.sent(&world.says(3, REMOVE, &world.from_vip(FIN | ACK, NUMBER, b"")));
+        world.sent(&world.says(3, REMOVE, &world.reply(FIN | ACK, NUMBER, b"")));
         assert_eq!(world.entry(), Entry::Closing(3));
     }
 }
@@ -153,7 +153,7 @@ fn a_staged_generation_is_known_to_recovery_and_not_to_hunting() {
     let staged = version(2, Used::Staged, &members(&[0, 1, 2, 3, 4]));
     world
         .engine
-        .set_pool(after_first(Used::Active, &[staged.clone()]));
+        .set_pool(after_first(Used::Active, std::slice::from_ref(&staged)));
     let mut asked = 0;
     for port in 1_000..1_400 {
         world.port = port;

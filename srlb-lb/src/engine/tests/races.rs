@@ -59,7 +59,7 @@ fn two_servers_take_the_same_syn_by_two_lbs() {
         let back = there.says(c[1], RETURN_FLOW, &ack);
         assert_eq!(first_stop(&mut there, &back), sid(c[0], RECOVER));
         assert_eq!(there.entry(), Entry::None);
-        let page = there.from_vip(ACK, NUMBER, b"page");
+        let page = there.reply(ACK, NUMBER, b"page");
         assert_eq!(there.sent(&there.says(c[0], CREATE, &page)), page);
         assert_eq!(first_stop(&mut there, &ack), sid(c[0], ACK_STICKINESS));
         // The loser's SYN-ACK comes again.
@@ -79,7 +79,7 @@ fn the_lb_changes_between_syn_and_ack() {
         let list = there.recovery();
         assert_eq!(ack_goes_to(&mut there), sid(list[0], RECOVER));
         // The owner answers to the LB that asked.
-        there.sent(&there.says(c[1], CREATE, &there.from_vip(ACK, NUMBER, b"")));
+        there.sent(&there.says(c[1], CREATE, &there.reply(ACK, NUMBER, b"")));
         assert_eq!(there.entry(), Entry::Confirmed(c[1]));
         for _ in 0..3 {
             for lb in [&mut here, &mut there] {
@@ -107,13 +107,13 @@ fn a_stale_pin_is_returned_and_replaced() {
         let back = world.says(old, RETURN_FLOW, &data);
         assert_eq!(first_stop(&mut world, &back), sid(list[0], RECOVER));
         assert_eq!(world.entry(), Entry::None);
-        world.sent(&world.says(owner, CREATE, &world.from_vip(ACK, NUMBER, b"page")));
+        world.sent(&world.says(owner, CREATE, &world.reply(ACK, NUMBER, b"page")));
         assert_eq!(world.entry(), Entry::Confirmed(owner));
         // A second packet was under way to the old server: it comes back late.
         assert_eq!(first_stop(&mut world, &back), sid(owner, ACK_STICKINESS));
         assert_eq!(world.entry(), Entry::Confirmed(owner));
         // So does its late farewell.
-        world.sent(&world.says(old, REMOVE, &world.from_vip(FIN | ACK, NUMBER, b"")));
+        world.sent(&world.says(old, REMOVE, &world.reply(FIN | ACK, NUMBER, b"")));
         assert_eq!(world.entry(), Entry::Confirmed(owner));
     }
 }
@@ -126,13 +126,13 @@ fn half_closed() {
         for before in [Entry::Unconfirmed(1, NUMBER), Entry::Confirmed(1)] {
             let mut world = World::new(encoding);
             world.make(before);
-            world.sent(&world.says(1, REMOVE, &world.from_vip(FIN | ACK, NUMBER, b"bye")));
+            world.sent(&world.says(1, REMOVE, &world.reply(FIN | ACK, NUMBER, b"bye")));
             for _ in 0..8 {
                 world.pass(Duration::from_secs(8));
                 let data = world.data(300);
                 assert_eq!(first_stop(&mut world, &data), sid(1, ACK_STICKINESS));
                 // What the server still says is not a new flow.
-                world.sent(&world.says(1, CREATE, &world.from_vip(ACK, NUMBER, b"")));
+                world.sent(&world.says(1, CREATE, &world.reply(ACK, NUMBER, b"")));
                 assert_eq!(world.entry(), Entry::Closing(1));
             }
             // Longer silence than that is healed by recovery.
@@ -211,7 +211,7 @@ fn forged_syn_and_rst() {
 fn reordered_messages_of_a_server() {
     let (syn_ack, data) = (
         |w: &World| w.syn_ack(NUMBER),
-        |w: &World| w.from_vip(ACK, NUMBER, b"page"),
+        |w: &World| w.reply(ACK, NUMBER, b"page"),
     );
     let mut world = World::new(Encap);
     world.sent(&world.says(1, CREATE, &data(&world)));
@@ -220,7 +220,7 @@ fn reordered_messages_of_a_server() {
     assert_eq!(world.entry(), Entry::Confirmed(1));
 
     let mut world = World::new(Encap);
-    let end = world.from_vip(FIN | ACK, NUMBER, b"");
+    let end = world.reply(FIN | ACK, NUMBER, b"");
     world.sent(&world.says(1, REMOVE, &end));
     assert_eq!(world.entry(), Entry::None);
     world.sent(&world.says(1, CREATE, &data(&world)));
@@ -241,11 +241,11 @@ fn a_restarted_lb() {
         let mut world = World::new(encoding);
         let list = world.recovery();
         assert_eq!(ack_goes_to(&mut world), sid(list[0], RECOVER));
-        world.sent(&world.says(owner, CREATE, &world.from_vip(ACK, NUMBER, b"")));
+        world.sent(&world.says(owner, CREATE, &world.reply(ACK, NUMBER, b"")));
         assert_eq!(ack_goes_to(&mut world), sid(owner, ACK_STICKINESS));
         // The end of a flow that it never knew passes.
         let mut world = World::new(encoding);
-        let end = world.from_vip(FIN | ACK, NUMBER, b"");
+        let end = world.reply(FIN | ACK, NUMBER, b"");
         assert_eq!(world.sent(&world.says(owner, REMOVE, &end)), end);
     }
 }

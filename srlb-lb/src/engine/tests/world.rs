@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use consistent_hash::{Generation, Member, Recipe, State as Used, VipTables};
 use daemon::DropReason;
-use flow_table::{FlowTable, HashKey};
+use flow_table::HashKey;
 use packet_io::{Instant, PacketBuf};
 use srh::{Encoding, Flow, Frame, Locator};
 
-use super::build::{self, addr, Segment, ACK, FIN, HOPS, RST, SYN};
+use super::build::{addr, ACK, FIN};
 use crate::engine::pin::Pin;
 use crate::engine::state::State;
 use crate::engine::{Config, Engine, Pool, Server, Verdict, Vip};
@@ -32,7 +32,7 @@ pub const CLIENT_PORT: u16 = 40_000;
 pub const FABRIC_MTU_BYTES: usize = 1_500;
 /// The number that a SYN-ACK acknowledges: the client's first sequence number and one.
 pub const NUMBER: u32 = 7_001;
-const TABLE_KEY: [u8; 16] = [9; 16];
+pub const TABLE_KEY: [u8; 16] = [9; 16];
 const BUCKETS: u32 = 251;
 
 pub fn client() -> Ipv6Addr {
@@ -240,7 +240,7 @@ impl World {
             }
             Entry::Closing(server) => {
                 self.make(Entry::Confirmed(server));
-                self.sent(&self.says(server, REMOVE, &self.from_vip(FIN | ACK, NUMBER, b"")));
+                self.sent(&self.says(server, REMOVE, &self.reply(FIN | ACK, NUMBER, b"")));
             }
         }
         assert_eq!(self.entry(), entry);
@@ -261,83 +261,5 @@ impl World {
         };
         assert!(self.engine.drops().get(reason) > 0, "{reason} not counted");
         reason
-    }
-
-    // packets of the client
-
-    fn to_vip(&self, flags: u8, ack: u32, data: &[u8]) -> Vec<u8> {
-        Segment {
-            from: (client(), self.port),
-            to: (vip(), 80),
-            flags,
-            seq: NUMBER - u32::from(flags & SYN != 0),
-            ack,
-            hops: HOPS,
-            data,
-        }
-        .bytes()
-    }
-
-    pub fn syn(&self) -> Vec<u8> {
-        self.to_vip(SYN, 0, b"")
-    }
-
-    pub fn ack(&self) -> Vec<u8> {
-        self.to_vip(ACK, 5_001, b"")
-    }
-
-    pub fn data(&self, bytes: usize) -> Vec<u8> {
-        self.to_vip(ACK, 5_001, &vec![b'x'; bytes])
-    }
-
-    pub fn rst(&self) -> Vec<u8> {
-        self.to_vip(RST, 0, b"")
-    }
-
-    // packets of a server's application
-
-    pub fn from_vip(&self, flags: u8, ack: u32, data: &[u8]) -> Vec<u8> {
-        Segment {
-            from: (vip(), 80),
-            to: (client(), self.port),
-            flags,
-            seq: 5_000 + u32::from(flags & SYN == 0),
-            ack,
-            hops: HOPS,
-            data,
-        }
-        .bytes()
-    }
-
-    pub fn syn_ack(&self, number: u32) -> Vec<u8> {
-        self.from_vip(SYN | ACK, number, b"")
-    }
-
-    /// `packet` with a function of a server on it, for our LB.
-    pub fn says(&self, server: u16, function: u16, packet: &[u8]) -> Vec<u8> {
-        self.carried(sid(server, NODE), lb(function), packet)
-    }
-
-    /// `packet` from the node `from` to the SID `to`, in the encoding of this world.
-    pub fn carried(&self, from: Ipv6Addr, to: Ipv6Addr, packet: &[u8]) -> Vec<u8> {
-        match self.encoding {
-            Encoding::Encap => build::encap(from, &[to], 0x1_2345, packet),
-            Encoding::Insert => build::insert(from, &[to], packet),
-        }
-    }
-
-    /// What our LB makes of a client's packet that is to go along `sids`.
-    pub fn along(&self, sids: &[Ipv6Addr], packet: &[u8]) -> Vec<u8> {
-        let packet = build::hops_less(packet, 1);
-        match self.encoding {
-            Encoding::Encap => build::encap(lb(NODE), sids, self.label(), &packet),
-            Encoding::Insert => build::insert(lb(NODE), sids, &packet),
-        }
-    }
-
-    /// The flow label of outer headers: a hash of the flow.
-    fn label(&self) -> u32 {
-        let table = FlowTable::<Pin, 3>::new(1, HashKey(TABLE_KEY));
-        table.hash(&self.flow()).flow_label()
     }
 }

@@ -109,7 +109,7 @@ pub const ROWS: &[Row] = &[
         |w| create_from(w, addr("fd00:5e:2::7:100")),
     ),
     (R::UnknownSender, "remove, a server of another VIP", |w| {
-        w.says(4, REMOVE, &w.from_vip(build::FIN | ACK, NUMBER, b""))
+        w.says(4, REMOVE, &w.reply(build::FIN | ACK, NUMBER, b""))
     }),
     (
         R::UnknownSender,
@@ -143,7 +143,7 @@ pub const ROWS: &[Row] = &[
         create(w, &with_target(&w.syn_ack(NUMBER), addr("ff0e::1")))
     }),
     (R::InnerDestination, "remove towards a SID", |w| {
-        let end = w.from_vip(build::FIN | ACK, NUMBER, b"");
+        let end = w.reply(build::FIN | ACK, NUMBER, b"");
         w.says(1, REMOVE, &with_target(&end, sid(2, ACK_STICKINESS)))
     }),
     (R::InnerDestination, "returnFlow towards no VIP", |w| {
@@ -170,10 +170,10 @@ pub const ROWS: &[Row] = &[
         create(w, &spoiled(&w.syn_ack(NUMBER)))
     }),
     (R::WrongChecksum, "create with data", |w| {
-        create(w, &spoiled(&w.from_vip(ACK, NUMBER, b"the page")))
+        create(w, &spoiled(&w.reply(ACK, NUMBER, b"the page")))
     }),
     (R::WrongChecksum, "remove", |w| {
-        w.says(1, REMOVE, &spoiled(&w.from_vip(build::RST, 0, b"")))
+        w.says(1, REMOVE, &spoiled(&w.reply(build::RST, 0, b"")))
     }),
     (R::WrongChecksum, "returnFlow, SYN", |w| {
         w.says(1, RETURN_FLOW, &spoiled(&w.syn()))
@@ -185,7 +185,7 @@ pub const ROWS: &[Row] = &[
         w.says(1, RECOVER_NEXT, &spoiled(&w.ack()))
     }),
     (R::Fragment, "inside create", |w| {
-        create(w, &fragment(&w.from_vip(ACK, NUMBER, &[7; 64]), 0, true))
+        create(w, &fragment(&w.reply(ACK, NUMBER, &[7; 64]), 0, true))
     }),
     (R::Fragment, "inside returnFlow", |w| {
         w.says(1, RETURN_FLOW, &fragment(&w.data(64), 0, true))

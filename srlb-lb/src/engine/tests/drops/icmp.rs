@@ -55,7 +55,7 @@ pub const ROWS: &[Row] = &[
         R::IcmpIgnored,
         "Packet Too Big about an error inside ours",
         |w| {
-            let inside = too_big(&w.from_vip(ACK, NUMBER, b""));
+            let inside = too_big(&w.reply(ACK, NUMBER, b""));
             about_ours(2, &inside)
         },
     ),
@@ -71,18 +71,13 @@ pub const ROWS: &[Row] = &[
     (
         R::IcmpUnmatched,
         "an error about another VIP's packet",
-        |w| {
-            too_big(&build::with_source(
-                &w.from_vip(ACK, NUMBER, b""),
-                other_vip(),
-            ))
-        },
+        |w| too_big(&build::with_source(&w.reply(ACK, NUMBER, b""), other_vip())),
     ),
     (R::IcmpUnmatched, "an error about UDP", |w| {
         too_big(&build::udp((vip(), 80), (client(), w.port), b"answer"))
     }),
     (R::IcmpUnmatched, "an error about a later fragment", |w| {
-        too_big(&fragment(&w.from_vip(ACK, NUMBER, b"12345678"), 64, true))
+        too_big(&fragment(&w.reply(ACK, NUMBER, b"12345678"), 64, true))
     }),
     (
         R::IcmpUnmatched,
@@ -120,7 +115,7 @@ pub const ROWS: &[Row] = &[
         spoiled(&icmp(sid(1, NODE), lb(NODE), 129, 0, 1, b"ping"))
     }),
     (R::WrongChecksum, "an error for the VIP", |w| {
-        spoiled(&too_big(&w.from_vip(ACK, NUMBER, b"x")))
+        spoiled(&too_big(&w.reply(ACK, NUMBER, b"x")))
     }),
     (R::WrongChecksum, "an error about ours", |w| {
         spoiled(&about_ours(2, &w.ack()))

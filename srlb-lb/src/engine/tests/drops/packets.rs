@@ -213,7 +213,7 @@ pub const ROWS: &[Row] = &[
         R::HopLimit,
         "an error message, about which there is no error",
         |w| {
-            let quoted = w.from_vip(16, NUMBER, b"data");
+            let quoted = w.reply(16, NUMBER, b"data");
             let mut packet = super::super::build::icmp(hop(), vip(), 2, 0, 1_400, &quoted);
             assert_eq!(packet[7], HOPS);
             packet[7] = 1;
