@@ -1,0 +1,162 @@
+//! The daemon in a network namespace, with scapy in the place of an LB and its client.
+
+mod common;
+
+use std::fs;
+use std::process::Command;
+
+use common::{wait_until, Daemon, Lab};
+
+const CONFIG: &str = r#"
+name = "s1"
+locator = "fd00:5e:1::/64"
+vips = ["2001:db8:80::1"]
+lb_locators = ["fd00:1b::/32"]
+domain = ["fd00:1b::/32", "fd00:5e::/32"]
+domain_interfaces = ["eth0"]
+control_socket = "s.sock"
+[flows]
+max = 2000
+[policy]
+accept = "always"
+"#;
+
+#[test]
+fn scapys_handshake_is_taken_pinned_answered_straight_and_ended() {
+    let Some(lab) = Lab::new("pkt") else { return };
+    if !lab.has_scapy() {
+        eprintln!("skipped: no scapy");
+        return;
+    }
+    let daemon = Daemon::start(&lab, CONFIG);
+    let _server = lab.in_server("python3", &["-c", include_str!("application.py")]);
+    let output = lab
+        .command_in_fabric("/usr/bin/python3")
+        .arg("-c")
+        .arg(include_str!("balancer.py"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success(),
+        "{said}\n{complaint}\n{}",
+        daemon.log()
+    );
+    let status = daemon.status();
+    let events = &status["events"];
+    assert_eq!(events["accepted_avail"], 2, "{status:#}");
+    assert!(events["created"].as_u64() >= Some(2), "{status:#}");
+    assert!(events["removed"].as_u64() >= Some(2), "{status:#}");
+    assert_eq!(status["drops"]["unknown_sender"], 1, "{status:#}");
+}
+
+#[test]
+fn what_is_installed_is_listed_repaired_and_removed() {
+    let Some(lab) = Lab::new("host") else { return };
+    let mut daemon = Daemon::start(&lab, CONFIG);
+    let all_there = |status: &serde_json::Value| {
+        let items = status["host"]["items"].as_array().unwrap().clone();
+        !items.is_empty() && items.iter().all(|item| item["present"] == true)
+    };
+    assert!(all_there(&daemon.status()));
+    daemon.kill();
+    let mut daemon = Daemon::start(&lab, CONFIG);
+    assert!(all_there(&daemon.status()), "repaired after a kill");
+
+    // A wrong file: what was in force stays, and the error can be read.
+    fs::write(daemon.config(), CONFIG.replace("\"always\"", "\"perhaps\"")).unwrap();
+    daemon.signal("HUP");
+    let said = wait_until(|| {
+        let error = daemon.status()["last_reload_error"].clone();
+        error.as_str().map(str::to_owned)
+    });
+    assert!(said.contains("policy.accept"), "{said}");
+    fs::write(daemon.config(), CONFIG.replace("\"always\"", "\"never\"")).unwrap();
+    daemon.signal("HUP");
+    wait_until(|| (daemon.status()["policy"]["accept"] == "never").then_some(()));
+
+    daemon.signal("TERM");
+    assert!(daemon.wait().success(), "{}", daemon.log());
+    let left = lab.output_in_server("ip", &["-6", "route", "show", "proto", "84"]);
+    let rules = lab.output_in_server("ip", &["-6", "rule"]);
+    let filter = lab.output_in_server("nft", &["list", "tables"]);
+    assert_eq!((left.as_str(), filter.as_str()), ("", ""));
+    assert!(!rules.contains("8384"), "{rules}");
+}
+
+#[test]
+fn a_second_instance_touches_nothing() {
+    let Some(lab) = Lab::new("two") else { return };
+    let daemon = Daemon::start(&lab, CONFIG);
+    let second = lab
+        .command_in_server(env!("CARGO_BIN_EXE_srlb-server"))
+        .args(["run", "--config"])
+        .arg(daemon.config())
+        .output()
+        .unwrap();
+    assert_eq!(second.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&second.stderr).contains("already running"));
+    assert_eq!(daemon.status()["name"], "s1");
+}
+
+#[test]
+fn the_command_line_has_its_exit_codes() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("server.toml");
+    fs::write(&config, CONFIG).unwrap();
+    let wrong = folder.path().join("wrong.toml");
+    fs::write(&wrong, CONFIG.replace("fd00:5e:1::/64", "nonsense")).unwrap();
+    let (config, wrong) = (config.to_str().unwrap(), wrong.to_str().unwrap());
+    for (words, code) in [
+        (vec!["check-config", "--config", config], 0),
+        (vec!["check-config", "--json", "--config", config], 0),
+        (vec!["check-config", "--config", wrong], 78),
+        (vec!["run", "--config", wrong], 78),
+        (vec!["status", "--control", "/nonexistent/s.sock"], 1),
+        (vec!["trace", "--client", "nobody", "--config", config], 2),
+        (vec!["probe", "--scoreboard", "/nonexistent/board"], 1),
+        (vec!["probe", "--config", config], 2),
+        (vec!["probe"], 2),
+        (vec!["dance"], 2),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_srlb-server"))
+            .args(&words)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{words:?}: {said}");
+    }
+}
+
+#[test]
+fn without_root_it_says_so() {
+    let Some(lab) = Lab::new("user") else { return };
+    let folder = tempfile::tempdir_in("/tmp").unwrap();
+    common::open_to_all(folder.path());
+    let config = folder.path().join("server.toml");
+    fs::write(&config, CONFIG).unwrap();
+    let output = lab
+        .command_in_server("setpriv")
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+        .args([
+            "timeout",
+            "20",
+            env!("CARGO_BIN_EXE_srlb-server"),
+            "run",
+            "--config",
+        ])
+        .arg(&config)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    if said.contains("Permission denied") && said.contains("setpriv") {
+        eprintln!("skipped: nobody may not run what was built here");
+        return;
+    }
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("root") || said.contains("CAP_NET_ADMIN"),
+        "{said}"
+    );
+}
