@@ -209,6 +209,8 @@ fn kill_server(plan: &Plan, server: Node) -> Result<Lost> {
 }
 
 /// The peers of the VIP's sockets in `ss` output: state, queues, local address, peer.
+///
+/// TIME-WAIT excuses nothing: the client had all of its answer and has said goodbye.
 fn clients_of_vip(text: &str) -> HashSet<SocketAddr> {
     let vip = format!("[{VIP}]:{VIP_PORT}");
     text.lines()
@@ -217,7 +219,7 @@ fn clients_of_vip(text: &str) -> HashSet<SocketAddr> {
             let [state, _, _, local, peer, ..] = fields[..] else {
                 return None;
             };
-            (state != "LISTEN" && local == vip).then(|| peer.parse().ok())?
+            (!matches!(state, "LISTEN" | "TIME-WAIT") && local == vip).then(|| peer.parse().ok())?
         })
         .collect()
 }
@@ -230,7 +232,8 @@ mod tests {
     fn sockets_of_the_vip_are_read_from_ss() {
         let text = "LISTEN 0 128 [::]:80 [::]:*\n\
             ESTAB 0 0 [2001:db8:80::1]:80 [2001:db8:c::a:1]:1024 \n\
-            TIME-WAIT 0 0 [2001:db8:80::1]:80 [2001:db8:c::a:2]:1025\n\
+            SYN-RECV 0 0 [2001:db8:80::1]:80 [2001:db8:c::a:2]:1025\n\
+            TIME-WAIT 0 0 [2001:db8:80::1]:80 [2001:db8:c::a:4]:1027\n\
             ESTAB 0 0 [fd00:fab::5e:1]:80 [2001:db8:c::a:3]:1026\n";
         let clients = clients_of_vip(text);
         let expected = ["[2001:db8:c::a:1]:1024", "[2001:db8:c::a:2]:1025"];

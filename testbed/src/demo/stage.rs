@@ -88,7 +88,7 @@ impl Stage<'_> {
         interrupt: &Interrupt,
         display: &Display,
     ) -> Result<(Vec<Record>, StageReport)> {
-        self.warm_up(testbed)?;
+        self.warm_up(testbed, interrupt)?;
         let before = Acceptance::of_all(testbed.plan(), &[]);
         let machine = Machine::now()?;
         let mut sampler = Sampler::new(testbed.plan())?;
@@ -125,20 +125,19 @@ impl Stage<'_> {
     }
 
     /// A handful of requests: the path stands, every policy and pool is awake.
-    fn warm_up(&self, testbed: &Testbed) -> Result<()> {
-        let mut args = self.load_args(&self.warm_up_path(testbed), 0);
+    fn warm_up(&self, testbed: &Testbed, interrupt: &Interrupt) -> Result<()> {
+        let out = self.warm_up_path(testbed);
+        let mut args = self.load_args(&out, 0);
         args.extend(["--requests".into(), WARM_UP_REQUESTS.to_string()]);
-        let args: Vec<&str> = args.iter().map(String::as_str).collect();
-        let client = testbed.plan().namespace(Node::Client);
-        shell::run_in(&client, &args, "")
-            .map(drop)
-            .or_else(|error| {
-                let records = read_records(&self.warm_up_path(testbed)).unwrap_or_default();
-                match records.iter().find(|record| !record.outcome.is_ok()) {
-                    Some(record) => bail!("a request of the warm-up failed: {record:?}"),
-                    None => Err(error),
-                }
-            })
+        let mut load = LoadProcess::start(testbed.plan(), &args)?;
+        while load.next(TICK)?.is_some() {
+            interrupt.check()?;
+        }
+        let failed = |record: &&Record| !record.outcome.is_ok();
+        match read_records(&out)?.iter().find(failed) {
+            Some(record) => bail!("a request of the warm-up failed: {record:?}"),
+            None => Ok(()),
+        }
     }
 
     /// Sends the load and does meanwhile what the stage is about.

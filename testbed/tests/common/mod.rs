@@ -25,6 +25,19 @@ impl Guard {
         })
     }
 
+    /// The same, where the daemons have been built too.
+    #[allow(dead_code)] // not every test binary needs them
+    pub fn with_daemons() -> Option<Guard> {
+        let beside = Path::new(env!("CARGO_BIN_EXE_srlb-testbed"));
+        for daemon in ["srlb-lb", "srlb-server"] {
+            if !beside.with_file_name(daemon).is_file() {
+                eprintln!("skipped: {daemon} is not built (cargo build --workspace)");
+                return None;
+            }
+        }
+        Guard::new()
+    }
+
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_srlb-testbed"));
         command.args(["--name", &self.name]).args(args);
