@@ -10,6 +10,7 @@ mod drops;
 mod errors;
 mod health;
 mod lifetimes;
+mod looks;
 mod oracle;
 mod packets;
 mod pools;
