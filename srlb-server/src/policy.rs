@@ -109,8 +109,11 @@ impl Policy {
 
     /// Algorithm 2, in its order: count the attempt, adapt at the end of the window, then decide.
     fn dynamic(&mut self, load: u32, total: u32, window: u32, epsilon: f64) -> bool {
-        // The application may have got fewer workers meanwhile.
-        self.c = self.c.min(total);
+        // The application may have got fewer workers meanwhile; one that has none is just
+        // starting, and what was learned stays.
+        if total > 0 {
+            self.c = self.c.min(total);
+        }
         self.attempt += 1;
         if self.attempt >= window {
             let share = f64::from(self.accepted) / f64::from(window);

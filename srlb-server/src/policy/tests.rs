@@ -107,6 +107,8 @@ fn the_threshold_stays_between_0_and_the_number_of_workers() {
     assert_eq!(c(&mut policy), 3);
     policy.offer(T0, 99, 2);
     assert_eq!(c(&mut policy), 2, "workers went away");
+    policy.offer(T0, 0, 0);
+    assert_eq!(c(&mut policy), 2, "Apache is just starting");
     for _ in 0..50 * 3 {
         policy.offer(T0, 0, 3);
     }
