@@ -59,6 +59,16 @@ pub fn processes_in(namespaces: &[String]) -> Vec<ProcessId> {
 }
 
 /// Removes a namespace; its interfaces go with it.
+///
+/// Tried more than once: a Ctrl-C at the terminal can hit `ip` in the moment before it leaves
+/// our process group, and nothing may stay behind for that.
 pub fn remove(namespace: &str) -> anyhow::Result<()> {
-    shell::run("ip", &["netns", "del", namespace]).map(drop)
+    let mut result = Ok(());
+    for _ in 0..3 {
+        result = shell::run("ip", &["netns", "del", namespace]).map(drop);
+        if result.is_ok() || !Path::new(NAMES).join(namespace).exists() {
+            return Ok(());
+        }
+    }
+    result
 }

@@ -35,6 +35,15 @@ impl Interrupt {
         Ok(())
     }
 
+    /// What a piece of work came to. Whatever went wrong in it after we were asked to stop did
+    /// so because of that, and only that is worth saying.
+    pub fn explain<T>(&self, result: Result<T>) -> Result<T> {
+        result.or_else(|error| {
+            self.check()?;
+            Err(error)
+        })
+    }
+
     /// Waits, but not longer than until we are asked to stop.
     pub fn sleep(&self, duration: Duration) -> Result<()> {
         let until = Instant::now() + duration;

@@ -18,7 +18,7 @@ pub fn run(name: &str, args: &DemoArgs) -> Result<ExitCode> {
         load: LOAD,
         records: args.records.clone(),
     };
-    let report = demo.run(&interrupt)?;
+    let report = interrupt.explain(demo.run(&interrupt))?;
     match args.json {
         true => daemon::say!("{:#}", serde_json::json!(report)),
         false => daemon::say!("{}", render(&report)),

@@ -15,7 +15,8 @@ pub fn run(name: &str, args: &UpArgs) -> Result<ExitCode> {
     let interrupt = Interrupt::install()?;
     let settings = args.settings(name);
     let step = |what: &str| eprintln!("{what} ...");
-    let testbed = Testbed::up(settings, Phase::Up, &interrupt, &step)?;
+    let built = Testbed::up(settings, Phase::Up, &interrupt, &step);
+    let testbed = interrupt.explain(built)?;
     interrupt.check()?;
     testbed.leave();
     eprintln!(
