@@ -62,12 +62,13 @@ impl Sockets {
             cookie: NO_COOKIE,
         };
         self.ask(id, StateFlags::all(), ExtensionFlags::INFO, 0)?;
-        let mut answer = SocketAnswer::None;
+        let mut answer = SocketAnswer::NobodyListens;
         self.answers(|response| {
             // the kernel answers for an unknown flow with the listener
-            if response.header.socket_id.destination_port == flow.client_port {
-                answer = said(&response);
-            }
+            answer = match response.header.socket_id.destination_port == flow.client_port {
+                true => said(&response),
+                false => SocketAnswer::None,
+            };
         })?;
         Ok(answer)
     }
@@ -287,7 +288,8 @@ mod tests {
             vip_port: 1,
             ..flow
         };
-        assert_eq!(sockets.look_up(&nobody).unwrap(), SocketAnswer::None);
+        let answer = sockets.look_up(&nobody).unwrap();
+        assert_eq!(answer, SocketAnswer::NobodyListens);
     }
 
     #[test]

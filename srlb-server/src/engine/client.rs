@@ -9,7 +9,7 @@ use super::arrival::Arrival;
 use super::entry::Entry;
 use super::mine::{self, Answer};
 use super::state::{Action, Event as Said, State};
-use super::{Application, Done, Engine, Event, Given, SocketAnswer, Stop, Subject};
+use super::{Done, Engine, Event, Given, SocketAnswer, Stop, Subject};
 
 impl Engine {
     pub(super) fn client_packet(
@@ -41,7 +41,7 @@ impl Engine {
             }
             other => other?,
         };
-        self.count(said, action, arrival.function, given.app);
+        self.count(said, action, arrival.function, given);
         self.write_client(arrival, &subject, tcp, said, state, given);
         Ok(done)
     }
@@ -58,15 +58,21 @@ impl Engine {
             return Ok(Said::ConnectNotSyn);
         }
         let waits = matches!(subject.state, State::Hunted | State::Wait);
-        if waits || self.ask(subject, given)? != SocketAnswer::None {
+        if waits {
             return Ok(Said::ConnectMine);
         }
+        let listens = match self.ask(subject, given)? {
+            SocketAnswer::None => true,
+            SocketAnswer::NobodyListens => false,
+            _ => return Ok(Said::ConnectMine),
+        };
         let app = given.app;
+        let is_up = listens && app.is_up();
         let taken = match function {
             Function::ConnectAvail => {
-                app.is_up() && self.policy.offer(given.now, app.busy(), app.total())
+                is_up && self.policy.offer(given.now, app.busy(), app.total())
             }
-            _ => app.is_up(),
+            _ => is_up,
         };
         Ok(match (taken, function) {
             (true, _) => Said::ConnectTaken,
@@ -78,7 +84,9 @@ impl Engine {
 
     /// The LB says that the flow is ours.
     fn acknowledged(&mut self, subject: &Subject, tcp: &Tcp, given: &Given) -> Result<Said, Stop> {
+        let half_open = subject.entry.is_some_and(|entry| entry.is_half_open());
         let is_mine = match (subject.state, tcp.is_syn()) {
+            (State::Wait, false) if half_open => self.is_mine(subject, tcp, given)?,
             (State::Hunted | State::Wait, true) | (State::Wait | State::Direct, false) => true,
             _ => self.is_mine(subject, tcp, given)?,
         };
@@ -202,14 +210,15 @@ impl Engine {
         Ok(Done::Transmit)
     }
 
-    fn count(&mut self, said: Said, action: Action, function: Function, app: &dyn Application) {
+    fn count(&mut self, said: Said, action: Action, function: Function, given: &Given) {
         let counter = match (said, function) {
             (Said::ConnectTaken, Function::ConnectAvail) => Event::AcceptedAvail,
             (Said::ConnectTaken, Function::ConnectForce) => Event::AcceptedForce,
             (Said::ConnectTaken, _) => Event::AcceptedFinal,
             (Said::ConnectMine, _) => Event::SynAgain,
             (Said::ConnectRefused, _) => {
-                if !app.is_up() {
+                let nobody = given.socket == Some(SocketAnswer::NobodyListens);
+                if nobody || !given.app.is_up() {
                     self.events.add(Event::PassedOnDown);
                 }
                 Event::PassedOn
@@ -259,6 +268,7 @@ impl Engine {
         if is_ours(said) {
             entry.client_packet(now, arrival.lb);
             entry.set_state(now, state);
+            entry.set_half_open(state == State::Wait && tcp.is_syn());
         } else if state != subject.state {
             entry.set_state(now, state);
         } else {

@@ -115,6 +115,7 @@ pub struct Entry {
     steer_left: u8,
     ends_left: u8,
     empty_ack_sent: bool,
+    half_open: bool,
 }
 
 impl Entry {
@@ -211,6 +212,18 @@ impl Entry {
     /// May an empty ACK carry a function? One per client packet.
     pub fn may_send_empty_ack(&self) -> bool {
         !self.empty_ack_sent
+    }
+
+    /// Has a SYN gone to the application in a WAIT without a check? Then the socket may be a new one, or
+    /// one whose handshake began before a restart of the router. Which SYN-ACK the client takes, ours or
+    /// another server's, isn't known: its next packet needs a look-up.
+    pub fn is_half_open(&self) -> bool {
+        self.half_open
+    }
+
+    /// Notes whether it is.
+    pub fn set_half_open(&mut self, half_open: bool) {
+        self.half_open = half_open;
     }
 
     /// One did.

@@ -31,8 +31,11 @@ pub struct Query {
 /// What the kernel knows about a flow. A listener is none: an unknown flow answers with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SocketAnswer {
-    /// No socket for exactly this flow.
+    /// No socket for exactly this flow; somebody listens on its port.
     None,
+    /// No socket for exactly this flow, and nobody listens on its port: Apache closes its
+    /// listeners at the beginning of a graceful stop, while its scoreboard still shows idle workers.
+    NobodyListens,
     /// SYN_RECV: the kernel waits for the answer to its SYN-ACK.
     SynReceived,
     /// ESTABLISHED or CLOSE_WAIT: the application may still send.

@@ -39,6 +39,8 @@ enum Move {
     Busy(u16, bool),
     /// An LB loses its table.
     RestartLb(u16),
+    /// A router loses its table.
+    RestartRouter(u16),
     /// Time passes.
     Pass(u16),
 }
@@ -52,6 +54,8 @@ enum Weather {
     Lbs,
     /// And connections end and begin.
     Ends,
+    /// And routers restart.
+    Routers,
 }
 
 fn moves(weather: Weather) -> impl Strategy<Value = Move> {
@@ -72,11 +76,14 @@ fn moves(weather: Weather) -> impl Strategy<Value = Move> {
     if weather != Weather::Packets {
         moves.push((1, node().prop_map(Move::RestartLb).boxed()));
     }
-    if weather == Weather::Ends {
+    if matches!(weather, Weather::Ends | Weather::Routers) {
         moves.push((1, Just(Move::ClientEnds).boxed()));
         moves.push((1, Just(Move::ServerEnds).boxed()));
         moves.push((2, Just(Move::Reopen).boxed()));
         moves.push((1, (3_000u16..30_000).prop_map(Move::Pass).boxed()));
+    }
+    if weather == Weather::Routers {
+        moves.push((1, node().prop_map(Move::RestartRouter).boxed()));
     }
     proptest::strategy::Union::new_weighted(moves)
 }
@@ -160,6 +167,7 @@ impl Game {
             }
             Move::Busy(n, busy) => self.world.server(n).kernel.load.busy = u32::from(busy),
             Move::RestartLb(n) => self.world.restart_lb(n),
+            Move::RestartRouter(n) => self.world.restart_router(n),
             Move::Pass(ms) => self.world.pass(Duration::from_millis(ms.into())),
         }
     }
@@ -281,6 +289,13 @@ proptest! {
 
     #[test]
     fn connections_that_end_and_begin_in_any_order(steps in vec(moves(Weather::Ends), 0..100)) {
+        for encoding in crate::BOTH {
+            survives(encoding, &steps)?;
+        }
+    }
+
+    #[test]
+    fn and_routers_restart_as_well(steps in vec(moves(Weather::Routers), 0..100)) {
         for encoding in crate::BOTH {
             survives(encoding, &steps)?;
         }

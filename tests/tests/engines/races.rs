@@ -488,3 +488,99 @@ fn lbs_on_neighbouring_generations() {
         assert!(placed.iter().all(|&n| n > 0), "{placed:?}");
     }
 }
+
+/// Races 1 and 8: a router restarts while its kernel waits for a client that another server
+/// has won, and then sees the SYN once more.
+#[test]
+fn a_restarted_router_does_not_take_the_winner_s_packets_for_its_own() {
+    for encoding in BOTH {
+        let mut world = World::two_by_two(encoding);
+        let port = world.port_for(&[1, 2]);
+        world.server(1).kernel.load.busy = 1;
+        world.hold("s2 > lb1");
+        world.open(port);
+        world.run();
+        world.server(1).kernel.load.busy = 0;
+        world.lose("s1 > lb2");
+        world.edge = 2;
+        world.client_repeats(port);
+        world.run();
+        world.lose_nothing();
+        world.edge = 1;
+        world.release();
+        world.run();
+        assert_eq!(world.owners(port), [1, 2]);
+        works(&mut world, port, 2);
+
+        world.restart_router(1);
+        world.edge = 2;
+        let syn = world.wires[0].bytes.clone();
+        world.send(Node::Client, syn);
+        expect(
+            &mut world,
+            &[
+                "client > vip: SYN",
+                "lb2 > s1 connectAvail, s2 connectForce: SYN",
+                "s1 > lb2 createStickiness: SYN-ACK",
+                "lb2 > client: SYN-ACK",
+                "client > vip: ACK",
+                "lb2 > s1 ackStickiness: ACK",
+                "s1 > lb2 returnFlow: ACK",
+                "lb2 > s2 recoverStickiness, s1 recoverFinal: ACK",
+            ],
+        );
+        works(&mut world, port, 2);
+    }
+}
+
+/// Races 3 and 5: the socket of a flow in WAIT is gone, the port is used again, and two servers
+/// take its SYN.
+#[test]
+fn a_new_connection_meets_a_wait_of_the_old_one() {
+    for encoding in BOTH {
+        let mut world = World::two_by_two(encoding);
+        let port = world.port_for(&[2, 1]);
+        world.server(2).kernel.load.busy = 1;
+        connect(&mut world, port);
+        world.server(2).kernel.load.busy = 0;
+        world.edge = 2;
+        world.client_sends(port, b"GET /");
+        world.run();
+        // WAIT(lb2) at s1; then its kernel forgets the connection, and so does the client.
+        world.server(1).kernel.sockets.clear();
+        world.lose("s1 > lb2");
+        world.open_with(port, 7_000_000);
+        world.run();
+        world.lose_nothing();
+        world.restart_lb(1);
+        world.edge = 1;
+        world.pass(RTO);
+        world.client_repeats(port);
+        expect(
+            &mut world,
+            &[
+                "client > vip: SYN",
+                "lb1 > s2 connectAvail, s1 connectForce: SYN",
+                "s2 > lb1 createStickiness: SYN-ACK",
+                "lb1 > client: SYN-ACK",
+                "client > vip: ACK",
+                "lb1 > s2 ackStickiness: ACK",
+            ],
+        );
+        assert_eq!(world.owners(port), [1, 2]);
+        world.edge = 2;
+        world.client_sends(port, b"GET /");
+        expect(
+            &mut world,
+            &[
+                "client > vip: data 5",
+                "lb2 > s1 ackStickiness: data 5",
+                "s1 > lb2 returnFlow: data 5",
+                "lb2 > s2 recoverStickiness, s1 recoverFinal: data 5",
+                "s2 > lb2 createStickiness: ACK",
+                "lb2 > client: ACK",
+            ],
+        );
+        works(&mut world, port, 2);
+    }
+}

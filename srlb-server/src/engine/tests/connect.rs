@@ -26,11 +26,18 @@ fn an_offer_that_the_policy_refuses_goes_to_the_next_candidate() {
     }
 }
 
+/// Without an application: its processes are gone, or it has closed its listeners (Apache does
+/// so first in a graceful stop, with a scoreboard that shows idle workers).
 #[test]
 fn an_application_that_is_down_passes_offers_on_and_returns_the_last() {
-    for encoding in ENCODINGS {
+    let ways = [
+        (false, SocketAnswer::None),
+        (true, SocketAnswer::NobodyListens),
+    ];
+    for (encoding, (up, socket)) in ENCODINGS.into_iter().flat_map(|e| ways.map(|w| (e, w))) {
         let mut bench = Bench::always();
-        bench.app.up = false;
+        bench.app.up = up;
+        bench.socket = socket;
         let syn = client(SYN, 0);
         bench.transmits(&offer(encoding, &syn), &passed_on(encoding, &syn));
         bench.transmits(
@@ -124,4 +131,16 @@ fn a_flow_counts_as_pending_until_its_client_has_answered_and_a_worker_is_busy()
     assert_eq!(pending(&mut bench), 1);
     bench.app.busy.set(1);
     assert_eq!(pending(&mut bench), 0);
+}
+
+/// An LB lists candidates that it thinks dead behind the last living one, and forces that one.
+#[test]
+fn a_forced_offer_with_servers_behind_it_is_taken() {
+    for encoding in ENCODINGS {
+        let mut bench = Bench::new(Accept::Never);
+        let syn = client(SYN, 0);
+        let sids = [SERVER, NEXT].map(|node| sid(node, Function::ConnectForce));
+        bench.delivers(&carried(encoding, LB, &sids, 0, &syn), &syn);
+        assert_eq!(bench.engine.events().get(Event::AcceptedForce), 1);
+    }
 }

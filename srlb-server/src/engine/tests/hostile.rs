@@ -34,7 +34,6 @@ fn the_list_must_fit_the_function() {
             DropReason::WrongSegments,
         );
         for last in [
-            Function::ConnectForce,
             Function::ConnectFinal,
             Function::RecoverFinal,
             Function::AckStickiness,
