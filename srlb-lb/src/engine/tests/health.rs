@@ -85,6 +85,26 @@ fn a_syn_seen_again_goes_to_the_other_candidate_first() {
     }
 }
 
+/// A duplicate of a retransmission does not make the next one the first again.
+#[test]
+fn duplicates_do_not_count_as_attempts() {
+    let mut world = World::new(Encap);
+    let c = world.candidates();
+    let straight = offers(&world, &[(c[0], CONNECT_AVAIL), (c[1], CONNECT_FORCE)]);
+    let turned = offers(&world, &[(c[1], CONNECT_AVAIL), (c[0], CONNECT_FORCE)]);
+    assert_eq!(world.sent(&world.syn()), straight);
+    world.pass(SECOND);
+    assert_eq!(world.sent(&world.syn()), turned);
+    world.pass(Duration::from_millis(10));
+    world.sent(&world.syn());
+    world.pass(2 * SECOND);
+    assert_eq!(
+        world.sent(&world.syn()),
+        straight,
+        "the second retransmission"
+    );
+}
+
 #[test]
 fn an_answer_in_between_keeps_the_order() {
     let mut world = World::new(Encap);

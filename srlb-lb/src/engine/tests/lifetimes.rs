@@ -123,11 +123,13 @@ fn a_full_table_refuses_nobody_and_gives_up_the_unconfirmed_first() {
     world.engine = Engine::new(small, plain_pool(), HashKey([1; 16]));
     let (slots, _) = world.engine.table_size();
     assert!(slots < 100);
-    // A few confirmed flows, then a flood of handshakes that nobody completes.
+    // A few confirmed flows that have been idle for long, then a flood of handshakes that nobody
+    // completes.
     for port in 0..10 {
         world.port = 1_000 + port;
         world.make(Entry::Confirmed(1));
     }
+    world.pass(s(3_580));
     for port in 0..5_000 {
         world.port = 2_000 + port;
         world.pass(Duration::from_millis(1));

@@ -101,6 +101,19 @@ fn entries_of_those_who_stay_are_kept() {
     assert_eq!(world.sent(&world.ack()), along);
 }
 
+/// The pool's file gives the locator of a server that it no longer names to another one.
+#[test]
+fn a_locator_that_has_a_new_owner() {
+    let second = version(2, Used::Active, &members(&[0, 1, 2]));
+    let plain = after_first(Used::Kept, &[second]);
+    let mut servers = plain.servers().to_vec();
+    servers[3].locator = servers[1].locator;
+    servers[3].listed = false;
+    let mut world = World::with(Encap, Pool::new(plain.vips().to_vec(), servers));
+    world.sent(&world.says(1, CREATE, &world.syn_ack(9)));
+    assert_eq!(world.entry(), Entry::Unconfirmed(1, 9));
+}
+
 /// It serves another VIP still: for this one it is gone.
 #[test]
 fn a_server_removed_from_one_vip_only() {
