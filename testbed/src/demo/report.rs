@@ -91,6 +91,14 @@ impl DemoReport {
 /// A machine that is busier than this delays the requests itself.
 const TOO_BUSY: f64 = 0.9;
 
+/// What the columns mean.
+const LEGEND: &str = "\
+unavoidable  failed, and the connection was open on the lost server at that moment
+mean, p..    response time from the scheduled start, queueing and late starts included
+Jain fair.   fairness of the servers' busy Apache workers, 1 = all equal; mean over samples, 10 a second
+first cand.  share of the connections that their first candidate took of its own will
+machine busy share of this machine's processors in use; above 90% it delays the requests itself";
+
 /// The report for a reader.
 pub fn render(report: &DemoReport) -> String {
     let mut text = String::new();
@@ -106,11 +114,11 @@ pub fn render(report: &DemoReport) -> String {
         report.service_mean_ms,
         report.seconds
     );
-    let _ = writeln!(text, "{}", table(report));
+    let _ = writeln!(text, "{}\n{LEGEND}\n", table(report));
     for stage in &report.stages {
         for lost in stage.lost.iter().filter(|lost| lost.sockets > 0) {
             let _ = writeln!(text,
-                "{}: {} had {} sockets of the VIP when it was taken away; {} of their requests failed",
+                "{}: {} had {} open connections when it was taken away; {} of their requests failed (unavoidable)",
                 stage.title, lost.node, lost.sockets, stage.unavoidable
             );
         }
@@ -144,14 +152,14 @@ fn table(report: &DemoReport) -> Table {
         "",
         "requests",
         "failed",
-        "of which\nunavoidable",
+        "unavoid-\nable",
         "resets",
         "mean\nms",
         "p50\nms",
         "p90\nms",
         "p99\nms",
-        "Jain\nfairness",
-        "first\ncandidate",
+        "Jain\nfair.",
+        "first\ncand.",
         "machine\nbusy",
     ]);
     for stage in &report.stages {

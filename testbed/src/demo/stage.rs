@@ -64,8 +64,8 @@ impl Kind {
     pub fn title(self) -> &'static str {
         match self {
             Kind::SingleChoice => "single choice (Maglev)",
-            Kind::SixLb => "6LB, two choices",
-            Kind::SixLbFaults => "6LB, an LB and a server taken away",
+            Kind::SixLb => "6LB",
+            Kind::SixLbFaults => "6LB, LB and server lost",
         }
     }
 }
