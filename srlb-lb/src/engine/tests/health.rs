@@ -225,6 +225,20 @@ fn pins_of_the_dead_are_bypassed_and_come_back_with_them() {
 }
 
 #[test]
+fn a_returned_syn_goes_to_the_living_first() {
+    let mut world = World::new(Encap);
+    let (c, stranger) = (world.candidates(), world.stranger());
+    make_dead(&mut world, c[0]);
+    let back = world.says(stranger, RETURN_FLOW, &world.syn());
+    let offered = offers(&world, &[(c[1], CONNECT_FINAL), (c[0], CONNECT_FINAL)]);
+    assert_eq!(world.sent(&back), offered);
+    // Who returns it is alive.
+    let back = world.says(c[0], RETURN_FLOW, &world.syn());
+    let offered = offers(&world, &[(c[0], CONNECT_AVAIL), (c[1], CONNECT_FINAL)]);
+    assert_eq!(world.sent(&back), offered);
+}
+
+#[test]
 fn any_create_stickiness_displaces_a_pin_of_the_dead() {
     for (number, flags, after) in [
         (NUMBER, build::SYN | ACK, Entry::Unconfirmed(2, NUMBER)),

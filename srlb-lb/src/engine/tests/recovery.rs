@@ -203,3 +203,25 @@ fn recover_next_from_the_server_of_the_entry() {
         world.pass(Duration::from_secs(4_000));
     }
 }
+
+/// An ICMPv6 error walks along the list as a client packet does.
+#[test]
+fn an_error_in_a_later_chunk() {
+    for encoding in [Encap, Insert] {
+        let mut world = world_with(encoding, 9, true);
+        let list = world.recovery();
+        let page = world.reply(super::build::ACK, NUMBER, b"page");
+        let error = icmp(addr("2001:db8:fe::1"), vip(), 2, 0, 1_400, &page);
+        let back = world.says(list[7], RECOVER_NEXT, &error);
+        let last = world.along(&[sid(list[8], RECOVER_FINAL)], &error);
+        assert_eq!(world.sent(&back), last);
+        let behind = world.says(list[8], RECOVER_NEXT + 1, &error);
+        assert_eq!(world.dropped(&behind), DropReason::RecoveryEnded);
+        world.make(Entry::Confirmed(list[7]));
+        assert_eq!(world.sent(&back), last, "its own server has not got it");
+        let from_other = world.says(list[2], RECOVER_NEXT, &error);
+        let owner = world.along(&[sid(list[7], ACK_STICKINESS)], &error);
+        assert_eq!(world.sent(&from_other), owner);
+        assert_eq!(world.entry(), Entry::Confirmed(list[7]));
+    }
+}
