@@ -19,6 +19,10 @@ need_build() {
     # Debian's own cargo may be too old; cargo-web and rustc-web follow the browsers' needs.
     need cargo cargo-web rustc-web
     need cc gcc libc6-dev
+    if [ ! -e /etc/ssl/certs/ca-certificates.crt ]; then
+        echo "missing: certificates, without which cargo fetches nothing"
+        missing="$missing ca-certificates"
+    fi
 }
 
 need_run() {
