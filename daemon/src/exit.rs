@@ -74,7 +74,14 @@ pub fn exit_for(error: &anyhow::Error) -> Exit {
 /// What standard error gets: each line with the program's name, so that it is told from the
 /// lines of others in a log.
 fn message(program: &str, error: &anyhow::Error) -> String {
-    let text = format!("{error:#}");
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        // Some errors speak of their cause themselves.
+        if !text.contains(&cause) {
+            let colon = if text.is_empty() { "" } else { ": " };
+            text = text + colon + &cause;
+        }
+    }
     text.lines()
         .map(|line| format!("{program}: {line}\n"))
         .collect()
@@ -108,6 +115,18 @@ mod tests {
         for (error, exit) in rows {
             assert_eq!(exit_for(&error), exit, "{error:#}");
         }
+    }
+
+    #[test]
+    fn a_cause_that_its_error_names_is_not_said_twice() {
+        let cause = anyhow::anyhow!("denied");
+        let error = cause
+            .context("cannot open it (denied): be root")
+            .context("starting");
+        assert_eq!(
+            message("x", &error),
+            "x: starting: cannot open it (denied): be root\n"
+        );
     }
 
     #[test]
