@@ -138,6 +138,9 @@ pub struct DemoArgs {
     /// Keep every request's record in this folder, one JSON object a line
     #[arg(long)]
     pub records: Option<PathBuf>,
+    /// Draw the response times of all stages into this file
+    #[arg(long)]
+    pub svg: Option<PathBuf>,
 }
 
 /// A stage must hold what happens in it.

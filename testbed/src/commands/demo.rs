@@ -17,6 +17,7 @@ pub fn run(name: &str, args: &DemoArgs) -> Result<ExitCode> {
         seed: args.seed,
         load: LOAD,
         records: args.records.clone(),
+        svg: args.svg.clone(),
     };
     let report = interrupt.explain(demo.run(&interrupt))?;
     match args.json {

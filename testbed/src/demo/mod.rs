@@ -5,6 +5,7 @@ mod counters;
 mod fairness;
 mod faults;
 mod machine;
+mod plot;
 mod progress;
 mod report;
 mod stage;
@@ -12,15 +13,16 @@ mod verdict;
 
 pub use report::{render, DemoReport, StageReport};
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{bail, Context, Result};
 
-use crate::load::write_records;
+use crate::load::{sorted_times_ms, write_records};
 use crate::settings::{Encoding, Policy, Settings};
 use crate::signals::Interrupt;
 use crate::state::Phase;
 use crate::testbed::Testbed;
+use plot::Curve;
 use progress::Display;
 use stage::{Kind, Stage};
 
@@ -40,6 +42,8 @@ pub struct Demo {
     pub load: f64,
     /// Where to keep every request's record, if anywhere.
     pub records: Option<PathBuf>,
+    /// Where to draw the response times, if anywhere.
+    pub svg: Option<PathBuf>,
 }
 
 impl Demo {
@@ -54,6 +58,7 @@ impl Demo {
         if self.settings.plan.lbs < 2 || self.settings.plan.servers < 2 {
             bail!("the demo takes one LB and one server away: it needs two of each");
         }
+        self.check_outputs()?;
         let display = Display::new();
         let step = |what: &str| display.note(what);
         let mut settings = self.settings.clone();
@@ -61,7 +66,7 @@ impl Demo {
         settings.policy = Policy::Dynamic;
         let mut testbed = Testbed::up(settings, Phase::Demo, interrupt, &step)?;
 
-        let mut stages = Vec::new();
+        let (mut stages, mut curves) = (Vec::new(), Vec::new());
         for (index, kind) in Kind::ALL.into_iter().enumerate() {
             if index > 0 {
                 testbed.reconfigure(|settings| settings.choices = kind.choices())?;
@@ -75,14 +80,36 @@ impl Demo {
                 .run(&testbed, interrupt, &display)
                 .with_context(|| format!("stage {}", kind.title()))?;
             if let Some(folder) = &self.records {
-                std::fs::create_dir_all(folder)?;
                 write_records(&folder.join(format!("{}.jsonl", kind.key())), &records)?;
             }
+            curves.push(Curve {
+                title: kind.title(),
+                times_ms: sorted_times_ms(&records),
+            });
             stages.push(report);
         }
         display.note("taking the testbed down");
         testbed.down()?;
+        if let Some(path) = &self.svg {
+            std::fs::write(path, plot::svg(&curves))
+                .with_context(|| format!("cannot write {}", path.display()))?;
+        }
         Ok(DemoReport::new(self, stages))
+    }
+
+    /// A wrong path is told before two minutes of work, not after.
+    fn check_outputs(&self) -> Result<()> {
+        if let Some(folder) = &self.records {
+            std::fs::create_dir_all(folder)
+                .with_context(|| format!("--records: cannot make {}", folder.display()))?;
+        }
+        let folder = self.svg.as_ref().and_then(|path| path.parent());
+        match folder {
+            Some(folder) if folder != Path::new("") && !folder.is_dir() => {
+                bail!("--svg: there is no folder {}", folder.display())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Which encoding it shows.

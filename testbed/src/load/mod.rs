@@ -9,5 +9,5 @@ mod schedule;
 
 pub use engine::{run, Params, Progress};
 pub use record::{read_records, write_records, Outcome, Record};
-pub use report::{percentile_ms, render, Summary};
+pub use report::{percentile_ms, render, sorted_times_ms, Summary};
 pub use schedule::{Arrival, Length, Schedule, Sources};

@@ -43,8 +43,7 @@ impl Summary {
                 *servers.entry(server.clone()).or_default() += 1;
             }
         }
-        let ok = || records.iter().filter(|r| r.outcome.is_ok());
-        let times = sorted(ok().map(Record::response_ms));
+        let times = sorted_times_ms(records);
         let lateness = sorted(records.iter().map(Record::lateness_ms));
         Summary {
             requests: records.len(),
@@ -64,6 +63,12 @@ impl Summary {
     pub fn outcome(&self, kind: &str) -> usize {
         self.outcomes.get(kind).copied().unwrap_or(0)
     }
+}
+
+/// Response times of the requests that ended well, sorted.
+pub fn sorted_times_ms(records: &[Record]) -> Vec<f64> {
+    let ok = records.iter().filter(|record| record.outcome.is_ok());
+    sorted(ok.map(Record::response_ms))
 }
 
 fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
