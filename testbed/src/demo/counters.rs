@@ -1,4 +1,5 @@
-//! Who took the flows: first candidates of their own will, or last ones because they had to.
+//! What the server routers count: who took the flows, first candidates of their own will or
+//! last ones because they had to; and what recovery brought home.
 
 use std::iter::Sum;
 use std::ops::{Add, Sub};
@@ -9,34 +10,37 @@ use serde_json::Value;
 use crate::daemons;
 use crate::plan::{Node, Plan};
 
-/// New flows taken, from the server routers' counters.
+/// Counters of one server router, or of several.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Acceptance {
-    /// By connectAvail.
+pub struct ServerCounters {
+    /// New flows taken by connectAvail.
     pub offered: i64,
-    /// By connectForce or connectFinal.
+    /// New flows taken by connectForce or connectFinal.
     pub forced: i64,
+    /// Client packets that came by recovery and were at home.
+    pub recovered: i64,
 }
 
-impl Acceptance {
+impl ServerCounters {
     /// Of one server.
-    pub fn of(plan: &Plan, server: Node) -> Result<Acceptance> {
+    pub fn of(plan: &Plan, server: Node) -> Result<ServerCounters> {
         let status = daemons::status(plan, server)?;
         let counter = |name| {
             find(&status, name)
                 .with_context(|| format!("{server}'s status has no counter \"{name}\""))
         };
-        Ok(Acceptance {
+        Ok(ServerCounters {
             offered: counter("accepted_avail")?,
             forced: counter("accepted_force")? + counter("accepted_final")?,
+            recovered: counter("recovered")?,
         })
     }
 
     /// Of all servers but these.
-    pub fn of_all(plan: &Plan, except: &[Node]) -> Result<Acceptance> {
+    pub fn of_all(plan: &Plan, except: &[Node]) -> Result<ServerCounters> {
         plan.server_nodes()
             .filter(|server| !except.contains(server))
-            .map(|server| Acceptance::of(plan, server))
+            .map(|server| ServerCounters::of(plan, server))
             .sum()
     }
 
@@ -59,31 +63,33 @@ fn find(status: &Value, name: &str) -> Option<i64> {
     }
 }
 
-impl Add for Acceptance {
-    type Output = Acceptance;
+impl Add for ServerCounters {
+    type Output = ServerCounters;
 
-    fn add(self, other: Acceptance) -> Acceptance {
-        Acceptance {
+    fn add(self, other: ServerCounters) -> ServerCounters {
+        ServerCounters {
             offered: self.offered + other.offered,
             forced: self.forced + other.forced,
+            recovered: self.recovered + other.recovered,
         }
     }
 }
 
-impl Sub for Acceptance {
-    type Output = Acceptance;
+impl Sub for ServerCounters {
+    type Output = ServerCounters;
 
-    fn sub(self, other: Acceptance) -> Acceptance {
-        Acceptance {
+    fn sub(self, other: ServerCounters) -> ServerCounters {
+        ServerCounters {
             offered: self.offered - other.offered,
             forced: self.forced - other.forced,
+            recovered: self.recovered - other.recovered,
         }
     }
 }
 
-impl Sum for Acceptance {
-    fn sum<I: Iterator<Item = Acceptance>>(all: I) -> Acceptance {
-        all.fold(Acceptance::default(), Add::add)
+impl Sum for ServerCounters {
+    fn sum<I: Iterator<Item = ServerCounters>>(all: I) -> ServerCounters {
+        all.fold(ServerCounters::default(), Add::add)
     }
 }
 
@@ -97,9 +103,10 @@ mod tests {
             serde_json::json!({"name": "s1", "counters": {"accepted_avail": 3, "text": "x"}});
         assert_eq!(find(&status, "accepted_avail"), Some(3));
         assert_eq!(find(&status, "accepted_force"), None);
-        let accepted = Acceptance {
+        let accepted = ServerCounters {
             offered: 3,
             forced: 1,
+            recovered: 0,
         };
         assert_eq!(accepted.first_share(2), Some(0.75));
         assert_eq!(accepted.first_share(1), None);

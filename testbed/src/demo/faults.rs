@@ -8,7 +8,7 @@ use anyhow::{bail, Context, Result};
 use rustix::process::Signal;
 use serde::Serialize;
 
-use super::counters::Acceptance;
+use super::counters::ServerCounters;
 use crate::daemons;
 use crate::netns;
 use crate::plan::{Node, Plan, VIP, VIP_PORT};
@@ -43,8 +43,8 @@ enum Fault {
 pub enum Lost {
     /// An LB.
     Lb(Node),
-    /// A server, the clients whose sockets were on it at that moment, and what it had taken.
-    Server(Node, HashSet<SocketAddr>, Acceptance),
+    /// A server, the clients whose sockets were on it at that moment, and its last counters.
+    Server(Node, HashSet<SocketAddr>, ServerCounters),
 }
 
 /// The same for a report.
@@ -69,11 +69,11 @@ impl Lost {
         matches!(self, Lost::Server(_, sockets, _) if sockets.contains(client))
     }
 
-    /// The flows that it took before, if it was a server.
-    pub fn acceptance(&self) -> Option<Acceptance> {
+    /// What it had counted until then, if it was a server.
+    pub fn counters(&self) -> Option<ServerCounters> {
         match self {
             Lost::Lb(_) => None,
-            Lost::Server(_, _, acceptance) => Some(*acceptance),
+            Lost::Server(_, _, counters) => Some(*counters),
         }
     }
 
@@ -199,13 +199,13 @@ impl Faults {
 /// The machine dies: first nothing leaves it any more, then its sockets are counted, then
 /// everything on it is killed.
 fn kill_server(plan: &Plan, server: Node) -> Result<Lost> {
-    let acceptance = Acceptance::of(plan, server)?;
+    let counters = ServerCounters::of(plan, server)?;
     topology::unplug(plan, server)?;
     let namespace = plan.namespace(server);
     let sockets = shell::run_in(&namespace, &["ss", "-6tanH"], "")
         .with_context(|| format!("cannot read {server}'s sockets"))?;
     kill_all(&netns::processes_in(&[namespace]));
-    Ok(Lost::Server(server, clients_of_vip(&sockets), acceptance))
+    Ok(Lost::Server(server, clients_of_vip(&sockets), counters))
 }
 
 /// The peers of the VIP's sockets in `ss` output: state, queues, local address, peer.

@@ -29,6 +29,8 @@ pub struct StageReport {
     pub fairness_jain: Option<f64>,
     /// Share of flows that their first candidate took.
     pub first_candidate_share: Option<f64>,
+    /// Client packets that found their server by recovery.
+    pub recovered: i64,
     /// How busy the real machine was.
     pub machine_busy: f64,
     /// What was taken away.
@@ -120,6 +122,13 @@ pub fn render(report: &DemoReport) -> String {
             let _ = writeln!(text,
                 "{}: {} had {} open connections when it was taken away; {} of their requests failed (unavoidable)",
                 stage.title, lost.node, lost.sockets, stage.unavoidable
+            );
+        }
+        if !stage.lost.is_empty() {
+            let _ = writeln!(
+                text,
+                "{}: {} client packets without a pin found their server by recovery",
+                stage.title, stage.recovered
             );
         }
         if stage.machine_busy > TOO_BUSY {

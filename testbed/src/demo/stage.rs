@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{bail, Context, Result};
 
-use super::counters::Acceptance;
+use super::counters::ServerCounters;
 use super::fairness::Sampler;
 use super::faults::{Faults, Lost};
 use super::machine::Machine;
@@ -89,7 +89,7 @@ impl Stage<'_> {
         display: &Display,
     ) -> Result<(Vec<Record>, StageReport)> {
         self.warm_up(testbed, interrupt)?;
-        let before = Acceptance::of_all(testbed.plan(), &[]);
+        let before = ServerCounters::of_all(testbed.plan(), &[]);
         let machine = Machine::now()?;
         let mut sampler = Sampler::new(testbed.plan())?;
         let mut faults = match self.kind {
@@ -103,8 +103,8 @@ impl Stage<'_> {
         let lost = faults.finish()?;
         let gone: Vec<Node> = lost.iter().map(Lost::node).collect();
         check_daemons(testbed, &gone)?;
-        let at_death = lost.iter().filter_map(|l| l.acceptance()).sum();
-        let accepted = Acceptance::of_all(testbed.plan(), &gone)? + at_death - before?;
+        let before_death = lost.iter().filter_map(|l| l.counters()).sum();
+        let counters = ServerCounters::of_all(testbed.plan(), &gone)? + before_death - before?;
 
         let records = read_records(&self.records_path(testbed))?;
         let verdict = Verdict::of(&records, &lost);
@@ -116,7 +116,8 @@ impl Stage<'_> {
             unavoidable: verdict.unavoidable,
             resets: verdict.resets,
             fairness_jain: sampler.fairness(),
-            first_candidate_share: accepted.first_share(self.kind.choices()),
+            first_candidate_share: counters.first_share(self.kind.choices()),
+            recovered: counters.recovered,
             machine_busy,
             lost: lost.iter().map(Lost::describe).collect(),
             unexpected: verdict.unexpected,

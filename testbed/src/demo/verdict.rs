@@ -54,7 +54,7 @@ fn describe(record: &Record) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::demo::counters::Acceptance;
+    use crate::demo::counters::ServerCounters;
     use crate::plan::Node;
 
     #[test]
@@ -78,7 +78,7 @@ mod tests {
             record(4, Outcome::Refused),
         ];
         let sockets = [1, 2, 3].map(|port| ([127, 0, 0, 1], port).into());
-        let lost = Lost::Server(Node::Server(1), sockets.into(), Acceptance::default());
+        let lost = Lost::Server(Node::Server(1), sockets.into(), ServerCounters::default());
         let verdict = Verdict::of(&records, &[lost]);
         assert_eq!((verdict.unavoidable, verdict.resets), (2, 2));
         assert_eq!(verdict.unexpected.len(), 1);
