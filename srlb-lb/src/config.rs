@@ -152,6 +152,30 @@ impl Settings {
                 "a locator of its own for every node",
             );
         }
+        for (name, address) in pool.vips() {
+            let in_domain = engine.domain.iter().any(|net| net.contains(&address));
+            if engine.locator.contains(address) || in_domain {
+                check.problem(
+                    "locator",
+                    format!("VIP \"{name}\" {address} lies in the locator or in the domain"),
+                    "VIPs outside all locators: a locator holds SIDs only",
+                );
+            }
+        }
+        let named = |net: &Locator| engine.domain.iter().any(|d| d.contains(&net.network()));
+        if let Some(server) = pool
+            .servers()
+            .find(|s| !engine.domain.is_empty() && !named(&s.locator))
+        {
+            check.problem(
+                "domain",
+                format!(
+                    "the locator of server \"{}\", {}, lies outside",
+                    server.name, server.locator
+                ),
+                "prefixes that hold every locator, or no such key",
+            );
+        }
         check.finish()?;
         Ok(Settings {
             name: file.name.clone(),
@@ -200,6 +224,26 @@ impl Settings {
             advice.push(format!(
                 "if {interface} is this host's only interface, nothing here can tell packets of the domain \
                  from outside ones: the edge router must drop what comes from outside for locators"
+            ));
+        }
+        if self.domain.is_empty() {
+            advice.push(
+                "no domain is given: clients with an address in another LB's locator are found by the servers alone"
+                    .to_owned(),
+            );
+        }
+        for interface in &self.domain_interfaces {
+            if !Path::new("/sys/class/net").join(interface).exists() {
+                advice.push(format!(
+                    "there is no interface {interface} on this host now: what comes from the domain by another one is dropped"
+                ));
+            }
+        }
+        if (self.pool.buckets() as usize) < 100 * self.pool.servers().count() {
+            advice.push(format!(
+                "{} buckets for {} servers: shares are even with 100 a server or more",
+                self.pool.buckets(),
+                self.pool.servers().count()
             ));
         }
         if !self.pool.is_complete() {

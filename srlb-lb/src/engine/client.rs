@@ -4,12 +4,13 @@ use daemon::DropReason;
 use packet_io::{Instant, PacketBuf};
 use srh::carry;
 use srh::parse::{next_header, Icmp, Packet, Upper};
-use srh::{Encoding, Function, Segments};
+use srh::{checksum, Encoding, Frame, Function, Segments};
 
+use super::health::Again;
 use super::order::{self, Chunk, Order};
 use super::pin::Pin;
 use super::state::{self, Action};
-use super::{client_event, Done, Engine, Event, Outcome, Subject};
+use super::{client_event, Done, Engine, Event, Opinion, Outcome, Subject};
 
 /// Why a client packet comes by.
 #[derive(Clone, Copy)]
@@ -18,6 +19,15 @@ pub(super) struct Visit {
     pub back_from: Option<u16>,
     /// The chunk of the recovery list that has been asked already: with recoverNext.
     pub asked: Option<u8>,
+}
+
+/// A SYN that is offered, as the sketch and the servers' health will know it.
+struct Offer {
+    tag: u64,
+    first: u16,
+    again: Option<Again>,
+    /// Is none of the candidates thought to be well?
+    in_doubt: bool,
 }
 
 impl Visit {
@@ -72,6 +82,11 @@ impl Engine {
         vip: usize,
         event: state::Event,
     ) -> Outcome {
+        // What every server would drop must not count as a SYN seen again, nor as a reset.
+        let is_sign = matches!(event, state::Event::ClientSyn | state::Event::ClientRst);
+        if is_sign && !checksum::is_right(frame.bytes(), packet) {
+            return Err(DropReason::WrongChecksum);
+        }
         let subject = self.tcp_subject(packet, vip, now)?;
         self.obey(now, frame, packet, &subject, event, Visit::FRESH)
     }
@@ -120,11 +135,16 @@ impl Engine {
         visit: Visit,
     ) -> Outcome {
         let fresh = self.config.encoding;
+        let mut offer = None;
         let (encoding, segments, counter) = match (action, subject.pin) {
             (Action::ToPinned, Some(pin)) => {
                 (pin.encoding(), self.ack_segments(&pin), Event::Steered)
             }
-            (Action::Hunt, _) => (fresh, self.hunt(now, subject)?, Event::Hunted),
+            (Action::Hunt, _) => {
+                let (segments, made) = self.hunt(now, subject)?;
+                offer = Some(made);
+                (fresh, segments, Event::Hunted)
+            }
             (Action::HuntAgain, _) => {
                 let segments = self.hunt_again(subject, visit)?;
                 (fresh, segments, Event::HuntedAgain)
@@ -145,6 +165,7 @@ impl Engine {
         let done = self.put_on(now, frame, packet, encoding, &segments, subject)?;
         if matches!(done, Done::Forwarded) {
             self.events.add(counter);
+            offer.iter().for_each(|offer| self.remember(offer, now));
         }
         Ok(done)
     }
@@ -186,26 +207,36 @@ impl Engine {
     }
 
     /// The candidates of a new flow. A SYN seen again goes to another candidate first.
-    fn hunt(&mut self, now: Instant, subject: &Subject) -> Result<Segments, DropReason> {
+    fn hunt(&mut self, now: Instant, subject: &Subject) -> Result<(Segments, Offer), DropReason> {
         let mut order = self.candidates(subject)?;
         let tag = subject.hash.tag();
         let again = self.sketch.seen_before(tag, now);
         if let Some(again) = again {
             order.rotate(again.times);
-            self.health.strike(again.first, now);
-            self.events.add(Event::Reordered);
         }
         order.by_health(&self.health);
         let list = order.as_slice();
-        if list
-            .iter()
-            .all(|&s| self.health.of(s) != super::Opinion::Alive)
-        {
+        let offer = Offer {
+            tag,
+            first: list[0],
+            again,
+            in_doubt: list.iter().all(|&s| self.health.of(s) != Opinion::Alive),
+        };
+        let force = Function::ConnectForce;
+        Ok((order.offer(&self.pool, &self.health, force), offer))
+    }
+
+    /// Writes an offer down, once its SYN is on its way.
+    fn remember(&mut self, offer: &Offer, now: Instant) {
+        if let Some(again) = offer.again {
+            self.health.strike(again.first, now);
+            self.events.add(Event::Reordered);
+        }
+        if offer.in_doubt {
             self.events.add(Event::HuntedUnhealthy);
         }
-        let times = again.map_or(0, |a| a.times);
-        self.sketch.offered(tag, list[0], times, now);
-        Ok(order.offer(&self.pool, &self.health, Function::ConnectForce))
+        let times = offer.again.map_or(0, |again| again.times);
+        self.sketch.offered(offer.tag, offer.first, times, now);
     }
 
     /// The candidates of a flow that a server returned.

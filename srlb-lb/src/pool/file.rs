@@ -10,6 +10,8 @@ use daemon::config::{self, ConfigErrors, Document};
 use serde::{Deserialize, Serialize};
 use srh::Locator;
 
+/// The highest number of a generation.
+const MAX_NUMBER: u64 = 1 << 53;
 /// Servers of one pool that the tables are made and measured for.
 pub const MAX_SERVERS: usize = 5_000;
 
@@ -426,6 +428,15 @@ fn check_generation(path: &str, generation: &RawGeneration, raw: &Raw, check: &m
 }
 
 fn check_history(raw: &Raw, check: &mut Check<'_>) {
+    check.within("forgotten", raw.forgotten, 0, MAX_NUMBER);
+    for (i, generation) in raw.generation.iter().enumerate() {
+        check.within(
+            &format!("generation[{i}].number"),
+            generation.number,
+            1,
+            MAX_NUMBER,
+        );
+    }
     let count = |state| raw.generation.iter().filter(|g| g.state == state).count();
     check.require(
         count(RawState::Active) == 1,

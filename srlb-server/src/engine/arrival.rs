@@ -107,7 +107,7 @@ impl Arrival {
             // an offer that can be refused needs somebody to be refused to
             Function::ConnectAvail => self.has_next,
             // an LB that thinks the candidates behind this one dead forces it, and keeps them listed
-            Function::ConnectForce | Function::RecoverStickiness => true,
+            Function::ConnectForce | Function::ConnectFinal | Function::RecoverStickiness => true,
             Function::AckStickiness => !self.has_next && self.is_list_of_one(),
             _ => !self.has_next,
         };

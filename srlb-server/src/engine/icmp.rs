@@ -8,7 +8,7 @@ use srh::{checksum, Encoding, Frame, Function};
 
 use super::arrival::Arrival;
 use super::state::{Action, State};
-use super::{Done, Engine, Event, Given, SocketAnswer, Stop, Subject};
+use super::{Done, Engine, Event, Given, Stop, Subject};
 
 impl Engine {
     /// A message to one of our SIDs: echo requests are answered (RFC 9259 section 2.1).
@@ -75,7 +75,7 @@ impl Engine {
             State::Wait | State::Direct => Ok(true),
             State::Loser => Ok(false),
             State::None | State::Hunted | State::Closing => {
-                Ok(self.ask(subject, given)? != SocketAnswer::None)
+                Ok(self.ask(subject, given)?.is_a_connection())
             }
         }
     }

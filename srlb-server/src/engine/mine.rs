@@ -51,7 +51,7 @@ pub fn fits_fin(fin: u32, tcp: &Tcp) -> Answer {
 
 /// What the kernel's answer says about a packet.
 pub fn by_socket(entry: Option<&Entry>, tcp: &Tcp, socket: SocketAnswer) -> Answer {
-    if matches!(socket, SocketAnswer::None | SocketAnswer::NobodyListens) {
+    if !socket.is_a_connection() {
         return Answer::NotMine;
     }
     if tcp.is_syn() || !tcp.has(Tcp::ACK) {

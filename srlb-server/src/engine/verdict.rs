@@ -51,6 +51,13 @@ pub enum SocketAnswer {
     TimeWait,
 }
 
+impl SocketAnswer {
+    /// Is there a socket for exactly this flow?
+    pub fn is_a_connection(self) -> bool {
+        !matches!(self, SocketAnswer::None | SocketAnswer::NobodyListens)
+    }
+}
+
 /// The application's state, read at the moment of the decision and without a system call.
 pub trait Application {
     /// Is it there and serving?

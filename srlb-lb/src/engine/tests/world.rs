@@ -1,6 +1,7 @@
 //! One LB, its pool, and the packets of one client.
 
 use std::net::Ipv6Addr;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use consistent_hash::{Generation, Member, Recipe, State as Used, VipTables};
@@ -116,8 +117,12 @@ pub fn pool(servers: u16, choices: usize, history: &[Generation], complete: bool
 
 /// Four servers serve the VIP, a fifth one the other VIP; two candidates a bucket.
 pub fn plain_pool() -> Pool {
-    let members: Vec<Member> = (0..4).map(member).collect();
-    pool(5, 2, &[generation(1, Used::Active, &members)], true)
+    static PLAIN: OnceLock<Pool> = OnceLock::new();
+    let build = || {
+        let members: Vec<Member> = (0..4).map(member).collect();
+        pool(5, 2, &[generation(1, Used::Active, &members)], true)
+    };
+    PLAIN.get_or_init(build).clone()
 }
 
 /// What a test wants the entry of the client's flow to be.

@@ -136,11 +136,16 @@ fn a_flow_counts_as_pending_until_its_client_has_answered_and_a_worker_is_busy()
 /// An LB lists candidates that it thinks dead behind the last living one, and forces that one.
 #[test]
 fn a_forced_offer_with_servers_behind_it_is_taken() {
-    for encoding in ENCODINGS {
+    let rows = [
+        (Function::ConnectForce, Event::AcceptedForce),
+        (Function::ConnectFinal, Event::AcceptedFinal),
+    ];
+    for (encoding, (function, counter)) in ENCODINGS.into_iter().flat_map(|e| rows.map(|r| (e, r)))
+    {
         let mut bench = Bench::new(Accept::Never);
         let syn = client(SYN, 0);
-        let sids = [SERVER, NEXT].map(|node| sid(node, Function::ConnectForce));
+        let sids = [SERVER, NEXT].map(|node| sid(node, function));
         bench.delivers(&carried(encoding, LB, &sids, 0, &syn), &syn);
-        assert_eq!(bench.engine.events().get(Event::AcceptedForce), 1);
+        assert_eq!(bench.engine.events().get(counter), 1);
     }
 }

@@ -33,11 +33,7 @@ fn the_list_must_fit_the_function() {
             &one(encoding, Function::ConnectAvail, &syn),
             DropReason::WrongSegments,
         );
-        for last in [
-            Function::ConnectFinal,
-            Function::RecoverFinal,
-            Function::AckStickiness,
-        ] {
+        for last in [Function::RecoverFinal, Function::AckStickiness] {
             let sids = list(last, Function::ConnectForce);
             let packet = carried(encoding, LB, &sids, 0, &syn);
             bench.drops(&packet, DropReason::WrongSegments);
