@@ -218,6 +218,24 @@ fn every_wrong_pool_is_refused() {
             &["vip[0].address", "not an IPv6 address"],
         ),
         (
+            "a VIP in the LB's locator",
+            "2001:db8:80::1",
+            "fd00:1b:1::1",
+            &["locator", "VIP \"web\""],
+        ),
+        (
+            "a number out of range",
+            "number = 1",
+            "number = 18446744073709551615",
+            &["generation[0].number"],
+        ),
+        (
+            "forgotten out of range",
+            "[[server]]",
+            "forgotten = 18446744073709551615\n[[server]]",
+            &["forgotten"],
+        ),
+        (
             "a multicast VIP",
             "2001:db8:80::1",
             "ff02::1",

@@ -351,3 +351,29 @@ fn a_long_list_with_many_dead() {
     world.pass(100 * SECOND);
     assert_eq!(world.sent(&world.syn()), offers(&world, &order));
 }
+
+/// Outsiders must not be able to make a server suspect with SYNs that no server ever sees.
+#[test]
+fn a_syn_that_goes_nowhere_is_no_sign() {
+    for encoding in [Encap, Insert] {
+        let mut world = World::new(encoding);
+        let first = world.candidates()[0];
+        for _ in 0..8 {
+            let mut at_its_end = world.syn();
+            at_its_end[7] = 1;
+            world.send(&at_its_end);
+            let broken = spoiled(&world.syn());
+            assert_eq!(world.dropped(&broken), daemon::DropReason::WrongChecksum);
+            world.pass(SECOND);
+        }
+        assert_eq!(world.engine.opinion(first), Opinion::Alive);
+        assert_eq!(world.engine.events().get(Event::Reordered), 0);
+        let c = world.candidates();
+        let straight = offers(&world, &[(c[0], CONNECT_AVAIL), (c[1], CONNECT_FORCE)]);
+        assert_eq!(
+            world.sent(&world.syn()),
+            straight,
+            "the first SYN that counts"
+        );
+    }
+}
