@@ -356,3 +356,38 @@ fn a_daemon_that_dies_before_it_answers_is_named() {
     let text = error.to_string();
     assert!(text.starts_with("srlb-lb on "), "{text}");
 }
+
+/// A socket that is somebody else's is told from a daemon that is down.
+#[test]
+fn another_programs_socket_is_recognised() {
+    use std::io::{Read, Write};
+    let folder = tempfile::TempDir::new().unwrap();
+    let rows = [
+        (
+            &b"{\"program\":\"srlb-server\"}\n"[..],
+            "but of srlb-server",
+        ),
+        (
+            b"220 mail.example ESMTP\n",
+            "is not the control socket of srlb-lb;",
+        ),
+    ];
+    for (i, (answer, words)) in rows.into_iter().enumerate() {
+        let path = folder.path().join(format!("{i}.sock"));
+        let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        let peer = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut asked = [0; 64];
+            let n = stream.read(&mut asked).unwrap();
+            stream.write_all(answer).unwrap();
+            String::from_utf8_lossy(&asked[..n]).into_owned()
+        });
+        let error = Client::connect("srlb-lb", &path)
+            .unwrap()
+            .greet()
+            .err()
+            .unwrap();
+        assert!(error.to_string().contains(words), "{error}");
+        assert!(peer.join().unwrap().contains("program"));
+    }
+}

@@ -99,7 +99,7 @@ impl At {
             (None, Some(config)) => Settings::load(config)?.control_socket,
             (None, None) => PathBuf::from(DEFAULT_SOCKET),
         };
-        Ok(Client::connect("srlb-lb", &path)?)
+        Ok(Client::connect("srlb-lb", &path)?.greet()?)
     }
 }
 

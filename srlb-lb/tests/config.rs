@@ -265,9 +265,7 @@ fn a_history_that_begins_late_is_taken_and_mentioned() {
         .advice()
         .iter()
         .any(|line| line.contains("does not reach back")));
-    let told = pool
-        .replace("[[vip]]", "[[vip]]")
-        .replace("cluster_key", "forgotten = 4\ncluster_key");
+    let told = pool.replace("cluster_key", "forgotten = 4\ncluster_key");
     assert!(load(LB, &told).unwrap().pool.is_complete());
 }
 

@@ -43,6 +43,24 @@ impl Client {
         })
     }
 
+    /// Makes sure that the right program answers: a daemon says its name to `{"cmd":"program"}`.
+    pub fn greet(mut self) -> Result<Self, ControlError> {
+        let other = match self.request(&serde_json::json!({ "cmd": "program" })) {
+            Ok(answer) if answer["program"] == self.program.as_str() => return Ok(self),
+            Ok(answer) => answer["program"].as_str().map(str::to_owned),
+            // Not our language: a line that is no JSON.
+            Err(ControlError::Io { error, .. }) if error.kind() == io::ErrorKind::InvalidData => {
+                None
+            }
+            Err(error) => return Err(error),
+        };
+        Err(ControlError::OtherProgram {
+            program: self.program,
+            path: self.path,
+            other,
+        })
+    }
+
     /// Asks, and waits for the one answer.
     pub fn request(&mut self, request: &Value) -> Result<Value, ControlError> {
         self.ask(request, Some(ANSWER_TIMEOUT))?;

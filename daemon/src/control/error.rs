@@ -52,6 +52,16 @@ pub enum ControlError {
         /// The socket's path.
         path: PathBuf,
     },
+    /// The socket is another program's.
+    #[error("{path} is not the control socket of {program}{}; choose another with --control or --config", .other.as_ref().map(|other| format!(" but of {other}")).unwrap_or_default())]
+    OtherProgram {
+        /// The daemon that was looked for.
+        program: String,
+        /// The socket's path.
+        path: PathBuf,
+        /// Who answers there, if it is one of ours.
+        other: Option<String>,
+    },
     /// Reading or writing failed.
     #[error("{program} on {path}: {error}")]
     Io {

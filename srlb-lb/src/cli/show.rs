@@ -80,8 +80,9 @@ pub(super) fn status(status: &Value) -> anyhow::Result<()> {
         say!("host items can't be looked at: {error}");
     }
     say!(
-        "dropped at the domain's edge: {}",
-        word(&status["host"]["dropped_at_edge"])
+        "dropped at the domain's edge: {}; not taken by the TUN device: {}",
+        word(&status["host"]["dropped_at_edge"]),
+        word(&status["lost_on_tun"])
     );
     Ok(())
 }
@@ -114,10 +115,14 @@ pub(super) fn explanation(answer: &Value) -> anyhow::Result<()> {
     match &answer["entry"] {
         Value::Null => say!("entry       none"),
         entry => say!(
-            "entry       {} {}, ends in {} ms unless used",
+            "entry       {} {}, ends in {} ms unless used{}",
             word(&entry["state"]),
             word(&entry["server"]),
-            entry["left_ms"]
+            entry["left_ms"],
+            match answer["bypassed"] == true {
+                true => "; passed over: the server is gone or thought dead",
+                false => "",
+            }
         ),
     }
     say!("a SYN       {}", word(&answer["on_syn"]));

@@ -22,6 +22,10 @@ pub struct Explanation {
     pub complete: bool,
     /// State of the entry, its server and how long it lives, in milliseconds.
     pub entry: Option<(State, String, i32)>,
+    /// Is the pin passed over, because its server is no member any more or thought to be dead?
+    pub bypassed: bool,
+    /// Is every packet of this client refused, because of its address?
+    pub refused: bool,
     /// What a SYN would meet.
     pub on_syn: state::Action,
     /// What any other packet would meet.
@@ -35,6 +39,7 @@ impl Engine {
         let subject = self.subject(flow, vip, now);
         let bucket = self.bucket(&subject);
         let vip = self.vip(&subject);
+        let kept = self.flows.get(subject.hash, now).copied();
         let name = |server: u16| self.pool.servers()[usize::from(server)].name.clone();
         let mut order = Order::of(vip.tables.candidates(bucket));
         order.by_health(&self.health);
@@ -50,9 +55,9 @@ impl Engine {
                 .map(|&s| name(s))
                 .collect(),
             complete: vip.tables.complete(),
-            entry: subject
-                .pin
-                .map(|pin| (pin.state(), name(pin.server()), pin.left_ms(now))),
+            bypassed: kept.is_some() && subject.pin.is_none(),
+            refused: !self.may_be_client(flow.client),
+            entry: kept.map(|pin| (pin.state(), name(pin.server()), pin.left_ms(now))),
             on_syn: state::transition(subject.state(), state::Event::ClientSyn).0,
             on_other: state::transition(subject.state(), state::Event::ClientOther).0,
         })

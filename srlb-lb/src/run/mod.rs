@@ -57,6 +57,8 @@ struct Daemon {
     next_tick: Instant,
     tracers: Tracers,
     last_reload_error: Option<String>,
+    /// Packets that the TUN device did not take.
+    lost_on_tun: u64,
 }
 
 impl Daemon {
@@ -92,6 +94,7 @@ impl Daemon {
             next_tick: Instant::ZERO,
             tracers: Tracers::default(),
             last_reload_error: None,
+            lost_on_tun: 0,
         })
     }
 
@@ -141,7 +144,11 @@ impl Daemon {
             }
             for (packet, verdict) in batch.packets().iter().zip(verdicts.iter()) {
                 if *verdict == Verdict::Transmit {
-                    self.tun.transmit(std::slice::from_ref(packet))?;
+                    transmit(
+                        &mut self.tun,
+                        std::slice::from_ref(packet),
+                        &mut self.lost_on_tun,
+                    )?;
                 }
             }
         }
@@ -198,8 +205,7 @@ impl Daemon {
         self.next_tick = now + TICK;
         let mut out = Vec::new();
         self.engine.poll(now, &mut out);
-        self.tun.transmit(&out)?;
-        Ok(())
+        transmit(&mut self.tun, &out, &mut self.lost_on_tun)
     }
 
     fn requests(&mut self, events: &Events) {
@@ -220,10 +226,12 @@ impl Daemon {
     fn answer(&mut self, conn: ConnId, request: &Request) -> Result<Option<Value>, String> {
         let now = self.clock.now();
         match request.cmd.as_str() {
+            "program" => Ok(Some(json!({ "program": "srlb-lb" }))),
             "status" => {
                 let mut status = status::engine(&self.engine, &self.settings, now);
                 status["uptime_s"] = json!(now.millis() / 1_000);
                 status["last_reload_error"] = json!(self.last_reload_error);
+                status["lost_on_tun"] = json!(self.lost_on_tun);
                 status["host"] = host::status(&mut self.host);
                 Ok(Some(status))
             }
@@ -290,6 +298,12 @@ impl Endpoints {
             vip_port: self.vip_port,
         }
     }
+}
+
+/// Sends packets; what the device does not take is counted.
+fn transmit(tun: &mut Tun, packets: &[PacketBuf], lost: &mut u64) -> anyhow::Result<()> {
+    *lost += (packets.len() - tun.transmit(packets)?) as u64;
+    Ok(())
 }
 
 /// A key for the flow table that nobody else knows.

@@ -6,6 +6,7 @@ use serde_json::{json, Map, Value};
 use srh::Flow;
 
 use crate::config::Settings;
+use crate::engine::state::Action;
 use crate::engine::{Engine, Event};
 
 /// State, flows and counters of the engine, with the instance's settings.
@@ -84,6 +85,10 @@ pub(super) fn explain(engine: &Engine, flow: Flow, now: Instant) -> Option<Value
         .candidates
         .iter()
         .map(|(name, opinion)| json!({ "server": name, "opinion": opinion.name() }));
+    let words = |action: Action| match e.refused {
+        true => format!("is dropped: {}", DropReason::ClientInDomain.text()),
+        false => action.words().to_owned(),
+    };
     let entry = e.entry.map(|(state, server, left_ms)| {
         json!({ "state": format!("{state:?}"), "server": server, "left_ms": left_ms })
     });
@@ -96,7 +101,8 @@ pub(super) fn explain(engine: &Engine, flow: Flow, now: Instant) -> Option<Value
         "recovery": e.recovery,
         "complete": e.complete,
         "entry": entry,
-        "on_syn": e.on_syn.words(),
-        "on_other": e.on_other.words(),
+        "bypassed": e.bypassed,
+        "on_syn": words(e.on_syn),
+        "on_other": words(e.on_other),
     }))
 }

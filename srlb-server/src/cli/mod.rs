@@ -85,7 +85,7 @@ impl At {
             (None, Some(config)) => Settings::load(config)?.control_socket,
             (None, None) => PathBuf::from(DEFAULT_SOCKET),
         };
-        Ok(Client::connect("srlb-server", &path)?)
+        Ok(Client::connect("srlb-server", &path)?.greet()?)
     }
 }
 

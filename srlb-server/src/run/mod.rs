@@ -230,6 +230,7 @@ impl Daemon {
 
     fn answer(&mut self, conn: ConnId, request: &Request) -> Result<Option<Value>, String> {
         match request.cmd.as_str() {
+            "program" => Ok(Some(json!({ "program": "srlb-server" }))),
             "status" => Ok(Some(self.status())),
             "trace" => {
                 self.tracers.add(conn, request.args::<TraceFilter>()?);
