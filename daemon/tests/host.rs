@@ -7,6 +7,7 @@ use std::net::{Ipv6Addr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use daemon::host::{Host, LbHost, ServerHost};
+use ipnet::Ipv6Net;
 use netns::{sh, snapshot, Netns};
 use packet_io::tun::Tun;
 use packet_io::{Batch, Driver, PacketBuf};
@@ -18,11 +19,16 @@ fn addr(text: &str) -> Ipv6Addr {
     text.parse().unwrap()
 }
 
+fn nets(list: &[&str]) -> Vec<Ipv6Net> {
+    list.iter().map(|net| net.parse().unwrap()).collect()
+}
+
 fn lb(locator: &str) -> LbHost {
     LbHost {
         name: "lb-1".into(),
         locator: Locator::of(addr(locator)),
         vips: vec![addr("2001:db8:80::1"), addr("2001:db8:80::2")],
+        domain: nets(&["fd00:5e:1::/64"]),
         domain_interfaces: vec!["eth0".into()],
         tun: "srlb-lb0".into(),
         tun_mtu_bytes: MTU_BYTES.into(),
@@ -34,10 +40,7 @@ fn server(locator: &str) -> ServerHost {
         name: "s1".into(),
         locator: Locator::of(addr(locator)),
         vips: vec![addr("2001:db8:80::1")],
-        domain: vec![
-            "fd00:1b::/32".parse().unwrap(),
-            "fd00:5e::/32".parse().unwrap(),
-        ],
+        domain: nets(&["fd00:1b::/32", "fd00:5e::/32"]),
         domain_interfaces: vec!["eth0".into()],
         tun: "srlb-s0".into(),
         tun_mtu_bytes: MTU_BYTES.into(),
@@ -81,7 +84,7 @@ fn an_lbs_items_are_installed_listed_and_removed_without_a_trace() {
             .collect();
         let expected = [
             "sysctl net.ipv6.conf.all.forwarding = 1",
-            "nft ip6 srlb_lb-1 chain edge (drops what comes for locators from outside the domain)",
+            "nft ip6 srlb_lb-1 chain edge (drops what comes for or from locators from outside the domain)",
             "route unreachable fd00:1b:1::/64 proto 83 metric 2147483647",
             "link srlb-lb0 up mtu 1500",
             "route fd00:1b:1::/64 dev srlb-lb0 proto 83",
@@ -121,7 +124,7 @@ fn a_servers_items_are_installed_listed_and_removed_except_its_vips() {
             .collect();
         let expected = [
             "sysctl net.ipv6.conf.all.forwarding = 1",
-            "nft ip6 srlb_s1 chain edge (drops what comes for locators from outside the domain)",
+            "nft ip6 srlb_s1 chain edge (drops what comes for or from locators from outside the domain)",
             "nft ip6 srlb_s1 chain learn (the router tells on the packet's way which flows to steer)",
             "nft ip6 srlb_s1 chain steer (marks what goes through the router on its way out)",
             "nft ip6 srlb_s1 chain quiet (tells no client that this router is down)",
@@ -451,4 +454,92 @@ fn the_edge_filter_lets_the_domain_in_and_counts_what_comes_from_outside() {
         "a VIP may be asked from anywhere"
     );
     assert_eq!(drops, 1);
+}
+
+/// Sends `packets` (source, destination) out of `tun`, into this host.
+fn inject(tun: &mut Tun, packets: &[(&str, &str)]) {
+    let packets: Vec<_> = packets
+        .iter()
+        .map(|(from, to)| datagram(from, to))
+        .collect();
+    assert_eq!(tun.transmit(&packets).unwrap(), packets.len());
+}
+
+/// A domain interface and an outside one of this host, with a neighbour that the test plays.
+fn two_interfaces() -> (Tun, Tun) {
+    let tuns = (tun("in0"), tun("out0"));
+    for dev in ["in0", "out0"] {
+        std::fs::write(format!("/proc/sys/net/ipv6/conf/{dev}/addr_gen_mode"), "1").unwrap();
+        sh(&format!("ip link set {dev} up"));
+    }
+    sh("ip -6 route add fd00::/16 dev in0");
+    sh("ip -6 route add 2001:db8:9::/48 dev in0");
+    tuns
+}
+
+const CLIENT: &str = "2001:db8:7::1";
+const LB_SID: &str = "fd00:1b:1::1";
+const SERVER_SID: &str = "fd00:5e:1::1";
+
+#[test]
+fn an_lb_forwards_nothing_from_outside_to_servers_and_nothing_with_a_nodes_source() {
+    inside(|| {
+        let (mut domain, mut outside) = two_interfaces();
+        let mut tun = tun("srlb-lb0");
+        let mut plan = lb("fd00:1b:1::");
+        plan.domain_interfaces = vec!["in0".into()];
+        // They overlap; nft would refuse that.
+        plan.domain = nets(&["fd00:5e:1::/64", "fd00:5e::/32", "fd00:5e:1::/64"]);
+        let host = Host::install(plan.plan()).unwrap();
+        let (vip, elsewhere) = ("2001:db8:80::1", "2001:db8:9::1");
+        let evil = [
+            (CLIENT, LB_SID),
+            (CLIENT, SERVER_SID),
+            (LB_SID, SERVER_SID),
+            (LB_SID, elsewhere),
+            (SERVER_SID, vip),
+            ("fd00:5e:2::1", vip),
+        ];
+        inject(&mut outside, &evil);
+        assert!(read_all(&mut domain).is_empty());
+        assert!(read_all(&mut tun).is_empty());
+        assert_eq!(host.edge_drops().unwrap(), evil.len() as u64);
+        let good = [(CLIENT, vip), (CLIENT, elsewhere)];
+        inject(&mut outside, &good);
+        assert_eq!(read_all(&mut tun), [addr(vip)]);
+        assert_eq!(read_all(&mut domain), [addr(elsewhere)]);
+        // The domain itself, and our own device: all of it passes.
+        inject(&mut domain, &[(SERVER_SID, LB_SID)]);
+        assert_eq!(read_all(&mut tun), [addr(LB_SID)]);
+        inject(&mut tun, &[(LB_SID, SERVER_SID)]);
+        assert_eq!(read_all(&mut domain), [addr(SERVER_SID)]);
+        assert_eq!(host.edge_drops().unwrap(), evil.len() as u64);
+    });
+}
+
+#[test]
+fn a_server_takes_nothing_from_outside_that_says_it_comes_from_a_node() {
+    inside(|| {
+        let (mut domain, mut outside) = two_interfaces();
+        let (mut tun, _steering) = (tun("srlb-s0"), tun("srlb-s0w"));
+        let mut plan = server("fd00:5e:1::");
+        plan.domain_interfaces = vec!["in0".into()];
+        plan.domain.extend(nets(&["fd00::/16"]));
+        let host = Host::install(plan.plan()).unwrap();
+        let elsewhere = "2001:db8:9::1";
+        let evil = [
+            (LB_SID, SERVER_SID),
+            (CLIENT, SERVER_SID),
+            (LB_SID, elsewhere),
+        ];
+        inject(&mut outside, &evil);
+        assert!(read_all(&mut tun).is_empty());
+        assert!(read_all(&mut domain).is_empty());
+        assert_eq!(host.edge_drops().unwrap(), evil.len() as u64);
+        inject(&mut domain, &[(LB_SID, SERVER_SID)]);
+        assert_eq!(read_all(&mut tun), [addr(SERVER_SID)]);
+        inject(&mut outside, &[(CLIENT, elsewhere)]);
+        assert_eq!(read_all(&mut domain), [addr(elsewhere)]);
+        assert_eq!(host.edge_drops().unwrap(), evil.len() as u64);
+    });
 }

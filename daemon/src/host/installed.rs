@@ -182,8 +182,8 @@ impl Host {
         Ok(list)
     }
 
-    /// How many packets for locators came from outside the domain and were dropped before
-    /// the daemon. Runs the nft program.
+    /// How many packets for locators, or from locators, came from outside the domain and were
+    /// dropped before the daemon. Runs the nft program.
     pub fn edge_drops(&self) -> Result<u64, HostError> {
         let table = nft::table(&self.plan.ruleset)
             .map_err(|error| HostError::new(self.table_text(), error))?;

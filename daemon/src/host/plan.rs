@@ -47,7 +47,10 @@ pub struct LbHost {
     pub locator: Locator,
     /// The VIPs that it serves.
     pub vips: Vec<Ipv6Addr>,
-    /// The interfaces that packets for locators may come from.
+    /// Prefixes of other nodes' locators, as far as they are known; they may overlap. The host
+    /// forwards, so that what is for them passes here, too.
+    pub domain: Vec<Ipv6Net>,
+    /// The interfaces that packets for locators, and from locators, may come from.
     pub domain_interfaces: Vec<String>,
     /// Its TUN device.
     pub tun: String,
@@ -75,8 +78,9 @@ impl LbHost {
             items.push(Item::Route(Route::guard(vip, Via::Blackhole, protocol)));
             items.push(Item::Route(Route::out_of(vip, &self.tun, protocol)));
         }
-        let ruleset =
-            Ruleset::new(&self.name).edge(&[locator], &self.domain_interfaces, &[&self.tun]);
+        let ruleset = Ruleset::new(&self.name)
+            .domain(locator, &self.domain)
+            .edge(&self.domain_interfaces, &[&self.tun]);
         Plan {
             protocol,
             ruleset,
@@ -98,7 +102,7 @@ pub struct ServerHost {
     pub vips: Vec<Ipv6Addr>,
     /// The prefixes in which every locator lies; at least one.
     pub domain: Vec<Ipv6Net>,
-    /// The interfaces that packets for locators may come from.
+    /// The interfaces that packets for locators, and from locators, may come from.
     pub domain_interfaces: Vec<String>,
     /// Its TUN device.
     pub tun: String,
@@ -142,13 +146,10 @@ impl ServerHost {
             }),
         ]);
         let ruleset = Ruleset::new(&self.name)
-            .edge(
-                &self.domain,
-                &self.domain_interfaces,
-                &[&self.tun, &steering_tun],
-            )
+            .domain(locator, &self.domain)
+            .edge(&self.domain_interfaces, &[&self.tun, &steering_tun])
             .steer(&self.vips, &self.tun, &steering_tun, STEERING_MARK)
-            .quiet(locator, &self.domain);
+            .quiet(locator);
         Plan {
             protocol,
             ruleset,

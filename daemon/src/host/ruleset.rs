@@ -30,7 +30,7 @@ impl Chain {
     }
 }
 
-/// The counter of packets for locators that came from outside the domain.
+/// The counter of packets for locators, or from locators, that came from outside the domain.
 pub(super) const EDGE_COUNTER: &str = "edge";
 
 fn joined<T: ToString>(list: impl IntoIterator<Item = T>) -> String {
@@ -50,14 +50,24 @@ impl Ruleset {
         }
     }
 
+    /// The set that [`Ruleset::edge`] and [`Ruleset::quiet`] look at: `locator` and `others`,
+    /// which may overlap.
+    pub(super) fn domain(mut self, locator: Ipv6Net, others: &[Ipv6Net]) -> Self {
+        let mut all = others.to_vec();
+        all.push(locator);
+        // nft takes no overlapping intervals unless it is told to merge them, and not every version
+        // of it merges well.
+        let elements = joined(Ipv6Net::aggregate(&all));
+        self.sets.push(format!(
+            "set domain {{ type ipv6_addr; flags interval; elements = {{ {elements} }}; }}"
+        ));
+        self
+    }
+
     /// The domain's edge (RFC 8754 section 5.1): packets for locators count only if they
-    /// come from the domain's interfaces, from a TUN device of ours or from this host.
-    pub(super) fn edge(
-        mut self,
-        locators: &[Ipv6Net],
-        interfaces: &[String],
-        tuns: &[&str],
-    ) -> Self {
+    /// come from the domain's interfaces, from a TUN device of ours or from this host. The same goes
+    /// for packets that say they come from a locator: nodes tell by it who has sent something.
+    pub(super) fn edge(mut self, interfaces: &[String], tuns: &[&str]) -> Self {
         let inside = tuns
             .iter()
             .copied()
@@ -68,16 +78,18 @@ impl Ruleset {
                 .chain(inside)
                 .map(|name| format!("\"{name}\"")),
         );
-        let locators = joined(locators);
         self.counters.push(EDGE_COUNTER);
+        let rules = ["daddr", "saddr"].map(|field| {
+            // The last condition lets a second daemon's devices pass.
+            format!(
+                "ip6 {field} @domain iifname != {{ {inside} }} iifname != \"srlb-*\" counter name {EDGE_COUNTER} drop"
+            )
+        });
         self.chains.push(Chain {
             name: "edge",
-            purpose: "drops what comes for locators from outside the domain",
+            purpose: "drops what comes for or from locators from outside the domain",
             hook: "type filter hook prerouting priority raw; policy accept;",
-            // The second condition lets a second daemon's devices pass.
-            rules: vec![format!(
-                "ip6 daddr {{ {locators} }} iifname != {{ {inside} }} iifname != \"srlb-*\" counter name {EDGE_COUNTER} drop"
-            )],
+            rules: rules.into(),
         });
         self
     }
@@ -130,7 +142,7 @@ impl Ruleset {
     /// Keeps the guard route's errors within the domain: an inserted SRH leaves the client's
     /// address as the source, and "unreachable" would end the client's attempt to connect, where a
     /// retransmission would find a router that is back.
-    pub(super) fn quiet(mut self, locator: Ipv6Net, domain: &[Ipv6Net]) -> Self {
+    pub(super) fn quiet(mut self, locator: Ipv6Net) -> Self {
         let high = locator.network().to_bits() >> 64;
         self.chains.push(Chain {
             name: "quiet",
@@ -139,8 +151,7 @@ impl Ruleset {
             // The transport header is ICMPv6's 8 bytes, then the packet in error: its
             // destination's upper half lies 24 bytes further on.
             rules: vec![format!(
-                "icmpv6 type destination-unreachable ip6 daddr != {{ {} }} @th,256,64 {high:#x} counter drop",
-                joined(domain)
+                "icmpv6 type destination-unreachable ip6 daddr != @domain @th,256,64 {high:#x} counter drop"
             )],
         });
         self

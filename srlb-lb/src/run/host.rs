@@ -2,16 +2,20 @@
 
 use anyhow::anyhow;
 use daemon::host::{Host, LbHost, Plan};
+use ipnet::Ipv6Net;
 use serde_json::{json, Value};
 
 use crate::config::Settings;
 
 /// The plan for these settings.
 pub(super) fn plan(settings: &Settings) -> Plan {
+    let servers = settings.pool.servers();
+    let locators = servers.map(|s| Ipv6Net::new_assert(s.locator.network(), 64));
     LbHost {
         name: settings.name.clone(),
         locator: settings.locator,
         vips: settings.pool.vips().map(|(_, address)| address).collect(),
+        domain: settings.domain.iter().copied().chain(locators).collect(),
         domain_interfaces: settings.domain_interfaces.clone(),
         tun: settings.tun.clone(),
         tun_mtu_bytes: settings.fabric_mtu_bytes.into(),
