@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{bail, Context, Result};
 
 use crate::apache::Apache;
-use crate::plan::{Node, Plan, LB_LOCATORS, SERVER_LOCATORS, VIP};
+use crate::plan::{Node, Plan, LB_LOCATORS, ONE_VIP, SERVER_LOCATORS, VIP};
 use crate::process::ProcessId;
 use crate::settings::{Policy, Settings};
 use crate::shell;
@@ -22,6 +22,8 @@ pub const LB: &str = "srlb-lb";
 pub const SERVER: &str = "srlb-server";
 /// The service's name in the pool file.
 const VIP_NAME: &str = "web";
+/// The other one's.
+const ONE_VIP_NAME: &str = "one";
 
 /// Writes pool file and every daemon's configuration.
 pub fn write_files(settings: &Settings) -> Result<()> {
@@ -126,7 +128,11 @@ fn pool_file(settings: &Settings) -> String {
     let _ = write!(
         text,
         "\n[[vip]]\nname = \"{VIP_NAME}\"\naddress = \"{VIP}\"\n\
-         \n[[generation]]\nnumber = 1\nstate = \"active\"\n[generation.members.{VIP_NAME}]\n"
+         \n[[vip]]\nname = \"{ONE_VIP_NAME}\"\naddress = \"{ONE_VIP}\"\n\
+         \n[[generation]]\nnumber = 1\nstate = \"active\"\n\
+         [generation.members.{ONE_VIP_NAME}]\n{first} = 1\n\
+         [generation.members.{VIP_NAME}]\n",
+        first = Node::Server(1),
     );
     for server in settings.plan.server_nodes() {
         let _ = writeln!(text, "{server} = 1");
@@ -137,6 +143,7 @@ fn pool_file(settings: &Settings) -> String {
 fn lb_file(settings: &Settings, lb: Node) -> String {
     format!(
         "name = \"{lb}\"\nlocator = \"{locator}\"\npool = \"../pool.toml\"\nencoding = \"{encoding}\"\n\
+         domain = [\"{LB_LOCATORS}\", \"{SERVER_LOCATORS}\"]\n\
          domain_interfaces = [\"eth0\"]\nfabric_mtu_bytes = {mtu}\ncontrol_socket = \"control.sock\"\n",
         locator = lb.locator().unwrap_or_default(),
         encoding = settings.encoding,
@@ -151,12 +158,13 @@ fn server_file(settings: &Settings, server: Node) -> String {
         other => format!("accept = \"{other}\"\n"),
     };
     format!(
-        "name = \"{server}\"\nlocator = \"{locator}\"\nvips = [\"{VIP}\"]\n\
+        "name = \"{server}\"\nlocator = \"{locator}\"\nvips = {vips:?}\n\
          lb_locators = [\"{LB_LOCATORS}\"]\ndomain = [\"{LB_LOCATORS}\", \"{SERVER_LOCATORS}\"]\n\
          domain_interfaces = [\"eth0\"]\nfabric_mtu_bytes = {mtu}\ncontrol_socket = \"control.sock\"\n\
          \n[application]\nscoreboard = \"{scoreboard}\"\npid_file = \"{pid_file}\"\n\
          \n[policy]\n{policy}pending = {pending}\n",
         locator = server.locator().unwrap_or_default(),
+        vips = server.vips(),
         mtu = settings.fabric_mtu_bytes,
         scoreboard = apache.scoreboard().display(),
         pid_file = apache.pid_file().display(),

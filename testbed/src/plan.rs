@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 
 /// The web service's address.
 pub const VIP: &str = "2001:db8:80::1";
+/// Another service, with the first server alone: for tools that open several connections
+/// which must reach one machine, such as iperf3.
+pub const ONE_VIP: &str = "2001:db8:80::2";
 /// The port that every Apache listens on.
 pub const VIP_PORT: u16 = 80;
 /// All LBs' locators lie in it.
@@ -89,6 +92,15 @@ impl FromStr for Node {
 }
 
 impl Node {
+    /// The services on this server.
+    pub fn vips(self) -> &'static [&'static str] {
+        match self {
+            Node::Server(1) => &[VIP, ONE_VIP],
+            Node::Server(_) => &[VIP],
+            _ => &[],
+        }
+    }
+
     /// The node's address on the fabric, if it has one.
     pub fn fabric_address(self) -> Option<String> {
         match self {

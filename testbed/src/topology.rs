@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::plan::{
     load_sources, Node, Plan, CLIENT_ADDRESS, EDGE_CLIENT_ADDRESS, EDGE_FABRIC_ADDRESS,
-    LB_LOCATORS, SERVER_LOCATORS, VIP,
+    LB_LOCATORS, ONE_VIP, SERVER_LOCATORS, VIP,
 };
 use crate::shell;
 
@@ -35,18 +35,20 @@ pub fn build(plan: &Plan, fabric_mtu_bytes: u16) -> Result<()> {
     Ok(())
 }
 
-/// Makes the edge send the VIP's packets to these LBs, as BGP would.
+/// Makes the edge send the VIPs' packets to these LBs, as BGP would.
 pub fn announce(plan: &Plan, lbs: &[Node]) -> Result<()> {
-    let mut line = if lbs.is_empty() {
-        format!("route replace unreachable {VIP}/128")
-    } else {
-        format!("route replace {VIP}/128")
-    };
-    for address in lbs.iter().filter_map(|lb| lb.fabric_address()) {
-        let _ = write!(line, " nexthop via {address} dev eth0");
-    }
-    shell::ip_batch(Some(&plan.namespace(Node::Edge)), &line)
-        .context("cannot change the edge's route to the VIP")
+    let hops: String = lbs
+        .iter()
+        .filter_map(|lb| lb.fabric_address())
+        .map(|address| format!(" nexthop via {address} dev eth0"))
+        .collect();
+    let kind = if hops.is_empty() { "unreachable " } else { "" };
+    let routes: String = [VIP, ONE_VIP]
+        .iter()
+        .map(|vip| format!("route replace {kind}{vip}/128{hops}\n"))
+        .collect();
+    shell::ip_batch(Some(&plan.namespace(Node::Edge)), &routes)
+        .context("cannot change the edge's routes to the VIPs")
 }
 
 /// Pulls a node's cable out of the switch.
@@ -155,7 +157,9 @@ fn addresses(plan: &Plan, node: Node) -> String {
             );
         }
         Node::Server(_) => {
-            let _ = writeln!(text, "addr add {VIP}/128 dev lo nodad preferred_lft 0");
+            for vip in node.vips() {
+                let _ = writeln!(text, "addr add {vip}/128 dev lo nodad preferred_lft 0");
+            }
         }
         Node::Lb(_) | Node::Fabric => {}
     }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use crate::cli::UpArgs;
-use crate::plan::{VIP, VIP_PORT};
+use crate::plan::{ONE_VIP, VIP, VIP_PORT};
 use crate::signals::Interrupt;
 use crate::state::Phase;
 use crate::testbed::Testbed;
@@ -22,6 +22,7 @@ pub fn run(name: &str, args: &UpArgs) -> Result<ExitCode> {
     eprintln!(
         "up: {} load balancers, {} servers, http://[{VIP}]:{VIP_PORT}/\n\
          try: srlb-testbed exec client curl -6 http://[{VIP}]/\n\
+         iperf3 opens two connections for one machine: [{ONE_VIP}] is s1 alone\n\
          end: srlb-testbed down",
         args.lbs, args.servers
     );
