@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use packet_io::Instant;
 
-/// SYNs seen again, from different flows, that make a server suspect.
+/// SYNs seen again, with no word from the server in between, that make it suspect.
 const STRIKES: u8 = 3;
 /// Echo requests without a reply after which a suspect counts as dead.
 const UNANSWERED: u8 = 3;
