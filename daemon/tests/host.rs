@@ -172,13 +172,17 @@ fn a_vip_that_was_there_before_is_never_removed() {
 fn killed(host: Host, tuns: Vec<Tun>) {
     std::mem::forget(host);
     drop(tuns);
-    // A child of another test may hold a copy of the descriptor for a moment.
+    wait_until_gone("srlb-s0");
+}
+
+/// A child of another test may hold a copy of the device's descriptor for a moment.
+fn wait_until_gone(dev: &str) {
     let end = Instant::now() + Duration::from_secs(10);
     while std::fs::read_to_string("/proc/thread-self/net/dev")
         .unwrap()
-        .contains("srlb-s0")
+        .contains(dev)
     {
-        assert!(Instant::now() < end, "the devices stay");
+        assert!(Instant::now() < end, "{dev} stays");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
@@ -284,6 +288,86 @@ fn a_reload_follows_the_configuration() {
         );
         assert_eq!(sh("nft list tables").trim(), "table ip6 srlb_lb-2");
         drop(host);
+        assert_eq!(snapshot(), before);
+    });
+}
+
+#[test]
+fn an_lbs_reload_that_fails_changes_nothing_and_a_stop_then_leaves_nothing() {
+    inside(|| {
+        let _tun = tun("srlb-lb0");
+        let before = snapshot();
+        let old = lb("fd00:1b:1::").plan();
+        let mut host = Host::install(old.clone()).unwrap();
+        let installed = snapshot();
+        // Fails in the middle: routes of the old plan have gone, a new table and a guard are there.
+        let mut changed = lb("fd00:1b:2::");
+        changed.name = "lb-2".into();
+        changed.vips = vec![addr("2001:db8:80::2"), addr("2001:db8:80::3")];
+        changed.tun = "srlb-lb9".into();
+        // Fails before anything has been done.
+        sh("ip addr add 2001:db8:80::7/128 dev lo nodad");
+        std::thread::sleep(Duration::from_millis(100));
+        let mut own_vip = lb("fd00:1b:1::");
+        own_vip.vips = vec![addr("2001:db8:80::7")];
+        let rows = [
+            (own_vip, "address 2001:db8:80::7: "),
+            (changed, "link srlb-lb9 up mtu 1500: "),
+        ];
+        for (plan, start) in rows {
+            let error = host.update(plan.plan()).unwrap_err().to_string();
+            assert!(error.starts_with(start), "{error}");
+            assert!(!error.contains("put back"), "{error}");
+            assert_eq!(*host.plan(), old);
+            assert_eq!(missing(&mut host), nothing());
+        }
+        sh("ip addr del 2001:db8:80::7/128 dev lo");
+        assert_eq!(snapshot(), installed);
+        assert_eq!(host.remove().len(), 0);
+        assert_eq!(snapshot(), before);
+    });
+}
+
+#[test]
+fn a_servers_reload_that_fails_leaves_no_new_vip_and_a_stop_then_leaves_nothing() {
+    inside(|| {
+        let _tuns = (tun("srlb-s0"), tun("srlb-s0w"));
+        sh("ip addr add 2001:db8:80::8/128 dev lo nodad");
+        let before = snapshot();
+        let old = server("fd00:5e:1::").plan();
+        let mut host = Host::install(old.clone()).unwrap();
+        let installed = snapshot();
+        let mut changed = server("fd00:5e:2::");
+        changed
+            .vips
+            .extend(["2001:db8:80::8", "2001:db8:80::9"].map(addr));
+        changed.tun = "srlb-s9".into();
+        let error = host.update(changed.plan()).unwrap_err().to_string();
+        assert!(error.starts_with("link srlb-s9 "), "{error}");
+        assert_eq!(missing(&mut host), nothing());
+        assert_eq!(snapshot(), installed);
+        assert_eq!(host.remove().len(), 0);
+        assert_eq!(old.clean_up().len(), 0);
+        assert_eq!(snapshot(), before);
+    });
+}
+
+#[test]
+fn a_reload_that_cannot_be_undone_says_so_and_a_stop_then_leaves_nothing() {
+    inside(|| {
+        let tun = tun("srlb-lb0");
+        let before = snapshot();
+        let mut host = Host::install(lb("fd00:1b:1::").plan()).unwrap();
+        drop(tun);
+        wait_until_gone("srlb-lb0");
+        let mut changed = lb("fd00:1b:2::");
+        changed.tun = "srlb-lb9".into();
+        let error = host.update(changed.plan()).unwrap_err().to_string();
+        assert!(error.starts_with("link srlb-lb9 up mtu 1500: "), "{error}");
+        let also =
+            "what was in force before could not all be put back: link srlb-lb0 up mtu 1500: ";
+        assert!(error.contains(also), "{error}");
+        assert_eq!(host.remove().len(), 0);
         assert_eq!(snapshot(), before);
     });
 }

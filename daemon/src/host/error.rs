@@ -19,6 +19,15 @@ impl HostError {
         }
     }
 
+    /// This error, and the one that going back to what was in force has met with.
+    pub(super) fn and(self, second: &HostError) -> Self {
+        let (error, remedy) = (&self.error, self.remedy());
+        let text = format!(
+            "{error}{remedy}; what was in force before could not all be put back: {second}"
+        );
+        HostError::new(self.item, io::Error::other(text))
+    }
+
     /// The remedy, as far as it can be told from the error.
     fn remedy(&self) -> &'static str {
         match self.error.raw_os_error() {

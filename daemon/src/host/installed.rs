@@ -5,7 +5,7 @@ use std::io;
 use super::forwarding::{self, Sysctl};
 use super::item::Found;
 use super::netlink::Netlink;
-use super::ruleset::EDGE_COUNTER;
+use super::ruleset::{Ruleset, EDGE_COUNTER};
 use super::{link, nft, route, rule, HostError, Item, Plan};
 
 /// One item, for `status`.
@@ -46,18 +46,52 @@ impl Host {
     }
 
     /// Puts another plan into force in place of this one (SIGHUP), or this one again to repair
-    /// what somebody has removed.
+    /// what somebody has removed. On an error the plan that was in force is so again.
     pub fn update(&mut self, plan: Plan) -> Result<(), HostError> {
-        let before = std::mem::replace(&mut self.plan, plan).ruleset;
+        let before = self.look()?;
+        let old = std::mem::replace(&mut self.plan, plan);
+        let replaced = self.replace(&old.ruleset);
+        replaced.map_err(|error| self.go_back(old, &before, error))
+    }
+
+    fn replace(&mut self, before: &Ruleset) -> Result<(), HostError> {
         self.apply()?;
-        if before.table != self.plan.ruleset.table {
-            // Not earlier: its notes have just been taken over.
-            let removed = nft::load(&before.render_removal());
-            removed.map_err(|error| {
-                HostError::new(format!("nft table ip6 {}", before.table), error)
-            })?;
+        // Not earlier: its notes have just been taken over.
+        self.remove_other_table(before)
+    }
+
+    /// Puts the plan `old` into force again after an update has failed half way; gives the error
+    /// to report.
+    fn go_back(&mut self, old: Plan, before: &Found, error: HostError) -> HostError {
+        let failed = std::mem::replace(&mut self.plan, old);
+        if failed == self.plan {
+            return error;
         }
-        Ok(())
+        let items = failed.items.iter().rev();
+        for item in items.filter(|item| !self.plan.items.contains(item)) {
+            // What stays in spite of this the next start clears.
+            let _ = match item {
+                Item::Address(addr) if !before.has_address(*addr) => {
+                    link::remove_address(&mut self.netlink, *addr)
+                }
+                item => item.remove(&mut self.netlink),
+            };
+        }
+        let restored = self.apply();
+        let cleared = self.remove_other_table(&failed.ruleset);
+        match restored.and(cleared) {
+            Ok(()) => error,
+            Err(second) => error.and(&second),
+        }
+    }
+
+    /// Removes a table of ours unless it is the one in force.
+    fn remove_other_table(&self, other: &Ruleset) -> Result<(), HostError> {
+        if other.table == self.plan.ruleset.table {
+            return Ok(());
+        }
+        let removed = nft::load(&other.render_removal());
+        removed.map_err(|error| HostError::new(format!("nft table ip6 {}", other.table), error))
     }
 
     /// The plan in force.

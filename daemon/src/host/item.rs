@@ -55,7 +55,7 @@ impl Item {
             }
             Item::Route(route) => found.routes.iter().any(|found| route.is(found, netlink)),
             Item::Rule(rule) => found.rules.iter().any(|found| rule.is(found)),
-            Item::Address(addr) => found.addresses.iter().any(|(found, _)| found == addr),
+            Item::Address(addr) => found.has_address(*addr),
         }
     }
 }
@@ -86,5 +86,9 @@ impl Found {
             rules: rule::ours(netlink, protocol)?,
             addresses: link::addresses(netlink, protocol)?,
         })
+    }
+
+    pub(super) fn has_address(&self, addr: Ipv6Addr) -> bool {
+        self.addresses.iter().any(|&(found, _)| found == addr)
     }
 }
