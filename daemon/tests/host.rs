@@ -421,6 +421,73 @@ fn two_daemons_share_a_host_and_the_last_one_switches_off_the_light() {
 }
 
 #[test]
+fn a_second_daemon_of_a_kind_is_refused_and_touches_nothing_of_the_first_one() {
+    inside(|| {
+        let _tuns = (
+            tun("srlb-lb0"),
+            tun("srlb-lb7"),
+            tun("srlb-s0"),
+            tun("srlb-s0w"),
+        );
+        let mut one = server("fd00:5e:1::");
+        one.vips = vec![addr("2001:db8:80::9")];
+        let mut first_lb = Host::install(lb("fd00:1b:1::").plan()).unwrap();
+        let mut first_server = Host::install(one.plan()).unwrap();
+        let before = snapshot();
+        // The same VIPs, and once the same name: nothing of what is shared may go.
+        for name in ["lb-2", "lb-1"] {
+            let mut second = lb("fd00:1b:2::");
+            second.name = name.into();
+            second.tun = "srlb-lb7".into();
+            let error = Host::install(second.plan()).err().unwrap().to_string();
+            let starts =
+                "link srlb-lb0: another daemon of this kind runs in this network namespace";
+            assert!(error.starts_with(starts), "{error}");
+            assert!(
+                error.contains("stop that one, or start this one in"),
+                "{error}"
+            );
+            assert_eq!(snapshot(), before);
+        }
+        let _more = (tun("srlb-s7"), tun("srlb-s7w"));
+        let mut second = server("fd00:5e:2::");
+        second.tun = "srlb-s7".into();
+        let error = Host::install(second.plan()).err().unwrap().to_string();
+        assert!(error.starts_with("link srlb-s0: another daemon"), "{error}");
+        assert_eq!(snapshot(), before);
+        assert_eq!(missing(&mut first_lb), nothing());
+        assert_eq!(missing(&mut first_server), nothing());
+        // The very same daemon may be installed again: its own device is no other's.
+        std::mem::forget(first_lb);
+        assert!(Host::install(lb("fd00:1b:1::").plan()).is_ok());
+    });
+}
+
+#[test]
+fn routes_to_a_device_that_no_daemon_serves_are_leftovers() {
+    inside(|| {
+        // A TUN device that stays without a process, and one that is none.
+        sh("ip tuntap add dev srlb-lb7 mode tun");
+        sh("ip link add eth0 type veth peer name eth9");
+        for dev in ["srlb-lb7", "eth0", "eth9"] {
+            sh(&format!("ip link set {dev} up"));
+        }
+        let before = snapshot();
+        sh("ip -6 route add fd00:1b:2::/64 dev srlb-lb7 proto 83");
+        sh("ip -6 route add fd00:1b:3::/64 dev eth0 proto 83");
+        sh("ip -6 route add unreachable fd00:1b:2::/64 metric 2147483647 proto 83");
+        let _tun = tun("srlb-lb0");
+        let mut host = Host::install(lb("fd00:1b:1::").plan()).unwrap();
+        assert_eq!(missing(&mut host), nothing());
+        let routes = sh("ip -6 route show proto 83");
+        assert!(!routes.contains("fd00:1b:2::"), "{routes}");
+        assert!(!routes.contains("fd00:1b:3::"), "{routes}");
+        assert_eq!(host.remove().len(), 0);
+        assert_eq!(snapshot(), before);
+    });
+}
+
+#[test]
 fn a_host_that_forwards_anyway_goes_on_forwarding() {
     inside(|| {
         sh("sysctl -qw net.ipv6.conf.all.forwarding=1");

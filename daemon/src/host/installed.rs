@@ -31,8 +31,11 @@ pub struct Host {
 impl Host {
     /// Puts a plan into force: whatever an earlier run has left behind is put right, what it no
     /// longer wants is removed. The TUN devices must be there. On an error nothing stays.
+    /// Refused where another daemon of the same kind runs, whose items would look like leftovers.
     pub fn install(plan: Plan) -> Result<Self, HostError> {
-        let netlink = Netlink::open().map_err(|error| HostError::new("netlink", error))?;
+        let mut netlink = Netlink::open().map_err(|error| HostError::new("netlink", error))?;
+        // Before there is a host whose drop removes things: they may be another daemon's.
+        refuse_second_daemon(&plan, &mut netlink)?;
         let mut host = Host {
             plan,
             netlink,
@@ -275,6 +278,31 @@ impl Host {
     fn table_text(&self) -> String {
         format!("nft table ip6 {}", self.plan.ruleset.table)
     }
+}
+
+/// There is one daemon of a kind in a network namespace: the protocol number tells what is ours from what
+/// is not, but not one daemon's from another's.
+fn refuse_second_daemon(plan: &Plan, netlink: &mut Netlink) -> Result<(), HostError> {
+    let told = |error| HostError::new("netlink", error);
+    for route in route::ours(netlink, plan.protocol).map_err(told)? {
+        let Some(dev) = link::served_tun(netlink, &route).map_err(told)? else {
+            continue;
+        };
+        let ours = |item: &Item| matches!(item, Item::Link { dev: own, .. } if *own == dev);
+        if !plan.items.iter().any(ours) {
+            let text = format!(
+                "another daemon of this kind runs in this network namespace, with this TUN device \
+                 (ip -6 route show table all proto {}); stop that one, or start this one in a network \
+                 namespace of its own",
+                plan.protocol
+            );
+            return Err(HostError::new(
+                format!("link {dev}"),
+                io::Error::new(io::ErrorKind::AddrInUse, text),
+            ));
+        }
+    }
+    Ok(())
 }
 
 impl Drop for Host {

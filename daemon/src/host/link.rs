@@ -8,7 +8,8 @@ use netlink_packet_core::NLM_F_EXCL;
 use netlink_packet_route::address::{
     AddressAttribute, AddressHeaderFlags, AddressMessage, AddressProtocol, AddressScope,
 };
-use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
+use netlink_packet_route::link::{InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkMessage};
+use netlink_packet_route::route::{RouteAttribute, RouteMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
 use super::netlink::Netlink;
@@ -45,6 +46,39 @@ pub(super) fn find(netlink: &mut Netlink, name: &str) -> io::Result<Link> {
         up: link.header.flags.contains(LinkFlags::Up),
         mtu_bytes: mtu_bytes.unwrap_or(0),
     })
+}
+
+/// The TUN device that a route leads to, if there is a process that serves it: without one, a
+/// device that was made to stay has no carrier.
+pub(super) fn served_tun(netlink: &mut Netlink, to: &RouteMessage) -> io::Result<Option<String>> {
+    let Some(index) = to.attributes.iter().find_map(|attribute| match attribute {
+        RouteAttribute::Oif(index) => Some(*index),
+        _ => None,
+    }) else {
+        return Ok(None);
+    };
+    let mut request = LinkMessage::default();
+    request.header.index = index;
+    let answers = match netlink.get(RouteNetlinkMessage::GetLink(request)) {
+        // It has gone since the route was read.
+        Err(error) if error.raw_os_error() == Some(libc::ENODEV) => return Ok(None),
+        answers => answers?,
+    };
+    let served = answers.into_iter().find_map(|answer| match answer {
+        RouteNetlinkMessage::NewLink(link) if is_served_tun(&link) => Some(link),
+        _ => None,
+    });
+    let attributes = served.into_iter().flat_map(|link| link.attributes);
+    let mut names = attributes.filter_map(|attribute| match attribute {
+        LinkAttribute::IfName(name) => Some(name),
+        _ => None,
+    });
+    Ok(names.next())
+}
+
+fn is_served_tun(link: &LinkMessage) -> bool {
+    let is_tun = |attribute: &LinkAttribute| matches!(attribute, LinkAttribute::LinkInfo(infos) if infos.contains(&LinkInfo::Kind(InfoKind::Tun)));
+    link.header.flags.contains(LinkFlags::LowerUp) && link.attributes.iter().any(is_tun)
 }
 
 /// Sets the MTU and brings the device up.

@@ -7,7 +7,7 @@
 //!
 //! - Routes, rules and addresses carry a protocol number ([`LB_PROTOCOL`],
 //!   [`SERVER_PROTOCOL`]; `ip -6 route show proto 83`). A start removes those that it does not want.
-//!   There is one daemon of a kind in a network namespace.
+//!   There is one daemon of a kind in a network namespace; a second one is refused.
 //! - Filter and steering are one nftables table `ip6 srlb_NAME`, replaced in one transaction.
 //! - The old values of sysctls are written down as comments in that table (chain `before`),
 //!   so they outlive the process, and go when the namespace or the boot goes.
