@@ -6,7 +6,7 @@ use daemon::DropReason as R;
 use srh::Encoding;
 
 use super::super::build::{
-    addr, fragment, headers, ipv6, srh, udp, with_source, with_target, HOPS,
+    addr, fragment, headers, ipv6, spoiled, srh, udp, with_source, with_target, HOPS,
 };
 use super::super::world::*;
 use super::Row;
@@ -177,6 +177,16 @@ pub const ROWS: &[Row] = &[
             let header = srh(6, 1, &[sid(0, NODE), vip(), sid(1, CONNECT_FORCE)]);
             to_vip(43, &[&header, &w.syn()[40..]])
         },
+    ),
+    (
+        R::WrongChecksum,
+        "a SYN, which would count as a sign",
+        |w| spoiled(&w.syn()),
+    ),
+    (
+        R::WrongChecksum,
+        "a reset, which would end the entry",
+        |w| spoiled(&w.rst()),
     ),
     (R::TooBig, "with nobody to be told", |w| {
         let mut config = config(w.encoding);
