@@ -3,6 +3,7 @@
 mod common;
 
 use std::fs;
+use std::os::unix::net::UnixDatagram;
 use std::process::Command;
 
 use common::{wait_until, Daemon, Lab};
@@ -83,6 +84,25 @@ fn what_is_installed_is_listed_repaired_and_removed() {
     let filter = lab.output_in_server("nft", &["list", "tables"]);
     assert_eq!((left.as_str(), filter.as_str()), ("", ""));
     assert!(!rules.contains("8384"), "{rules}");
+}
+
+#[test]
+fn a_supervisor_hears_that_it_is_ready_and_that_it_stops() {
+    let Some(lab) = Lab::new("sup") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notify");
+    let supervisor = UnixDatagram::bind(&path).unwrap();
+    supervisor.set_nonblocking(true).unwrap();
+    let hear = || {
+        let mut text = [0; 64];
+        let len = wait_until(|| supervisor.recv(&mut text).ok());
+        String::from_utf8_lossy(&text[..len]).into_owned()
+    };
+    let mut daemon = Daemon::start_with(&lab, CONFIG, &[("NOTIFY_SOCKET", &path)]);
+    assert_eq!(hear(), "READY=1");
+    daemon.signal("TERM");
+    assert_eq!(hear(), "STOPPING=1");
+    assert!(daemon.wait().success(), "{}", daemon.log());
 }
 
 #[test]

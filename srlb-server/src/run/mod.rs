@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{anyhow, Context};
 use daemon::control::{ConnId, Control, ControlEvent, Request};
 use daemon::host::Host;
-use daemon::run::{Clock, Signal, Signals};
+use daemon::run::{notify, Clock, Signal, Signals};
 use daemon::trace::{TraceFilter, Tracers};
 use flow_table::HashKey;
 use mio::{Events, Poll, Token};
@@ -37,7 +37,9 @@ const BATCHES_A_TURN: usize = 64;
 pub fn run(config: &Path) -> anyhow::Result<()> {
     let settings = Settings::load(config)?;
     let mut daemon = Daemon::start(config, settings)?;
+    notify("READY=1");
     let served = daemon.serve();
+    notify("STOPPING=1");
     served.and(remove(daemon.host))
 }
 

@@ -143,6 +143,11 @@ pub struct Daemon {
 impl Daemon {
     /// Starts it and waits until it answers.
     pub fn start(lab: &Lab, config: &str) -> Daemon {
+        Daemon::start_with(lab, config, &[])
+    }
+
+    /// The same with variables in its environment.
+    pub fn start_with(lab: &Lab, config: &str, environment: &[(&str, &Path)]) -> Daemon {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("server.toml");
         fs::write(&file, config).unwrap();
@@ -151,6 +156,7 @@ impl Daemon {
             .command_in_server(env!("CARGO_BIN_EXE_srlb-server"))
             .args(["run", "--config"])
             .arg(&file)
+            .envs(environment.iter().copied())
             .stderr(log)
             .spawn()
             .unwrap();
