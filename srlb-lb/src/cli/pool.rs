@@ -64,7 +64,7 @@ impl Pool {
             Action::Show { json } => {
                 let pool = file::load(&self.path)?;
                 if json {
-                    show::json(&as_json(&pool))?;
+                    daemon::cli::show::json(&as_json(&pool))?;
                 } else {
                     show::pool(&pool, self.vip.as_deref())?;
                 }

@@ -1,34 +1,9 @@
 //! JSON from the daemon as people like to read it.
 
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::Table;
+use daemon::cli::show::{counters, host, list, settings, table, word};
 use daemon::say;
 use serde_json::Value;
 use srlb_lb::pool::file::PoolFile;
-
-pub(super) fn json(value: &Value) -> anyhow::Result<()> {
-    say!("{value:#}");
-    Ok(())
-}
-
-fn table(head: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_preset(UTF8_HORIZONTAL_ONLY).set_header(head);
-    table
-}
-
-/// A value without quotes.
-fn word(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Null => "-".into(),
-        other => other.to_string(),
-    }
-}
-
-fn list(value: &Value) -> &[Value] {
-    value.as_array().map_or(&[], Vec::as_slice)
-}
 
 pub(super) fn status(status: &Value) -> anyhow::Result<()> {
     say!(
@@ -42,10 +17,7 @@ pub(super) fn status(status: &Value) -> anyhow::Result<()> {
             staged => format!(" (staged: {staged})"),
         }
     );
-    say!("{}", word(&status["sizes"]));
-    if let Some(error) = status["last_reload_error"].as_str() {
-        say!("the last reload failed, the configuration before is in force:\n{error}");
-    }
+    settings(status)?;
     let flows = &status["flows"];
     say!(
         "flows: {} confirmed, {} unconfirmed, {} closing; table of {} slots, {} MiB",
@@ -66,36 +38,8 @@ pub(super) fn status(status: &Value) -> anyhow::Result<()> {
         ]);
     }
     say!("{servers}");
-    say!("{}", counters("event", &status["events"], &status["texts"]));
-    say!(
-        "{}",
-        counters("dropped", &status["drops"], &status["texts"])
-    );
-    let mut host = table(&["host item", "present"]);
-    for item in list(&status["host"]["items"]) {
-        host.add_row([word(&item["item"]), word(&item["present"])]);
-    }
-    say!("{host}");
-    if let Some(error) = status["host"]["error"].as_str() {
-        say!("host items can't be looked at: {error}");
-    }
-    say!(
-        "dropped at the domain's edge: {}; not taken by the TUN device: {}",
-        word(&status["host"]["dropped_at_edge"]),
-        word(&status["lost_on_tun"])
-    );
-    Ok(())
-}
-
-/// Counters that are not zero, with what they mean.
-fn counters(head: &str, values: &Value, texts: &Value) -> Table {
-    let mut rows = table(&[head, "packets", "meaning"]);
-    for (name, value) in values.as_object().into_iter().flatten() {
-        if value.as_u64() != Some(0) {
-            rows.add_row([name.clone(), value.to_string(), word(&texts[name])]);
-        }
-    }
-    rows
+    counters(status)?;
+    host(status)
 }
 
 pub(super) fn explanation(answer: &Value) -> anyhow::Result<()> {
@@ -131,10 +75,6 @@ pub(super) fn explanation(answer: &Value) -> anyhow::Result<()> {
 }
 
 pub(super) fn traced(line: &Value) -> anyhow::Result<()> {
-    if let Some(lost) = line["lost"].as_u64() {
-        say!("({lost} packets not shown: they came faster than this terminal reads)");
-        return Ok(());
-    }
     say!(
         "{:>12.6}  in   {}",
         line["time_s"].as_f64().unwrap_or(0.0),

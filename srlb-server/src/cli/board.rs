@@ -59,9 +59,9 @@ impl Probe {
 
     fn target(&self) -> anyhow::Result<Target> {
         if let Some(config) = &self.config {
-            return Settings::load(config)?
-                .application
-                .ok_or_else(|| super::usage(format!("{} names no Apache", config.display())));
+            return Settings::load(config)?.application.ok_or_else(|| {
+                daemon::cli::usage(format!("{} names no Apache", config.display()))
+            });
         }
         let scoreboard = self
             .scoreboard
@@ -75,7 +75,7 @@ impl Probe {
             (Some(board), None, None) => Ok(Target::score_board_file(board)),
             (None, Some(pid_file), None) => Ok(Target::pid_file(pid_file)),
             (None, None, Some(pid)) => Ok(Target::pid(pid)),
-            _ => Err(super::usage("--pid stands alone")),
+            _ => Err(daemon::cli::usage("--pid stands alone")),
         }
     }
 

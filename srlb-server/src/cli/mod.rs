@@ -3,14 +3,12 @@
 mod board;
 mod show;
 
-use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
+use daemon::cli::{self, At};
 use daemon::control::Client;
-use daemon::say;
-use daemon::trace::TraceFilter;
-use serde_json::{json, Value};
+use serde_json::json;
 use srlb_server::config::{Settings, DEFAULT_SOCKET};
 
 /// The virtual router on a server: takes the flows that the application has room for
@@ -67,26 +65,10 @@ enum Command {
     Probe(board::Probe),
 }
 
-/// Which running server router is asked.
-#[derive(Args)]
-struct At {
-    /// The control socket of the running server router
-    #[arg(long)]
-    control: Option<PathBuf>,
-    /// Its configuration, to find the control socket by
-    #[arg(long, conflicts_with = "control")]
-    config: Option<PathBuf>,
-}
-
-impl At {
-    fn connect(&self) -> anyhow::Result<Client> {
-        let path = match (&self.control, &self.config) {
-            (Some(path), _) => path.clone(),
-            (None, Some(config)) => Settings::load(config)?.control_socket,
-            (None, None) => PathBuf::from(DEFAULT_SOCKET),
-        };
-        Ok(Client::connect("srlb-server", &path)?.greet()?)
-    }
+fn connect(at: &At) -> anyhow::Result<Client> {
+    at.connect("srlb-server", DEFAULT_SOCKET, |config| {
+        Ok(Settings::load(config)?.control_socket)
+    })
 }
 
 pub(crate) fn run() -> anyhow::Result<()> {
@@ -100,79 +82,23 @@ pub(crate) fn run() -> anyhow::Result<()> {
             count,
             at,
             json,
-        } => trace(&filter(&client, &vip, count)?, &at, json),
+        } => {
+            let filter = cli::filter(&client, &vip, count)?;
+            cli::trace(connect(&at)?, &filter, json, show::traced)
+        }
         Command::Probe(probe) => probe.run(),
     }
 }
 
 fn check_config(config: &Path, as_json: bool) -> anyhow::Result<()> {
     let settings = Settings::load(config)?;
-    let (sizes, advice) = (settings.sizes(), settings.advice());
-    if as_json {
-        say!(
-            "{:#}",
-            json!({ "ok": true, "sizes": sizes, "advice": advice })
-        );
-        return Ok(());
-    }
-    say!("{}: fine", config.display());
-    say!("{sizes}");
-    for line in advice {
-        say!("note: {line}");
-    }
-    Ok(())
+    cli::config_is_fine(config, &settings.sizes(), &settings.advice(), as_json)
 }
 
 fn status(at: &At, as_json: bool) -> anyhow::Result<()> {
-    let status = at.connect()?.request(&json!({ "cmd": "status" }))?;
-    if as_json {
-        say!("{status:#}");
-        return Ok(());
+    let status = connect(at)?.request(&json!({ "cmd": "status" }))?;
+    match as_json {
+        true => cli::show::json(&status),
+        false => show::status(&status),
     }
-    show::status(&status)
-}
-
-fn trace(filter: &TraceFilter, at: &At, as_json: bool) -> anyhow::Result<()> {
-    let mut request = serde_json::to_value(filter)?;
-    request["cmd"] = Value::from("trace");
-    for line in at.connect()?.stream(&request)? {
-        let line = line?;
-        if as_json {
-            say!("{line}");
-        } else {
-            show::traced(&line)?;
-        }
-    }
-    Ok(())
-}
-
-fn filter(client: &[String], vip: &[String], count: Option<u64>) -> anyhow::Result<TraceFilter> {
-    let (client, client_port) = endpoint("--client", client)?;
-    let (vip, vip_port) = endpoint("--vip", vip)?;
-    Ok(TraceFilter {
-        client,
-        client_port,
-        vip,
-        vip_port,
-        count,
-    })
-}
-
-fn endpoint(option: &str, words: &[String]) -> anyhow::Result<(Option<Ipv6Addr>, Option<u16>)> {
-    let addr = words.first().map(|text| {
-        text.parse()
-            .map_err(|_| usage(format!("{option}: \"{text}\" is not an IPv6 address")))
-    });
-    let port = words.get(1).map(|text| {
-        text.parse().map_err(|_| {
-            usage(format!(
-                "{option}: \"{text}\" is not a port from 0 to 65535"
-            ))
-        })
-    });
-    Ok((addr.transpose()?, port.transpose()?))
-}
-
-fn usage(text: impl Into<String>) -> anyhow::Error {
-    daemon::exit::UsageError(text.into()).into()
 }

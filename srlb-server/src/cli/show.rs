@@ -1,28 +1,8 @@
 //! JSON from the daemon as people like to read it.
 
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::Table;
+use daemon::cli::show::{counters, host, list, settings, word};
 use daemon::say;
 use serde_json::Value;
-
-fn table(head: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_preset(UTF8_HORIZONTAL_ONLY).set_header(head);
-    table
-}
-
-/// A value without quotes.
-fn word(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Null => "-".into(),
-        other => other.to_string(),
-    }
-}
-
-fn list(value: &Value) -> &[Value] {
-    value.as_array().map_or(&[], Vec::as_slice)
-}
 
 pub(super) fn status(status: &Value) -> anyhow::Result<()> {
     let vips: Vec<String> = list(&status["vips"]).iter().map(word).collect();
@@ -33,19 +13,14 @@ pub(super) fn status(status: &Value) -> anyhow::Result<()> {
         vips.join(" "),
         word(&status["uptime_s"])
     );
-    say!("{}", word(&status["sizes"]));
-    if let Some(error) = status["last_reload_error"].as_str() {
-        say!("the last reload failed, the configuration before is in force:\n{error}");
-    }
+    settings(status)?;
     application(&status["application"])?;
     policy(&status["policy"])?;
     flows(&status["flows"])?;
-    say!("{}", counters("event", &status["events"], &status["texts"]));
-    say!(
-        "{}",
-        counters("dropped", &status["drops"], &status["texts"])
-    );
-    host(status)
+    counters(status)?;
+    host(status)?;
+    say!("look-ups failed: {}", word(&status["lookup_errors"]));
+    Ok(())
 }
 
 fn application(application: &Value) -> anyhow::Result<()> {
@@ -95,40 +70,7 @@ fn flows(flows: &Value) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Counters that are not zero, with what they mean.
-fn counters(head: &str, values: &Value, texts: &Value) -> Table {
-    let mut rows = table(&[head, "packets", "meaning"]);
-    for (name, value) in values.as_object().into_iter().flatten() {
-        if value.as_u64() != Some(0) {
-            rows.add_row([name.clone(), value.to_string(), word(&texts[name])]);
-        }
-    }
-    rows
-}
-
-fn host(status: &Value) -> anyhow::Result<()> {
-    let mut rows = table(&["host item", "present"]);
-    for item in list(&status["host"]["items"]) {
-        rows.add_row([word(&item["item"]), word(&item["present"])]);
-    }
-    say!("{rows}");
-    if let Some(error) = status["host"]["error"].as_str() {
-        say!("host items can't be looked at: {error}");
-    }
-    say!(
-        "dropped at the domain's edge: {}; not taken by a TUN device: {}; look-ups failed: {}",
-        word(&status["host"]["dropped_at_edge"]),
-        word(&status["lost_on_tun"]),
-        word(&status["lookup_errors"])
-    );
-    Ok(())
-}
-
 pub(super) fn traced(line: &Value) -> anyhow::Result<()> {
-    if let Some(lost) = line["lost"].as_u64() {
-        say!("({lost} packets not shown: they came faster than this terminal reads)");
-        return Ok(());
-    }
     say!(
         "{:>12.6}  in   {}",
         line["time_s"].as_f64().unwrap_or(0.0),
