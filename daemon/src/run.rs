@@ -1,7 +1,8 @@
 //! Pieces of an event loop: signals as events, and the clock that the engines are driven by.
 
 use std::ffi::OsStr;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
@@ -67,6 +68,13 @@ impl Signals {
         }
         asked
     }
+}
+
+/// 16 bytes that nobody else knows, for the keys of tables.
+pub fn random_key() -> io::Result<[u8; 16]> {
+    let mut key = [0; 16];
+    File::open("/dev/urandom")?.read_exact(&mut key)?;
+    Ok(key)
 }
 
 /// The process's monotonic clock as the engines see it. It is read once per batch of

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use daemon::config::{self, ConfigError, ConfigErrors, Document};
+use daemon::config::{self, ConfigErrors, Document};
 use ipnet::Ipv6Net;
 use serde::Deserialize;
 use srh::icmp::MIN_MTU_BYTES;
@@ -205,39 +205,17 @@ impl Settings {
             ("control_socket", self.control_socket != new.control_socket),
             ("flows.max", self.engine.max_flows != new.engine.max_flows),
         ];
-        let changed = rows.iter().filter(|(_, changed)| *changed);
-        let errors = changed.map(|(key, _)| ConfigError {
-            key: (*key).to_owned(),
-            ..ConfigError::of_file(
-                path,
-                "cannot change while the daemon runs",
-                "the value that it was started with, or a restart",
-            )
-        });
-        ConfigErrors::none_or(errors.collect())
+        ConfigErrors::if_changed(path, &rows)
     }
 
     /// What an operator should know although nothing is wrong.
     pub fn advice(&self) -> Vec<String> {
-        let mut advice = Vec::new();
-        if let [interface] = self.domain_interfaces.as_slice() {
-            advice.push(format!(
-                "if {interface} is this host's only interface, nothing here can tell packets of the domain \
-                 from outside ones: the edge router must drop what comes from outside for locators"
-            ));
-        }
+        let mut advice = config::interface_advice(&self.domain_interfaces);
         if self.domain.is_empty() {
             advice.push(
                 "no domain is given: clients with an address in another LB's locator are found by the servers alone"
                     .to_owned(),
             );
-        }
-        for interface in &self.domain_interfaces {
-            if !Path::new("/sys/class/net").join(interface).exists() {
-                advice.push(format!(
-                    "there is no interface {interface} on this host now: what comes from the domain by another one is dropped"
-                ));
-            }
         }
         if (self.pool.buckets() as usize) < 100 * self.pool.servers().count() {
             advice.push(format!(

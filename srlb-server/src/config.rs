@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use apache_probe::Target;
-use daemon::config::{self, Check, ConfigError, ConfigErrors, Document};
+use daemon::config::{self, Check, ConfigErrors, Document};
 use daemon::host::ServerHost;
 use ipnet::Ipv6Net;
 use serde::Deserialize;
@@ -156,16 +156,7 @@ impl Settings {
             ("control_socket", self.control_socket != new.control_socket),
             ("flows.max", old_engine.max_flows != engine.max_flows),
         ];
-        let changed = rows.iter().filter(|(_, changed)| *changed);
-        let errors = changed.map(|(key, _)| ConfigError {
-            key: (*key).to_owned(),
-            ..ConfigError::of_file(
-                path,
-                "cannot change while the daemon runs",
-                "the value that it was started with, or a restart",
-            )
-        });
-        ConfigErrors::none_or(errors.collect())
+        ConfigErrors::if_changed(path, &rows)
     }
 
     /// What the daemon needs on its host.
@@ -183,13 +174,7 @@ impl Settings {
 
     /// What an operator should know although nothing is wrong.
     pub fn advice(&self) -> Vec<String> {
-        let mut advice = Vec::new();
-        if let [interface] = self.domain_interfaces.as_slice() {
-            advice.push(format!(
-                "if {interface} is this host's only interface, nothing here can tell packets of the domain \
-                 from outside ones: the edge router must drop what comes from outside for locators"
-            ));
-        }
+        let mut advice = config::interface_advice(&self.domain_interfaces);
         if fast_open_is_on() {
             advice.push(
                 "TCP Fast Open is on for servers: a SYN's data would be taken before anybody knows whose flow it is; \

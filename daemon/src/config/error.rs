@@ -75,6 +75,41 @@ impl ConfigErrors {
     }
 }
 
+impl ConfigErrors {
+    /// A reload that changes what is built into devices, sockets and tables: `rows` are keys, and
+    /// whether the file at `path` has another value for them than the running daemon.
+    pub fn if_changed(path: &Path, rows: &[(&str, bool)]) -> Result<(), ConfigErrors> {
+        let changed = rows.iter().filter(|(_, changed)| *changed);
+        let errors = changed.map(|(key, _)| ConfigError {
+            key: (*key).to_owned(),
+            ..ConfigError::of_file(
+                path,
+                "cannot change while the daemon runs",
+                "the value that it was started with, or a restart",
+            )
+        });
+        ConfigErrors::none_or(errors.collect())
+    }
+}
+
+/// What an operator should know about `domain_interfaces` although nothing is wrong.
+pub fn interface_advice(interfaces: &[String]) -> Vec<String> {
+    let mut advice = Vec::new();
+    if let [interface] = interfaces {
+        advice.push(format!(
+            "if {interface} is this host's only interface, nothing here can tell packets of the domain \
+             from outside ones: the edge router must drop what comes from outside for locators"
+        ));
+    }
+    let missing = |name: &&String| !Path::new("/sys/class/net").join(name).exists();
+    advice.extend(interfaces.iter().filter(missing).map(|interface| {
+        format!(
+            "there is no interface {interface} on this host now: what comes from the domain by another one is dropped"
+        )
+    }));
+    advice
+}
+
 impl From<ConfigError> for ConfigErrors {
     fn from(error: ConfigError) -> Self {
         ConfigErrors(vec![error])

@@ -16,4 +16,4 @@ mod tests;
 
 pub use check::{is_plain_name, Check};
 pub use document::{load, parse, Document};
-pub use error::{ConfigError, ConfigErrors};
+pub use error::{interface_advice, ConfigError, ConfigErrors};

@@ -3,15 +3,13 @@
 mod host;
 mod status;
 
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
 use daemon::control::{ConnId, Control, ControlEvent, Request};
 use daemon::host::Host;
-use daemon::run::{notify, Clock, Signal, Signals};
+use daemon::run::{notify, random_key, Clock, Signal, Signals};
 use daemon::trace::{TraceFilter, Tracers};
 use flow_table::HashKey;
 use mio::unix::SourceFd;
@@ -76,7 +74,11 @@ impl Daemon {
             .context("watching the TUN device")?;
         let mut registry = Registry::default();
         let pool = tables(&settings.pool, &mut registry)?;
-        let engine = Engine::new(settings.engine.clone(), pool, random_key()?);
+        let engine = Engine::new(
+            settings.engine.clone(),
+            pool,
+            HashKey(random_key().context("reading /dev/urandom")?),
+        );
         let host = Host::install(host::plan(&settings))?;
         eprintln!("srlb-lb: {} serves; {}", settings.name, settings.sizes());
         for line in settings.advice() {
@@ -306,13 +308,4 @@ impl Endpoints {
 fn transmit(tun: &mut Tun, packets: &[PacketBuf], lost: &mut u64) -> anyhow::Result<()> {
     *lost += (packets.len() - tun.transmit(packets)?) as u64;
     Ok(())
-}
-
-/// A key for the flow table that nobody else knows.
-fn random_key() -> anyhow::Result<HashKey> {
-    let mut key = [0; 16];
-    File::open("/dev/urandom")
-        .and_then(|mut file| file.read_exact(&mut key))
-        .context("reading /dev/urandom")?;
-    Ok(HashKey(key))
 }

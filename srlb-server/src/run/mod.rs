@@ -3,15 +3,13 @@
 mod devices;
 mod show;
 
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{anyhow, Context};
 use daemon::control::{ConnId, Control, ControlEvent, Request};
 use daemon::host::Host;
-use daemon::run::{notify, Clock, Signal, Signals};
+use daemon::run::{notify, random_key, Clock, Signal, Signals};
 use daemon::trace::{TraceFilter, Tracers};
 use flow_table::HashKey;
 use mio::{Events, Poll, Token};
@@ -73,7 +71,10 @@ impl Daemon {
         let mut sockets = Sockets::open().context(
             "asking the kernel for its sockets (is the kernel's inet_diag there? modprobe tcp_diag)",
         )?;
-        let mut engine = Engine::new(settings.engine.clone(), random_key()?);
+        let mut engine = Engine::new(
+            settings.engine.clone(),
+            HashKey(random_key().context("reading /dev/urandom")?),
+        );
         let host = Host::install(settings.host().plan())?;
         let known = seed(&mut engine, &mut sockets, &settings, clock.tick())?;
         let mut apache = Apache::new(settings.application.clone());
@@ -308,13 +309,4 @@ fn remove(host: Host) -> anyhow::Result<()> {
         "not everything could be removed from this host:\n{}",
         errors.join("\n")
     ))
-}
-
-/// A key for the flow table that nobody else knows.
-fn random_key() -> anyhow::Result<HashKey> {
-    let mut key = [0; 16];
-    File::open("/dev/urandom")
-        .and_then(|mut file| file.read_exact(&mut key))
-        .context("reading /dev/urandom")?;
-    Ok(HashKey(key))
 }
