@@ -77,6 +77,12 @@ enum Command {
     },
     /// Show or change the pool's file
     Pool(pool::Pool),
+    /// Remove what a killed load balancer has left on this host; not while it runs
+    Cleanup {
+        /// The instance's configuration
+        #[arg(long, default_value = "/etc/srlb/lb.toml")]
+        config: PathBuf,
+    },
 }
 
 fn connect(at: &At) -> anyhow::Result<Client> {
@@ -107,6 +113,11 @@ pub(crate) fn run() -> anyhow::Result<()> {
             cli::trace(connect(&at)?, &filter, json, show::traced)
         }
         Command::Pool(pool) => pool.run(),
+        Command::Cleanup { config } => {
+            let settings = Settings::load(&config)?;
+            let plan = srlb_lb::run::host_plan(&settings);
+            cli::clean_up("srlb-lb", &settings.control_socket, &plan)
+        }
     }
 }
 

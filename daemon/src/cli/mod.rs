@@ -12,6 +12,7 @@ use serde_json::{json, Value};
 use crate::config::ConfigErrors;
 use crate::control::Client;
 use crate::exit::UsageError;
+use crate::host::Plan;
 use crate::trace::TraceFilter;
 
 /// Which running daemon is asked.
@@ -58,6 +59,26 @@ pub fn config_is_fine(
     for line in advice {
         crate::say!("note: {line}");
     }
+    Ok(())
+}
+
+/// Removes what a daemon with this plan has left on this host, what it leaves there on purpose included.
+/// Not while it runs.
+pub fn clean_up(program: &str, control_socket: &Path, plan: &Plan) -> anyhow::Result<()> {
+    if Client::connect(program, control_socket).is_ok() {
+        return Err(anyhow::anyhow!(
+            "{program} is running ({} answers): stop it first",
+            control_socket.display()
+        ));
+    }
+    let errors: Vec<String> = plan.clean_up().iter().map(ToString::to_string).collect();
+    if !errors.is_empty() {
+        return Err(anyhow::anyhow!(
+            "not everything could be removed:\n{}",
+            errors.join("\n")
+        ));
+    }
+    crate::say!("nothing of {program} is left on this host");
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use serde_json::{json, Value};
 use crate::config::Settings;
 
 /// The plan for these settings.
-pub(super) fn plan(settings: &Settings) -> Plan {
+pub fn plan(settings: &Settings) -> Plan {
     let servers = settings.pool.servers();
     let locators = servers.map(|s| Ipv6Net::new_assert(s.locator.network(), 64));
     LbHost {

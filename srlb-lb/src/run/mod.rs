@@ -32,6 +32,8 @@ const TICK: Duration = Duration::from_millis(100);
 /// Batches taken in before signals and the control socket get a turn.
 const BATCHES_A_TURN: usize = 64;
 
+pub use host::plan as host_plan;
+
 /// Runs the load balancer until it is told to stop.
 pub fn run(config: &Path) -> anyhow::Result<()> {
     let settings = Settings::load(config)?;

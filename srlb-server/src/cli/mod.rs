@@ -63,6 +63,12 @@ enum Command {
     },
     /// Show Apache's scoreboard
     Probe(board::Probe),
+    /// Remove everything from this host, the VIPs that the router put on lo included; not while it runs
+    Cleanup {
+        /// The instance's configuration
+        #[arg(long, default_value = "/etc/srlb/server.toml")]
+        config: PathBuf,
+    },
 }
 
 fn connect(at: &At) -> anyhow::Result<Client> {
@@ -87,6 +93,11 @@ pub(crate) fn run() -> anyhow::Result<()> {
             cli::trace(connect(&at)?, &filter, json, show::traced)
         }
         Command::Probe(probe) => probe.run(),
+        Command::Cleanup { config } => {
+            let settings = Settings::load(&config)?;
+            let plan = settings.host().plan();
+            cli::clean_up("srlb-server", &settings.control_socket, &plan)
+        }
     }
 }
 
