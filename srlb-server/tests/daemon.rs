@@ -87,6 +87,54 @@ fn what_is_installed_is_listed_repaired_and_removed() {
 }
 
 #[test]
+fn cleanup_leaves_nothing_and_touches_no_running_router() {
+    let Some(lab) = Lab::new("clean") else { return };
+    let mut daemon = Daemon::start(&lab, CONFIG);
+    let config = daemon.config();
+    let clean_up = || {
+        let program = env!("CARGO_BIN_EXE_srlb-server");
+        let mut command = lab.command_in_server(program);
+        command
+            .arg("cleanup")
+            .arg("--config")
+            .arg(&config)
+            .output()
+            .unwrap()
+    };
+    let refused = clean_up();
+    assert_eq!(refused.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(said.contains("is running"), "{said}");
+    assert!(daemon.status()["host"]["items"][0]["present"] == true);
+    daemon.kill();
+    let done = clean_up();
+    assert!(
+        done.status.success(),
+        "{}",
+        String::from_utf8_lossy(&done.stderr)
+    );
+    for (program, args, left) in [
+        (
+            "ip",
+            &["-6", "route", "show", "table", "all", "proto", "84"][..],
+            "",
+        ),
+        (
+            "ip",
+            &["-6", "-br", "addr", "show", "dev", "lo", "scope", "global"],
+            "",
+        ),
+        ("nft", &["list", "tables"], ""),
+    ] {
+        assert_eq!(
+            lab.output_in_server(program, args),
+            left,
+            "{program} {args:?}"
+        );
+    }
+}
+
+#[test]
 fn a_supervisor_hears_that_it_is_ready_and_that_it_stops() {
     let Some(lab) = Lab::new("sup") else { return };
     let folder = tempfile::tempdir().unwrap();
