@@ -155,11 +155,11 @@ pub fn next(state: State, event: Event) -> (Action, State) {
         // A free candidate; an old entry without a socket is an earlier connection's.
         Event::ConnectTaken => (Action::Deliver, Hunted),
         // Too busy, or no application: the next candidate may do better.
-        Event::ConnectRefused => (Action::PassOn, state),
+        Event::ConnectRefused => (Action::PassOn, after_refusal(state)),
         // The last candidate can't: the LB hunts again.
-        Event::ConnectForceDown => (Action::ReturnFlow, state),
+        Event::ConnectForceDown => (Action::ReturnFlow, after_refusal(state)),
         // Everybody was asked: let the kernel refuse the connection.
-        Event::ConnectFinalDown => (Action::Deliver, state),
+        Event::ConnectFinalDown => (Action::Deliver, after_refusal(state)),
         // A SYN seen before, or a new one that the old connection's socket must answer.
         Event::ConnectMine | Event::AckMineSyn | Event::RecoverMineSyn => {
             (Action::Deliver, after_own_syn(state))
@@ -213,6 +213,15 @@ fn after_own_syn(state: State) -> State {
     match state {
         State::Hunted | State::Loser => State::Hunted,
         State::None | State::Closing | State::Wait | State::Direct => State::Wait,
+    }
+}
+
+/// A refusal follows a look-up that found no socket: what was DIRECT here is over, and a stale pin must not
+/// bring the next connection's packets to our kernel.
+fn after_refusal(state: State) -> State {
+    match state {
+        State::Direct => State::None,
+        State::None | State::Loser | State::Hunted | State::Closing | State::Wait => state,
     }
 }
 
