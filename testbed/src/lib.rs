@@ -13,6 +13,7 @@
 
 pub mod apache;
 pub mod cli;
+pub mod clock;
 pub mod commands;
 pub mod cores;
 pub mod daemons;
@@ -30,3 +31,4 @@ pub mod teardown;
 pub mod testbed;
 pub mod tools;
 pub mod topology;
+pub mod traffic;
