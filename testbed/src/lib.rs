@@ -7,6 +7,7 @@
 //!
 //! [`plan`] says who is where, [`topology`] builds it, [`testbed`] holds it and
 //! [`teardown`] removes it; [`load`] is the clients, [`cores`] the servers' work, [`demo`] the whole play.
+//! [`sim`] is the same protocol without any of these: in virtual time, in one process.
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -26,6 +27,7 @@ pub mod rng;
 pub mod settings;
 pub mod shell;
 pub mod signals;
+pub mod sim;
 pub mod state;
 pub mod teardown;
 pub mod testbed;

@@ -1,0 +1,15 @@
+//! The deterministic world: the real engines of LBs and servers, real candidate tables and smoltcp's
+//! TCP at both ends, joined by links that delay, lose, repeat and reorder, in virtual time.
+//!
+//! A [`Scenario`] is plain data. It says everything that will happen; what is random inside a run
+//! (delays, losses) is drawn from its seed. The same scenario gives the same trace, byte for byte.
+
+pub mod dialogue;
+pub mod outcome;
+pub mod scenario;
+
+pub use dialogue::{Act, ConnectionSpec, Side, Turn};
+pub use outcome::{Cause, ConnectionResult, End, Outcome, Violation};
+pub use scenario::{
+    Clock, Fault, LbSpec, Link, Links, PoolChange, PoolVersion, Scenario, ServerSpec, What,
+};
