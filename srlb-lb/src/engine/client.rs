@@ -115,7 +115,7 @@ impl Engine {
         event: state::Event,
         visit: Visit,
     ) -> Outcome {
-        let (action, next) = state::transition(subject.state(), event);
+        let (action, next) = self.contract.table.get(subject.state(), event);
         self.take_note(subject, event, (action, next), visit.back_from);
         let done = self.send(now, frame, packet, subject, action, visit)?;
         if matches!(done, Done::Forwarded) {
@@ -155,8 +155,9 @@ impl Engine {
                 let segments = self.recover(now, subject, number, None)?;
                 (fresh, segments, Event::RecoveredNext)
             }
-            // Recover and RecoverElsewhere; what concerns server packets alone does not come here
-            _ => (
+            // what happens to servers' packets only
+            (Action::ToClient | Action::DropLoser, _) => return Err(DropReason::LosersSynAck),
+            (Action::Recover | Action::RecoverElsewhere | Action::ToPinned, _) => (
                 fresh,
                 self.recover(now, subject, 0, visit.back_from)?,
                 Event::Recovered,
@@ -260,7 +261,8 @@ impl Engine {
         let vip = self.vip(subject);
         let bucket = self.bucket(subject);
         let (list, complete) = (vip.tables.recovery(bucket), vip.tables.complete());
-        let chunk = order::recovery_chunk(list, complete, number, &self.health, now);
+        let size = self.contract.limits.chunk;
+        let chunk = order::recovery_chunk(list, complete, size, number, &self.health, now);
         let Some(Chunk {
             mut order,
             number,

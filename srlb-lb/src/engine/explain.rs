@@ -44,6 +44,7 @@ impl Engine {
         let mut order = Order::of(vip.tables.candidates(bucket));
         order.by_health(&self.health);
         let candidates = order.as_slice().iter();
+        let table = &self.contract.table;
         Some(Explanation {
             vip: vip.name.clone(),
             bucket,
@@ -58,8 +59,8 @@ impl Engine {
             bypassed: kept.is_some() && subject.pin.is_none(),
             refused: !self.may_be_client(flow.client),
             entry: kept.map(|pin| (pin.state(), name(pin.server()), pin.left_ms(now))),
-            on_syn: state::transition(subject.state(), state::Event::ClientSyn).0,
-            on_other: state::transition(subject.state(), state::Event::ClientOther).0,
+            on_syn: table.get(subject.state(), state::Event::ClientSyn).0,
+            on_other: table.get(subject.state(), state::Event::ClientOther).0,
         })
     }
 }

@@ -111,7 +111,7 @@ impl Engine {
         } else {
             state::Event::CreateOnOther(sender)
         };
-        let (action, next) = state::transition(subject.state(), event);
+        let (action, next) = self.contract.table.get(subject.state(), event);
         self.take_note(subject, event, (action, next), Some(server));
         if action == Action::DropLoser {
             return Err(DropReason::LosersSynAck);

@@ -1,18 +1,9 @@
 //! What this LB has seen of the servers, in-band: one LB's opinion. It orders candidates and
 //! never changes who they are (the paper's footnote 3).
 
-use std::time::Duration;
-
 use packet_io::Instant;
 
-/// SYNs seen again, with no word from the server in between, that make it suspect.
-const STRIKES: u8 = 3;
-/// Echo requests without a reply after which a suspect counts as dead.
-const UNANSWERED: u8 = 3;
-/// How long a packet may be on its way along a recovery list.
-const UNDER_WAY: Duration = Duration::from_secs(2);
-/// How often a suspect is asked.
-pub const PROBE_INTERVAL: Duration = Duration::from_secs(1);
+use super::contract::Limits;
 
 /// An LB's opinion of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -50,12 +41,21 @@ struct Record {
 /// The opinions of all servers, by their numbers.
 #[derive(Default)]
 pub struct Health {
+    limits: Limits,
     records: Vec<Record>,
     /// How many are not alive: where there are none, a poll has nothing to do.
     doubted: usize,
 }
 
 impl Health {
+    /// Without servers.
+    pub fn new(limits: Limits) -> Self {
+        Health {
+            limits,
+            ..Health::default()
+        }
+    }
+
     /// Makes room for `servers` servers; new ones are alive.
     pub fn resize(&mut self, servers: usize) {
         self.records.resize(servers, Record::default());
@@ -72,7 +72,7 @@ impl Health {
     pub fn strike(&mut self, server: u16, now: Instant) {
         if let Some(record) = self.records.get_mut(usize::from(server)) {
             record.strikes = record.strikes.saturating_add(1);
-            if record.strikes >= STRIKES {
+            if record.strikes >= self.limits.signs_until_suspect {
                 self.suspect(server, now);
             }
         }
@@ -102,7 +102,7 @@ impl Health {
         };
         let news = record.opinion != Opinion::Alive;
         let bypassed_until = match record.opinion {
-            Opinion::Dead => now + UNDER_WAY,
+            Opinion::Dead => now + self.limits.under_way,
             _ => record.bypassed_until,
         };
         *record = Record {
@@ -139,23 +139,15 @@ impl Health {
             if record.opinion == Opinion::Alive || record.next_probe > now {
                 continue;
             }
-            if record.unanswered >= UNANSWERED {
+            if record.unanswered >= self.limits.probes_until_dead {
                 record.opinion = Opinion::Dead;
             }
             record.unanswered = record.unanswered.saturating_add(1);
-            record.next_probe = now + PROBE_INTERVAL;
+            record.next_probe = now + self.limits.probe_interval;
             ask(server);
         }
     }
 }
-
-/// How many SYNs a sketch remembers.
-const SKETCH_SLOTS: usize = 4_096;
-/// A SYN seen again sooner than this is a duplicate, not a retransmission (RFC 6298: the first
-/// timeout is a second).
-const SOONEST: Duration = Duration::from_millis(300);
-/// A SYN seen again later than this is a new attempt.
-const LATEST: Duration = Duration::from_secs(70);
 
 #[derive(Clone, Copy, Default)]
 struct Seen {
@@ -168,15 +160,8 @@ struct Seen {
 /// The SYNs seen lately: a fixed number of slots, the newest wins. A flood can make it forget,
 /// and no more than that.
 pub struct SynSketch {
+    limits: Limits,
     slots: Box<[Seen]>,
-}
-
-impl Default for SynSketch {
-    fn default() -> Self {
-        SynSketch {
-            slots: vec![Seen::default(); SKETCH_SLOTS].into(),
-        }
-    }
 }
 
 /// What the sketch says about a SYN.
@@ -189,15 +174,24 @@ pub struct Again {
 }
 
 impl SynSketch {
+    /// One that has seen nothing.
+    pub fn new(limits: Limits) -> Self {
+        SynSketch {
+            slots: vec![Seen::default(); limits.syns_remembered.max(1)].into(),
+            limits,
+        }
+    }
+
     fn slot(&mut self, tag: u64) -> &mut Seen {
-        &mut self.slots[(tag >> 32) as usize % SKETCH_SLOTS]
+        &mut self.slots[(tag >> 32) as usize % self.slots.len()]
     }
 
     /// Has this SYN been seen before, with nothing in between?
     pub fn seen_before(&mut self, tag: u64, now: Instant) -> Option<Again> {
         let seen = *self.slot(tag);
         let ago = now.since(seen.at);
-        (seen.tag == tag && ago >= SOONEST && ago <= LATEST).then_some(Again {
+        let window = self.limits.syn_again_soonest..=self.limits.syn_again_latest;
+        (seen.tag == tag && window.contains(&ago)).then_some(Again {
             times: seen.times.saturating_add(1),
             first: seen.first,
         })
@@ -205,9 +199,10 @@ impl SynSketch {
 
     /// The SYN is offered, to `first` before the others.
     pub fn offered(&mut self, tag: u64, first: u16, times: u8, now: Instant) {
+        let soonest = self.limits.syn_again_soonest;
         let slot = self.slot(tag);
         // A duplicate in between must not hide the retransmission that follows.
-        if slot.tag == tag && now.since(slot.at) < SOONEST {
+        if slot.tag == tag && now.since(slot.at) < soonest {
             return;
         }
         *slot = Seen {
@@ -274,7 +269,7 @@ mod tests {
 
     #[test]
     fn a_syn_seen_again_within_bounds() {
-        let mut sketch = SynSketch::default();
+        let mut sketch = SynSketch::new(Limits::default());
         let at = Instant::from_millis;
         assert_eq!(sketch.seen_before(9, at(0)), None);
         sketch.offered(9, 3, 0, at(0));

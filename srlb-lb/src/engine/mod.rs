@@ -8,6 +8,7 @@
 //! key are handed in. [`state`] is the table of docs/protocol.md, section "LB".
 
 mod client;
+pub mod contract;
 mod events;
 mod explain;
 mod functions;
@@ -32,6 +33,7 @@ use packet_io::{Instant, PacketBuf};
 use srh::parse::{self, Packet};
 use srh::{Encoding, Flow, Frame, Locator};
 
+pub use contract::Contract;
 pub use events::Event;
 pub use explain::Explanation;
 pub use health::Opinion;
@@ -117,6 +119,7 @@ impl Subject {
 
 /// The engine.
 pub struct Engine {
+    contract: Contract,
     config: Config,
     pool: Pool,
     flows: FlowTable<Pin, SLOTS>,
@@ -133,15 +136,21 @@ pub struct Engine {
 impl Engine {
     /// An engine without entries. `key` is the flow table's, random and not shared.
     pub fn new(config: Config, pool: Pool, key: HashKey) -> Self {
-        let mut health = Health::default();
+        Self::with_contract(Contract::default(), config, pool, key)
+    }
+
+    /// The same with another state table or other limits: for mutation tests alone.
+    pub fn with_contract(contract: Contract, config: Config, pool: Pool, key: HashKey) -> Self {
+        let mut health = Health::new(contract.limits);
         health.resize(pool.servers().len());
         Engine {
             flows: FlowTable::new(config.max_flows, key),
             icmp: RateLimit::new(config.icmp_rate_pps),
             config,
             pool,
-            sketch: SynSketch::default(),
+            sketch: SynSketch::new(contract.limits),
             health,
+            contract,
             drops: Counts::new(),
             events: Counts::new(),
             echo_number: 0,
@@ -198,8 +207,7 @@ impl Engine {
     /// servers are asked. Packets to be sent are appended to `out`. To be called about every
     /// 100 ms.
     pub fn poll(&mut self, now: Instant, out: &mut Vec<PacketBuf>) {
-        // The whole table comes round in about a minute.
-        let sets = self.flows.sets().div_ceil(600);
+        let sets = self.flows.sets().div_ceil(self.contract.limits.sweep_polls);
         self.flows.sweep(sets, now);
         self.probe_suspects(now, out);
     }
@@ -300,13 +308,15 @@ impl Engine {
     /// Writes what the state table said. `made_by` is the packet that makes an entry.
     fn write(&mut self, subject: &Subject, next: Next, made_by: Option<MadeBy>, now: Instant) {
         let idle = self.config.idle_timeout;
+        let limits = &self.contract.limits;
         match (next, made_by) {
             (Next::Unchanged, _) => {}
             (Next::Gone, _) => {
                 self.flows.remove(subject.hash);
             }
             (Next::PinUnconfirmed, Some(by)) => {
-                let pin = Pin::unconfirmed(by.server, by.number, by.encoding, now);
+                let life = limits.unconfirmed_life;
+                let pin = Pin::unconfirmed(by.server, by.number, by.encoding, life, now);
                 self.pin(subject, pin, now);
             }
             (Next::PinConfirmed, Some(by)) => {
@@ -314,15 +324,14 @@ impl Engine {
                 let pin = Pin::confirmed(by.server, number, by.encoding, idle, now);
                 self.pin(subject, pin, now);
             }
-            (Next::PinUnconfirmed | Next::PinConfirmed, None) => {
-                unreachable!("only createStickiness makes entries")
-            }
+            // only createStickiness makes entries
+            (Next::PinUnconfirmed | Next::PinConfirmed, None) => {}
             (change, _) => {
                 if let Some(pin) = self.flows.get_mut(subject.hash, now) {
                     match change {
                         Next::Confirmed => pin.confirm(idle, now),
-                        Next::ResetSeen => pin.reset_seen(now),
-                        _ => pin.close(now),
+                        Next::ResetSeen => pin.reset_seen(limits.reset_life, now),
+                        _ => pin.close(limits.closing_life, now),
                     }
                 }
             }

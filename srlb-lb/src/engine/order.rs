@@ -7,20 +7,20 @@ use super::health::{Health, Opinion};
 use super::pool::Pool;
 
 /// Servers that one header names at most.
-pub const CHUNK: usize = srh::rewrite::MAX_SEGMENTS - 2;
+pub const ORDER: usize = srh::rewrite::MAX_SEGMENTS - 2;
 
 /// A short list of servers.
 #[derive(Clone, Copy, Debug)]
 pub struct Order {
-    list: [u16; CHUNK],
+    list: [u16; ORDER],
     len: usize,
 }
 
 impl Order {
-    /// The first [`CHUNK`] of `servers`, as they come.
+    /// The first [`ORDER`] of `servers`, as they come.
     pub fn of(servers: &[u16]) -> Self {
-        let len = servers.len().min(CHUNK);
-        let mut list = [0; CHUNK];
+        let len = servers.len().min(ORDER);
+        let mut list = [0; ORDER];
         list[..len].copy_from_slice(&servers[..len]);
         Order { list, len }
     }
@@ -135,7 +135,7 @@ pub struct Chunk {
     pub last_word: bool,
 }
 
-/// Chunk `number` of a recovery list; `None` behind the end.
+/// Chunk `number` of a recovery list in chunks of `size` servers; `None` behind the end.
 ///
 /// A packet that is sent to a dead server goes no further. So the dead are left out of every chunk
 /// but the last one, and asked there, behind the others. If they are too many for it, the
@@ -143,13 +143,15 @@ pub struct Chunk {
 pub fn recovery_chunk(
     list: &[u16],
     complete: bool,
+    size: usize,
     number: u8,
     health: &Health,
     now: Instant,
 ) -> Option<Chunk> {
-    let last = list.len().div_ceil(CHUNK).checked_sub(1)?;
+    let size = size.clamp(1, ORDER);
+    let last = list.len().div_ceil(size).checked_sub(1)?;
     for number in usize::from(number)..last {
-        let chunk = &list[number * CHUNK..][..CHUNK];
+        let chunk = &list[number * size..][..size];
         let living = chunk.iter().filter(|&&s| health.of(s) != Opinion::Dead);
         let mut order = Order::of(&[]);
         living.for_each(|&server| _ = order.push(server));
@@ -161,7 +163,7 @@ pub fn recovery_chunk(
             });
         }
     }
-    let (earlier, chunk) = list.split_at(last * CHUNK);
+    let (earlier, chunk) = list.split_at(last * size);
     let mut order = Order::of(chunk);
     let mut bypassed = earlier.iter().filter(|&&s| health.was_bypassed(s, now));
     let all_asked = bypassed.all(|&server| order.push(server));

@@ -8,11 +8,6 @@ use srh::Encoding;
 
 use super::state::State;
 
-/// How long an entry lives that no client packet has confirmed.
-pub const UNCONFIRMED: Duration = Duration::from_secs(75);
-/// How long an entry lives after the application's end, or after a client's RST.
-pub const CLOSING: Duration = Duration::from_secs(10);
-
 const STEER: u16 = 1;
 const CLOSED: u16 = 2;
 const CONFIRMED: u16 = 4;
@@ -40,26 +35,32 @@ fn end_ms(now: Instant, lives: Duration) -> u32 {
 }
 
 impl Pin {
-    /// An entry that a SYN-ACK has made.
-    pub fn unconfirmed(server: u16, number: u32, encoding: Encoding, now: Instant) -> Self {
+    /// An entry that a SYN-ACK has made: it lives `life` unless the client confirms it.
+    pub fn unconfirmed(
+        server: u16,
+        number: u32,
+        encoding: Encoding,
+        life: Duration,
+        now: Instant,
+    ) -> Self {
         Pin {
             number,
-            ends_ms: end_ms(now, UNCONFIRMED),
+            ends_ms: end_ms(now, life),
             server,
             flags: STEER | encoding_flag(encoding),
         }
     }
 
-    /// An entry that the owner of an established connection has made.
+    /// An entry that the owner of an established connection has made: it lives `idle`.
     pub fn confirmed(
         server: u16,
         number: u32,
         encoding: Encoding,
-        ends: Duration,
+        idle: Duration,
         now: Instant,
     ) -> Self {
-        let mut pin = Self::unconfirmed(server, number, encoding, now);
-        pin.confirm(ends, now);
+        let mut pin = Self::unconfirmed(server, number, encoding, idle, now);
+        pin.confirm(idle, now);
         pin
     }
 
@@ -69,19 +70,19 @@ impl Pin {
         self.ends_ms = end_ms(now, idle);
     }
 
-    /// The client has sent a RST, or somebody in its name.
-    pub fn reset_seen(&mut self, now: Instant) {
-        let ends_ms = end_ms(now, CLOSING);
+    /// The client has sent a RST, or somebody in its name: the entry lives `life` from now.
+    pub fn reset_seen(&mut self, life: Duration, now: Instant) {
         // Never longer than before: a RST prolongs nothing.
-        if self.left_ms(now) > CLOSING.as_millis() as i32 {
-            self.ends_ms = ends_ms;
+        if self.left_ms(now) > life.as_millis() as i32 {
+            self.ends_ms = end_ms(now, life);
         }
     }
 
-    /// The application has ended the flow, or the client still speaks after that.
-    pub fn close(&mut self, now: Instant) {
+    /// The application has ended the flow, or the client still speaks after that: the entry lives
+    /// `life` from now.
+    pub fn close(&mut self, life: Duration, now: Instant) {
         self.flags = (self.flags & !STEER) | CLOSED;
-        self.ends_ms = end_ms(now, CLOSING);
+        self.ends_ms = end_ms(now, life);
     }
 
     /// The server's number.
@@ -145,9 +146,11 @@ mod tests {
     use super::*;
 
     const NOW: Instant = Instant::from_secs(1_000);
+    const UNCONFIRMED: Duration = Duration::from_secs(75);
+    const CLOSING: Duration = Duration::from_secs(10);
 
     fn pin() -> Pin {
-        Pin::unconfirmed(7, 99, Encoding::Insert, NOW)
+        Pin::unconfirmed(7, 99, Encoding::Insert, UNCONFIRMED, NOW)
     }
 
     #[test]
@@ -164,11 +167,11 @@ mod tests {
         assert!(pin.expired(NOW + UNCONFIRMED));
         pin.confirm(idle, NOW);
         assert!(!pin.expired(NOW + Duration::from_secs(3_599)));
-        pin.reset_seen(NOW);
+        pin.reset_seen(CLOSING, NOW);
         assert!(pin.expired(NOW + CLOSING));
         pin.confirm(idle, NOW + Duration::from_secs(9));
         assert!(!pin.expired(NOW + Duration::from_secs(60)));
-        pin.close(NOW);
+        pin.close(CLOSING, NOW);
         assert_eq!(pin.state(), State::Closing);
         assert!(pin.expired(NOW + CLOSING));
     }
@@ -176,16 +179,16 @@ mod tests {
     #[test]
     fn a_reset_prolongs_nothing() {
         let mut pin = pin();
-        pin.close(NOW);
+        pin.close(CLOSING, NOW);
         let late = NOW + Duration::from_secs(8);
-        pin.reset_seen(late);
+        pin.reset_seen(CLOSING, late);
         assert!(pin.expired(NOW + CLOSING));
     }
 
     #[test]
     fn the_clock_may_wrap() {
         let late = Instant::from_millis(u64::from(u32::MAX) - 5);
-        let pin = Pin::unconfirmed(1, 1, Encoding::Encap, late);
+        let pin = Pin::unconfirmed(1, 1, Encoding::Encap, UNCONFIRMED, late);
         assert!(!pin.expired(late + Duration::from_secs(70)));
         assert!(pin.expired(late + Duration::from_secs(76)));
     }

@@ -1,5 +1,7 @@
 //! The LB's state table: what docs/protocol.md says under "LB", row by row, as a pure function.
 
+use daemon::Place;
+
 /// What the LB knows of a flow. A pin of a server that is removed or found dead counts as
 /// [`State::None`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -74,6 +76,74 @@ pub enum Action {
     DropLoser,
 }
 
+use Sender::{Other, Pinned};
+
+impl Place for State {
+    const ALL: &'static [Self] = &[
+        State::None,
+        State::Steer { confirmed: false },
+        State::Steer { confirmed: true },
+        State::Closing,
+    ];
+
+    fn place(self) -> usize {
+        match self {
+            State::None => 0,
+            State::Steer { confirmed } => 1 + usize::from(confirmed),
+            State::Closing => 3,
+        }
+    }
+}
+
+impl Event {
+    const fn on_syn_ack(sender: Sender, same_number: bool) -> Self {
+        Event::CreateOnSynAck {
+            sender,
+            same_number,
+        }
+    }
+}
+
+impl Place for Event {
+    const ALL: &'static [Self] = &[
+        Event::ClientSyn,
+        Event::ClientRst,
+        Event::ClientOther,
+        Event::on_syn_ack(Pinned, true),
+        Event::on_syn_ack(Pinned, false),
+        Event::CreateOnOther(Pinned),
+        Event::Remove(Pinned),
+        Event::ReturnSyn(Pinned),
+        Event::ReturnOther(Pinned),
+        Event::RecoverNext(Pinned),
+        Event::on_syn_ack(Other, true),
+        Event::on_syn_ack(Other, false),
+        Event::CreateOnOther(Other),
+        Event::Remove(Other),
+        Event::ReturnSyn(Other),
+        Event::ReturnOther(Other),
+        Event::RecoverNext(Other),
+    ];
+
+    fn place(self) -> usize {
+        let from = |sender: Sender| 3 + 7 * sender as usize;
+        match self {
+            Event::ClientSyn => 0,
+            Event::ClientRst => 1,
+            Event::ClientOther => 2,
+            Event::CreateOnSynAck {
+                sender,
+                same_number,
+            } => from(sender) + usize::from(!same_number),
+            Event::CreateOnOther(sender) => from(sender) + 2,
+            Event::Remove(sender) => from(sender) + 3,
+            Event::ReturnSyn(sender) => from(sender) + 4,
+            Event::ReturnOther(sender) => from(sender) + 5,
+            Event::RecoverNext(sender) => from(sender) + 6,
+        }
+    }
+}
+
 impl Action {
     /// For `explain` and `trace`.
     pub const fn words(self) -> &'static str {
@@ -115,7 +185,6 @@ pub enum Next {
 
 /// One row of the table.
 pub fn transition(state: State, event: Event) -> (Action, Next) {
-    use Sender::{Other, Pinned};
     use State::{Closing, None, Steer};
     match (event, state) {
         // A new flow. Hunting writes nothing: a flood of SYNs costs no memory.

@@ -4,6 +4,7 @@ use packet_io::{Instant, PacketBuf};
 use srh::parse::{Packet, Tcp};
 use srh::{carry, tcp as segment, Frame, Function, Segments};
 
+use super::contract::Limits;
 use super::entry::{Entry, Peer};
 use super::state::{Action, Event as Said, State};
 use super::{Done, Engine, Event, Given, Stop, Subject};
@@ -27,7 +28,7 @@ impl Engine {
         }
         let subject = self.subject(flow, given.now);
         let mut entry = subject.entry.unwrap_or_default();
-        let said = take_in(&mut entry, &tcp);
+        let said = take_in(&mut entry, &tcp, &self.contract.limits);
         let (action, state) = self.consult(&subject, said, entry.peer());
         if let Action::Drop(reason) = action {
             return Err(reason.into());
@@ -119,16 +120,17 @@ impl Engine {
         tcp: &Tcp,
         given: &Given,
     ) {
+        let limits = &self.contract.limits;
         match said {
             // An RST about no flow of ours, such as our kernel's for a packet that nobody owns.
             Said::AppEnd if entry.peer().is_none() && tcp.has(Tcp::RST) => return,
             // Its end is repeated; CLOSING is counted from the client's packets.
             Said::AppEnd if subject.state == State::Closing => {}
-            Said::AppEnd => entry.set_state(given.now, state),
+            Said::AppEnd => entry.set_state(given.now, state, limits),
             // As long as the kernel repeats its SYN-ACK the number is of use.
             Said::AppSynAck | Said::AppSynAckThird => {
                 if matches!(state, State::None | State::Hunted | State::Wait) {
-                    entry.set_state(given.now, state);
+                    entry.set_state(given.now, state, limits);
                 }
             }
             _ if subject.entry.is_none() => return,
@@ -175,12 +177,12 @@ impl<'a> Tell<'a> {
 }
 
 /// Notes the numbers of a packet of the application, and says what kind of packet it is.
-fn take_in(entry: &mut Entry, tcp: &Tcp) -> Said {
+fn take_in(entry: &mut Entry, tcp: &Tcp, limits: &Limits) -> Said {
     if tcp.has(Tcp::RST) {
         return Said::AppEnd;
     }
     if tcp.is_syn_ack() {
-        return match entry.saw_syn_ack(tcp.seq) {
+        return match entry.saw_syn_ack(tcp.seq, limits) {
             true => Said::AppSynAckThird,
             false => Said::AppSynAck,
         };

@@ -132,9 +132,12 @@ impl Engine {
                 mine::answers_syn_ack(entry, tcp)
             }
             (State::Closing, Some(entry)) if !tcp.is_syn() && entry.fin().is_some() => {
-                mine::fits_fin(entry.fin().unwrap_or_default(), tcp)
+                mine::fits_fin(entry.fin().unwrap_or_default(), tcp, &self.contract.limits)
             }
-            (_, entry) => mine::by_socket(entry.as_ref(), tcp, self.ask(subject, given)?),
+            (_, entry) => {
+                let socket = self.ask(subject, given)?;
+                mine::by_socket(entry.as_ref(), tcp, socket, &self.contract.limits)
+            }
         };
         match answer {
             Answer::Mine => Ok(true),
@@ -265,12 +268,13 @@ impl Engine {
         if subject.state == State::Hunted && state == State::Loser {
             self.events.add(Event::Lost);
         }
+        let limits = &self.contract.limits;
         if is_ours(said) {
-            entry.client_packet(now, arrival.lb);
-            entry.set_state(now, state);
+            entry.client_packet(now, arrival.lb, limits);
+            entry.set_state(now, state, limits);
             entry.set_half_open(state == State::Wait && tcp.is_syn());
         } else if state != subject.state {
-            entry.set_state(now, state);
+            entry.set_state(now, state, limits);
         } else {
             return;
         }

@@ -1,26 +1,14 @@
 //! What is kept for a flow.
 
-use std::time::Duration;
-
 use flow_table::Value;
 use packet_io::Instant;
 use srh::{Encoding, Locator};
 
+use super::contract::Limits;
 use super::state::State;
 
-/// A WAIT whose SYN-ACK was seen, a loser, and the numbers of a flow that has ended live that long:
-/// longer than a kernel retransmits a SYN-ACK with its usual settings.
-pub const HANDSHAKE_LIFE: Duration = Duration::from_secs(75);
-/// A WAIT whose kernel hasn't answered lives that long: it may have dropped the SYN, its queue being full.
-pub const UNANSWERED_LIFE: Duration = Duration::from_secs(10);
-/// CLOSING lasts that long after the client's last packet.
-pub const CLOSING_LIFE: Duration = Duration::from_secs(10);
-/// DIRECT without a packet from the client. What is forgotten costs one look-up, no more.
-pub const DIRECT_LIFE: Duration = Duration::from_secs(3600);
-/// For how long after a client packet answers go through the LB.
-pub const STEER_TIME: Duration = Duration::from_secs(1);
-/// How many of them.
-pub const STEER_PACKETS: u8 = 3;
+/// Numbers of SYN-ACKs for which an entry has room.
+pub const NUMBERS: usize = 2;
 
 /// An LB, and how it is spoken to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,19 +22,19 @@ pub struct Peer {
 /// The initial numbers that our kernel has used in SYN-ACKs of a flow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Numbers {
-    kept: [u32; 2],
+    kept: [u32; NUMBERS],
     len: u8,
-    /// A third one came: none says anything any more.
+    /// One more came than is kept: none says anything any more.
     too_many: bool,
 }
 
 impl Numbers {
-    /// Takes in the sequence number of a SYN-ACK; true if it is the third one.
-    pub fn saw(&mut self, number: u32) -> bool {
+    /// Takes in the sequence number of a SYN-ACK; true if there are more than `most` now.
+    pub fn saw(&mut self, number: u32, most: usize) -> bool {
         if self.too_many || self.as_slice().contains(&number) {
             return false;
         }
-        match self.kept.get_mut(usize::from(self.len)) {
+        match self.kept.iter_mut().take(most).nth(usize::from(self.len)) {
             Some(slot) => {
                 *slot = number;
                 self.len += 1;
@@ -86,7 +74,7 @@ impl Numbers {
     pub fn settle(&mut self, ack: u32) {
         if self.answered_by(ack) {
             *self = Numbers::default();
-            self.saw(ack.wrapping_sub(1));
+            self.saw(ack.wrapping_sub(1), 1);
         }
     }
 
@@ -114,7 +102,7 @@ pub struct Entry {
     fin_known: bool,
     steer_left: u8,
     ends_left: u8,
-    empty_ack_sent: bool,
+    empty_acks_left: u8,
     half_open: bool,
 }
 
@@ -150,36 +138,38 @@ impl Entry {
 
     /// A packet of the client has come from `peer` and is ours: answers may be steered again,
     /// and what ages begins anew.
-    pub fn client_packet(&mut self, now: Instant, peer: Peer) {
+    pub fn client_packet(&mut self, now: Instant, peer: Peer, limits: &Limits) {
         self.lb = peer.locator;
         self.encoding = Some(peer.encoding);
-        self.steer_until = now + STEER_TIME;
-        self.steer_left = STEER_PACKETS;
-        self.ends_left = STEER_PACKETS;
-        self.empty_ack_sent = false;
+        self.steer_until = now + limits.steer_time;
+        self.steer_left = limits.steer_packets;
+        self.ends_left = limits.end_packets;
+        self.empty_acks_left = limits.empty_acks;
     }
 
     /// The flow's state from now on.
-    pub fn set_state(&mut self, now: Instant, state: State) {
+    pub fn set_state(&mut self, now: Instant, state: State, limits: &Limits) {
         self.state = state;
         let life = match state {
-            State::Direct => DIRECT_LIFE,
-            State::Hunted if !self.numbers.any_seen() => UNANSWERED_LIFE,
-            _ => HANDSHAKE_LIFE,
+            State::Direct => limits.direct_life,
+            State::Hunted if !self.numbers.any_seen() => limits.unanswered_life,
+            State::Hunted | State::Wait => limits.handshake_life,
+            State::Loser => limits.loser_life,
+            State::Closing | State::None => limits.numbers_life,
         };
         self.expires = now + life;
-        self.until = now + CLOSING_LIFE;
+        self.until = now + limits.closing_life;
     }
 
-    /// A SYN-ACK with this number comes from the application; true if it is the third number
-    /// of this connection.
-    pub fn saw_syn_ack(&mut self, number: u32) -> bool {
+    /// A SYN-ACK with this number comes from the application; true if it is one number more than is
+    /// kept for a connection.
+    pub fn saw_syn_ack(&mut self, number: u32, limits: &Limits) -> bool {
         if self.fin_known && !self.numbers.as_slice().contains(&number) {
             // a new connection on the same ports
             self.numbers = Numbers::default();
             self.fin_known = false;
         }
-        self.numbers.saw(number)
+        self.numbers.saw(number, limits.syn_ack_numbers)
     }
 
     /// A FIN with this number comes from the application.
@@ -209,9 +199,9 @@ impl Entry {
         self.ends_left = self.ends_left.saturating_sub(1);
     }
 
-    /// May an empty ACK carry a function? One per client packet.
+    /// May one more empty ACK carry a function?
     pub fn may_send_empty_ack(&self) -> bool {
-        !self.empty_ack_sent
+        self.empty_acks_left > 0
     }
 
     /// Has a SYN gone to the application in a WAIT without a check? Then the socket may be a new one, or
@@ -228,7 +218,7 @@ impl Entry {
 
     /// One did.
     pub fn sent_empty_ack(&mut self) {
-        self.empty_ack_sent = true;
+        self.empty_acks_left = self.empty_acks_left.saturating_sub(1);
     }
 }
 
@@ -258,21 +248,21 @@ mod tests {
     #[test]
     fn two_numbers_are_kept_and_the_third_ends_the_check() {
         let mut numbers = Numbers::default();
-        assert!(!numbers.saw(u32::MAX));
-        assert!(!numbers.saw(7));
-        assert!(!numbers.saw(7));
+        assert!(!numbers.saw(u32::MAX, NUMBERS));
+        assert!(!numbers.saw(7, NUMBERS));
+        assert!(!numbers.saw(7, NUMBERS));
         assert!(numbers.answered_by(0) && numbers.answered_by(8) && !numbers.answered_by(9));
         assert_eq!(numbers.initial(), None);
-        assert!(numbers.saw(9));
-        assert!(!numbers.saw(10), "the third is told once");
+        assert!(numbers.saw(9, NUMBERS));
+        assert!(!numbers.saw(10, NUMBERS), "the third is told once");
         assert!(numbers.is_unreliable() && !numbers.answered_by(8));
     }
 
     #[test]
     fn an_answer_settles_which_number_it_is() {
         let mut numbers = Numbers::default();
-        numbers.saw(1);
-        numbers.saw(7);
+        numbers.saw(1, NUMBERS);
+        numbers.saw(7, NUMBERS);
         numbers.settle(100);
         assert_eq!(numbers.initial(), None);
         numbers.settle(8);
@@ -281,24 +271,24 @@ mod tests {
 
     #[test]
     fn closing_ends_before_the_fin_is_forgotten() {
-        let t0 = Instant::from_secs(10);
+        let (t0, limits) = (Instant::from_secs(10), Limits::default());
         let mut entry = Entry::default();
         entry.saw_fin(5);
-        entry.set_state(t0, State::Closing);
-        assert_eq!(entry.state(t0 + CLOSING_LIFE), State::None);
-        assert!(!entry.expired(t0 + CLOSING_LIFE));
+        entry.set_state(t0, State::Closing, &limits);
+        assert_eq!(entry.state(t0 + limits.closing_life), State::None);
+        assert!(!entry.expired(t0 + limits.closing_life));
         assert_eq!(entry.fin(), Some(5));
-        assert!(entry.expired(t0 + HANDSHAKE_LIFE));
+        assert!(entry.expired(t0 + limits.numbers_life));
     }
 
     #[test]
     fn a_new_connection_on_the_same_ports_has_no_fin_yet() {
-        let mut entry = Entry::default();
-        entry.saw_syn_ack(1);
+        let (mut entry, limits) = (Entry::default(), Limits::default());
+        entry.saw_syn_ack(1, &limits);
         entry.saw_fin(500);
-        assert!(!entry.saw_syn_ack(1), "a retransmission");
+        assert!(!entry.saw_syn_ack(1, &limits), "a retransmission");
         assert_eq!(entry.fin(), Some(500));
-        assert!(!entry.saw_syn_ack(9000));
+        assert!(!entry.saw_syn_ack(9000, &limits));
         assert_eq!((entry.fin(), entry.numbers.initial()), (None, Some(9000)));
     }
 }

@@ -2,12 +2,9 @@
 
 use srh::parse::Tcp;
 
+use super::contract::Limits;
 use super::entry::Entry;
 use super::verdict::SocketAnswer;
-
-/// How far behind what is expected an acknowledgement may lie: more than any window in use, so
-/// that no late packet is taken for somebody else's, and 1/512 of all numbers.
-pub const WINDOW: u32 = 8 << 20;
 
 /// Whose packet it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,16 +38,21 @@ pub fn answers_syn_ack(entry: &Entry, tcp: &Tcp) -> Answer {
 }
 
 /// After the application's FIN: nothing above FIN + 1, nor further than a window below.
-pub fn fits_fin(fin: u32, tcp: &Tcp) -> Answer {
+pub fn fits_fin(fin: u32, tcp: &Tcp, limits: &Limits) -> Answer {
     if !tcp.has(Tcp::ACK) {
         return Answer::Mine;
     }
     let end = fin.wrapping_add(1);
-    Answer::mine_if(is_within(tcp.ack, end, end))
+    Answer::mine_if(is_within(tcp.ack, end, end, limits))
 }
 
 /// What the kernel's answer says about a packet.
-pub fn by_socket(entry: Option<&Entry>, tcp: &Tcp, socket: SocketAnswer) -> Answer {
+pub fn by_socket(
+    entry: Option<&Entry>,
+    tcp: &Tcp,
+    socket: SocketAnswer,
+    limits: &Limits,
+) -> Answer {
     if !socket.is_a_connection() {
         return Answer::NotMine;
     }
@@ -66,15 +68,23 @@ pub fn by_socket(entry: Option<&Entry>, tcp: &Tcp, socket: SocketAnswer) -> Answ
         },
         (_, None) => Answer::Mine,
         (SocketAnswer::Open { acked, sent }, Some(entry)) => match entry.fin() {
-            Some(fin) => fits_fin(fin, tcp),
-            None => fits_open(entry, tcp, acked, sent),
+            Some(fin) => fits_fin(fin, tcp, limits),
+            None => fits_open(entry, tcp, acked, sent, limits),
         },
-        (_, Some(entry)) => entry.fin().map_or(Answer::Mine, |fin| fits_fin(fin, tcp)),
+        (_, Some(entry)) => entry
+            .fin()
+            .map_or(Answer::Mine, |fin| fits_fin(fin, tcp, limits)),
     }
 }
 
 /// An established connection: something in [una - window, nxt] is acknowledged, as far as that is known.
-fn fits_open(entry: &Entry, tcp: &Tcp, acked: Option<u64>, sent: Option<u64>) -> Answer {
+fn fits_open(
+    entry: &Entry,
+    tcp: &Tcp,
+    acked: Option<u64>,
+    sent: Option<u64>,
+    limits: &Limits,
+) -> Answer {
     let (Some(initial), Some(acked), Some(sent)) = (entry.numbers.initial(), acked, sent) else {
         return Answer::Mine;
     };
@@ -82,18 +92,20 @@ fn fits_open(entry: &Entry, tcp: &Tcp, acked: Option<u64>, sent: Option<u64>) ->
     let first = initial.wrapping_add(1);
     let una = first.wrapping_add(acked as u32);
     let nxt = first.wrapping_add(sent as u32).wrapping_add(1);
-    Answer::mine_if(is_within(tcp.ack, una, nxt))
+    Answer::mine_if(is_within(tcp.ack, una, nxt, limits))
 }
 
 /// Is `ack` in [una - window, nxt], on the circle of sequence numbers?
-fn is_within(ack: u32, una: u32, nxt: u32) -> bool {
-    let lowest = una.wrapping_sub(WINDOW);
+fn is_within(ack: u32, una: u32, nxt: u32, limits: &Limits) -> bool {
+    let lowest = una.wrapping_sub(limits.window_bytes);
     ack.wrapping_sub(lowest) <= nxt.wrapping_sub(lowest)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const WINDOW: u32 = 8 << 20;
 
     fn packet(flags: u8, ack: u32) -> Tcp {
         Tcp {
@@ -114,7 +126,7 @@ mod tests {
     fn entry(numbers: &[u32], fin: Option<u32>) -> Entry {
         let mut entry = Entry::default();
         for &number in numbers {
-            entry.saw_syn_ack(number);
+            entry.saw_syn_ack(number, &Limits::default());
         }
         if let Some(fin) = fin {
             entry.saw_fin(fin);
@@ -122,10 +134,14 @@ mod tests {
         entry
     }
 
+    fn judged(entry: Option<&Entry>, tcp: &Tcp, socket: SocketAnswer) -> Answer {
+        by_socket(entry, tcp, socket, &Limits::default())
+    }
+
     #[test]
     fn no_socket_is_never_mine() {
         for tcp in [ack(1), packet(Tcp::SYN, 0), packet(Tcp::RST, 0)] {
-            assert_eq!(by_socket(None, &tcp, SocketAnswer::None), Answer::NotMine);
+            assert_eq!(judged(None, &tcp, SocketAnswer::None), Answer::NotMine);
         }
     }
 
@@ -133,19 +149,19 @@ mod tests {
     fn syn_received_wants_the_number_of_its_syn_ack() {
         let socket = SocketAnswer::SynReceived;
         let known = entry(&[100], None);
-        assert_eq!(by_socket(Some(&known), &ack(101), socket), Answer::Mine);
-        assert_eq!(by_socket(Some(&known), &ack(102), socket), Answer::NotMine);
-        assert_eq!(by_socket(None, &ack(101), socket), Answer::Unknown);
+        assert_eq!(judged(Some(&known), &ack(101), socket), Answer::Mine);
+        assert_eq!(judged(Some(&known), &ack(102), socket), Answer::NotMine);
+        assert_eq!(judged(None, &ack(101), socket), Answer::Unknown);
         assert_eq!(
-            by_socket(Some(&entry(&[], None)), &ack(101), socket),
+            judged(Some(&entry(&[], None)), &ack(101), socket),
             Answer::Unknown
         );
         assert_eq!(
-            by_socket(Some(&entry(&[1, 2, 3], None)), &ack(77), socket),
+            judged(Some(&entry(&[1, 2, 3], None)), &ack(77), socket),
             Answer::Mine
         );
         assert_eq!(
-            by_socket(None, &packet(Tcp::SYN, 0), socket),
+            judged(None, &packet(Tcp::SYN, 0), socket),
             Answer::Mine,
             "a SYN fits any socket"
         );
@@ -168,17 +184,17 @@ mod tests {
             (1000 - i64::from(WINDOW), Answer::Mine),
             (999 - i64::from(WINDOW), Answer::NotMine),
         ] {
-            assert_eq!(by_socket(Some(&known), &ack(at(n)), socket), want, "{n}");
+            assert_eq!(judged(Some(&known), &ack(at(n)), socket), want, "{n}");
         }
         let unknown = SocketAnswer::Open {
             acked: None,
             sent: None,
         };
         assert_eq!(
-            by_socket(Some(&known), &ack(at(1 << 30)), unknown),
+            judged(Some(&known), &ack(at(1 << 30)), unknown),
             Answer::Mine
         );
-        assert_eq!(by_socket(None, &ack(5), socket), Answer::Mine);
+        assert_eq!(judged(None, &ack(5), socket), Answer::Mine);
     }
 
     #[test]
@@ -192,11 +208,7 @@ mod tests {
                 (0u32.wrapping_sub(WINDOW), Answer::Mine),
                 (0u32.wrapping_sub(WINDOW + 1), Answer::NotMine),
             ] {
-                assert_eq!(
-                    by_socket(Some(&ended), &ack(number), socket),
-                    want,
-                    "{number}"
-                );
+                assert_eq!(judged(Some(&ended), &ack(number), socket), want, "{number}");
             }
         }
     }

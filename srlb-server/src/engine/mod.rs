@@ -13,6 +13,7 @@ mod application;
 mod arrival;
 mod client;
 mod config;
+pub mod contract;
 mod counters;
 pub mod entry;
 mod icmp;
@@ -37,6 +38,7 @@ use entry::Entry;
 use state::State;
 
 pub use config::{EngineConfig, DEFAULT_ICMP_RATE_PPS, DEFAULT_LOOKUPS_PPS, DEFAULT_MAX_FLOWS};
+pub use contract::Contract;
 pub use counters::Event;
 pub use note::Note;
 pub use verdict::{Application, Query, SocketAnswer, Verdict};
@@ -84,6 +86,7 @@ struct Subject {
 
 /// The engine.
 pub struct Engine {
+    contract: Contract,
     config: EngineConfig,
     policy: Policy,
     flows: FlowTable<Entry, SLOTS>,
@@ -98,7 +101,13 @@ pub struct Engine {
 impl Engine {
     /// An engine without entries. `key` is the flow table's, random and not shared.
     pub fn new(config: EngineConfig, key: HashKey) -> Self {
+        Self::with_contract(Contract::default(), config, key)
+    }
+
+    /// The same with another state table or other limits: for mutation tests alone.
+    pub fn with_contract(contract: Contract, config: EngineConfig, key: HashKey) -> Self {
         Engine {
+            contract,
             policy: Policy::new(config.accept, config.pending),
             flows: FlowTable::new(config.max_flows, key),
             lookups: RateLimit::new(config.lookups_pps),
@@ -171,14 +180,15 @@ impl Engine {
     /// Time passes: expired entries are taken out, a bounded number at a time. To be called about
     /// every 100 ms; the whole table comes round in about a minute.
     pub fn poll(&mut self, now: Instant) {
-        self.flows.sweep(self.flows.sets().div_ceil(600), now);
+        let sets = self.flows.sets().div_ceil(self.contract.limits.sweep_polls);
+        self.flows.sweep(sets, now);
     }
 
     /// A connection that is there at the start: ours, and which LB it comes from isn't known. Sockets in
     /// SYN_RECV are better left out: their SYN-ACK, sent again, brings its number.
     pub fn seed_socket(&mut self, now: Instant, flow: &Flow) {
         let mut entry = Entry::default();
-        entry.set_state(now, State::Direct);
+        entry.set_state(now, State::Direct, &self.contract.limits);
         let hash = self.flows.hash(flow);
         self.flows.insert(hash, entry, now);
     }

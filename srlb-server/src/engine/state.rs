@@ -4,7 +4,7 @@
 //! WAIT comes in two kinds here: [`State::Hunted`] is the WAIT that a hunt has entered and whose check of
 //! the SYN-ACK number still runs, [`State::Wait`] the one without.
 
-use daemon::DropReason;
+use daemon::{DropReason, Place};
 
 /// What the table says about a flow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -46,6 +46,14 @@ impl State {
             State::Wait => "wait",
             State::Direct => "direct",
         }
+    }
+}
+
+impl Place for State {
+    const ALL: &'static [Self] = &State::ALL;
+
+    fn place(self) -> usize {
+        self as usize
     }
 }
 
@@ -121,6 +129,14 @@ impl Event {
         Event::RstMine,
         Event::RstMineRecover,
     ];
+}
+
+impl Place for Event {
+    const ALL: &'static [Self] = &Event::ALL;
+
+    fn place(self) -> usize {
+        self as usize
+    }
 }
 
 /// What happens to the packet.

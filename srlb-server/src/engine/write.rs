@@ -4,7 +4,7 @@ use flow_table::Inserted;
 use packet_io::Instant;
 
 use super::entry::{Entry, Peer};
-use super::state::{self, Action, Event as Said, State};
+use super::state::{Action, Event as Said, State};
 use super::{Engine, Event, Note, Subject};
 
 impl Engine {
@@ -15,7 +15,7 @@ impl Engine {
         event: Said,
         lb: Option<Peer>,
     ) -> (Action, State) {
-        let said = state::next(subject.state, event);
+        let said = self.contract.table.get(subject.state, event);
         if self.tracing {
             self.note = Note {
                 flow: Some(subject.flow),

@@ -8,6 +8,8 @@ use srh::Frame;
 
 use super::build::{self, addr, icmp, spoiled, ACK, FIN};
 use super::world::*;
+use crate::engine::contract::Limits;
+use crate::engine::health::SynSketch;
 use crate::engine::{Event, Opinion};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -195,7 +197,7 @@ fn a_suspect_goes_last_and_keeps_its_pins() {
         make_suspect(&mut world, c[0]);
         let turned = offers(&world, &[(c[1], CONNECT_AVAIL), (c[0], CONNECT_FORCE)]);
         assert_eq!(world.sent(&world.syn()), turned);
-        world.engine.sketch = Default::default();
+        world.engine.sketch = SynSketch::new(Limits::default());
         let list = world.recovery();
         let as_ever = asks(&world, &[(list[0], RECOVER), (list[1], RECOVER_FINAL)]);
         assert_eq!(world.sent(&world.ack()), as_ever);
@@ -281,7 +283,7 @@ fn all_candidates_out_of_reach_are_hunted_all_the_same() {
     let offered = offers(&world, &[(c[1], CONNECT_FORCE), (c[0], CONNECT_FORCE)]);
     assert_eq!(world.sent(&world.syn()), offered);
     assert_eq!(world.engine.events().get(Event::HuntedUnhealthy), 1);
-    world.engine.sketch = Default::default();
+    world.engine.sketch = SynSketch::new(Limits::default());
     world.pass(10 * SECOND);
     for _ in 0..4 {
         polled(&mut world);

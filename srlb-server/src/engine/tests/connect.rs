@@ -104,7 +104,7 @@ fn only_offers_that_could_have_been_refused_count_for_dynamic() {
     bench.put(&one(Encoding::Encap, Function::ConnectForce, &syn));
     assert_eq!(attempts(&mut bench), 3);
     bench.app.up = false;
-    bench.now = T0 + entry::HANDSHAKE_LIFE;
+    bench.now = T0 + limits().handshake_life;
     bench.put(&offer(Encoding::Encap, &syn));
     assert_eq!(attempts(&mut bench), 3, "it could not have been accepted");
 }

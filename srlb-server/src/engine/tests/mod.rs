@@ -21,6 +21,10 @@ use build::*;
 
 const T0: Instant = Instant::from_secs(1_000);
 
+fn limits() -> contract::Limits {
+    contract::Limits::default()
+}
+
 /// An application whose state a test sets.
 struct App {
     up: bool,

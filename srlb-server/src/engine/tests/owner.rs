@@ -32,7 +32,7 @@ fn whoever_answers_another_syn_ack_is_another_servers() {
             &recovery(encoding, &other, 1),
         );
         assert_eq!(bench.state(), State::Loser);
-        bench.now = T0 + entry::HANDSHAKE_LIFE;
+        bench.now = T0 + limits().loser_life;
         assert_eq!(bench.state(), State::None);
     }
 }

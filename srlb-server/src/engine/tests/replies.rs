@@ -28,7 +28,7 @@ fn the_end_of_a_flow_is_told_and_a_dead_lb_does_not_swallow_it() {
     for encoding in ENCODINGS {
         let mut bench = Bench::direct(encoding, 100);
         let fin = server(FIN | ACK, 101, b"bye");
-        for _ in 0..entry::STEER_PACKETS {
+        for _ in 0..limits().steer_packets {
             bench.transmits(&fin, &to_lb(encoding, Function::RemoveStickiness, &fin));
         }
         bench.transmits(&fin, &fin);
@@ -41,7 +41,7 @@ fn the_end_of_a_flow_is_told_and_a_dead_lb_does_not_swallow_it() {
             State::Closing,
             "it stays, and its time starts again"
         );
-        bench.now = T0 + entry::CLOSING_LIFE;
+        bench.now = T0 + limits().closing_life;
         assert_eq!(bench.state(), State::None);
     }
 }
@@ -151,7 +151,7 @@ fn the_lb_that_spoke_last_is_told() {
 #[test]
 fn a_forgotten_flow_is_swept() {
     let mut bench = Bench::direct(Encoding::Encap, 100);
-    bench.now = T0 + entry::DIRECT_LIFE;
+    bench.now = T0 + limits().direct_life;
     assert_eq!(bench.state(), State::None);
     for _ in 0..600 {
         bench.engine.poll(bench.now);
