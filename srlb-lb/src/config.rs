@@ -89,6 +89,8 @@ fn default_socket() -> PathBuf {
 
 /// Where an LB listens for its own command line unless its file says otherwise.
 pub const DEFAULT_SOCKET: &str = "/run/srlb/lb.sock";
+/// A smaller table costs nobody a connection, but is of no use either.
+const MIN_FLOWS: usize = 16;
 /// The most flows that a table is made for: 64 million.
 const MAX_FLOWS: usize = 1 << 26;
 /// A flow entry's clock holds 24 days.
@@ -273,7 +275,7 @@ fn check(document: &Document<LbFile>) -> Result<engine::Config, ConfigErrors> {
             encoding.name()
         ),
     );
-    check.within("flows.max", file.flows.max, 1_000, MAX_FLOWS);
+    check.within("flows.max", file.flows.max, MIN_FLOWS, MAX_FLOWS);
     check.within(
         "flows.idle_timeout_s",
         file.flows.idle_timeout_s,

@@ -103,6 +103,8 @@ fn default_socket() -> PathBuf {
 
 /// Where a server router listens for its own command line unless its file says otherwise.
 pub const DEFAULT_SOCKET: &str = "/run/srlb/server.sock";
+/// A smaller table costs nobody a connection, but is of no use either.
+const MIN_FLOWS: usize = 16;
 /// The most flows that a table is made for: 16 million.
 const MAX_FLOWS: usize = 1 << 24;
 
@@ -234,7 +236,7 @@ fn engine_config(document: &Document<ServerFile>) -> Result<EngineConfig, Config
     check.devices("domain_interfaces", &file.domain_interfaces);
     check.device("tun", &file.tun, 1);
     check_mtu(&mut check, file.fabric_mtu_bytes);
-    check.within("flows.max", file.flows.max, 1_000, MAX_FLOWS);
+    check.within("flows.max", file.flows.max, MIN_FLOWS, MAX_FLOWS);
     let accept = accept(&mut check, file);
     if check.is_clean() {
         if let Some(locator) = locator {

@@ -13,6 +13,8 @@ use crate::shell;
 use crate::signals::Interrupt;
 use crate::tools;
 
+/// Role of a server's Apache.
+pub const APACHE: &str = "apache";
 /// Worker processes of each Apache.
 pub const WORKERS: usize = 32;
 /// Emulated cores of each server.
@@ -174,16 +176,17 @@ ProxyTimeout 120
                 bail!("{what}; {}", shell::tail(&self.log_file()));
             }
             let cores_up = UnixStream::connect(self.cores_socket()).is_ok();
-            Ok(cores_up && self.pid_file().exists() && children_of(apache) >= WORKERS)
+            Ok(cores_up && self.pid_file().exists() && children_of(apache).len() >= WORKERS)
         })
     }
 }
 
-/// How many children a process has.
-fn children_of(parent: ProcessId) -> usize {
+/// The children of a process.
+pub fn children_of(parent: ProcessId) -> Vec<ProcessId> {
     let path = format!("/proc/{0}/task/{0}/children", parent.pid);
     let text = fs::read_to_string(path).unwrap_or_default();
-    text.split_whitespace().count()
+    let pids = text.split_whitespace().filter_map(|pid| pid.parse().ok());
+    pids.filter_map(ProcessId::of).collect()
 }
 
 /// Bytes in which a piece in the wrong place would show.

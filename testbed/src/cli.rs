@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::plan::{parse_name, Node, Plan, MAX_LBS, MAX_SERVERS};
-use crate::settings::{Encoding, Policy, Settings};
+use crate::settings::{Encoding, Policy, Settings, Tables};
 
 /// A cluster in network namespaces: clients, an ECMP edge router, load balancers, and
 /// servers with a real Apache each.
@@ -96,6 +96,7 @@ impl UpArgs {
             pending: !self.no_pending,
             service_mean_ms: self.service_mean_ms,
             fabric_mtu_bytes: self.fabric_mtu_bytes,
+            tables: Tables::default(),
             bare: self.bare,
         }
     }
@@ -166,6 +167,7 @@ impl DemoArgs {
             pending: true,
             service_mean_ms: self.service_mean_ms,
             fabric_mtu_bytes: 1500,
+            tables: Tables::default(),
             bare: false,
         }
     }

@@ -113,10 +113,9 @@ pub fn edit_pool(plan: &Plan, action: &str, arguments: &[&str]) -> Result<()> {
 }
 
 fn pool_file(settings: &Settings) -> String {
-    // A prime for odd numbers of choices too; the paper's size.
     let mut text = format!(
-        "cluster_key = \"000102030405060708090a0b0c0d0e0f\"\nbuckets = 65537\nchoices = {}\n",
-        settings.choices
+        "cluster_key = \"000102030405060708090a0b0c0d0e0f\"\nbuckets = {}\nchoices = {}\n",
+        settings.tables.buckets, settings.choices
     );
     for server in settings.plan.server_nodes() {
         let locator = server.locator().unwrap_or_default();
@@ -144,7 +143,8 @@ fn lb_file(settings: &Settings, lb: Node) -> String {
     format!(
         "name = \"{lb}\"\nlocator = \"{locator}\"\npool = \"../pool.toml\"\nencoding = \"{encoding}\"\n\
          domain = [\"{LB_LOCATORS}\", \"{SERVER_LOCATORS}\"]\n\
-         domain_interfaces = [\"eth0\"]\nfabric_mtu_bytes = {mtu}\ncontrol_socket = \"control.sock\"\n",
+         domain_interfaces = [\"eth0\"]\nfabric_mtu_bytes = {mtu}\ncontrol_socket = \"control.sock\"\n{flows}",
+        flows = flows_section(settings.tables.lb_flows),
         locator = lb.locator().unwrap_or_default(),
         encoding = settings.encoding,
         mtu = settings.fabric_mtu_bytes,
@@ -162,7 +162,8 @@ fn server_file(settings: &Settings, server: Node) -> String {
          lb_locators = [\"{LB_LOCATORS}\"]\ndomain = [\"{LB_LOCATORS}\", \"{SERVER_LOCATORS}\"]\n\
          domain_interfaces = [\"eth0\"]\nfabric_mtu_bytes = {mtu}\ncontrol_socket = \"control.sock\"\n\
          \n[application]\nscoreboard = \"{scoreboard}\"\npid_file = \"{pid_file}\"\n\
-         \n[policy]\n{policy}pending = {pending}\n",
+         \n[policy]\n{policy}pending = {pending}\n{flows}",
+        flows = flows_section(settings.tables.server_flows),
         locator = server.locator().unwrap_or_default(),
         vips = server.vips(),
         mtu = settings.fabric_mtu_bytes,
@@ -170,4 +171,8 @@ fn server_file(settings: &Settings, server: Node) -> String {
         pid_file = apache.pid_file().display(),
         pending = settings.pending,
     )
+}
+
+fn flows_section(max: Option<u32>) -> String {
+    max.map_or(String::new(), |max| format!("\n[flows]\nmax = {max}\n"))
 }

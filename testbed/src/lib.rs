@@ -28,6 +28,7 @@ pub mod settings;
 pub mod shell;
 pub mod signals;
 pub mod sim;
+pub mod sockets;
 pub mod state;
 pub mod teardown;
 pub mod testbed;

@@ -68,6 +68,28 @@ impl fmt::Display for Policy {
     }
 }
 
+/// Sizes of tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tables {
+    /// Buckets of the pool.
+    pub buckets: u32,
+    /// Flows that an LB's table is made for, if not the daemon's own choice.
+    pub lb_flows: Option<u32>,
+    /// Flows that a server's table is made for, if not the daemon's own choice.
+    pub server_flows: Option<u32>,
+}
+
+impl Default for Tables {
+    /// The paper's number of buckets, as a prime: odd numbers of choices need one.
+    fn default() -> Self {
+        Tables {
+            buckets: 65_537,
+            lb_flows: None,
+            server_flows: None,
+        }
+    }
+}
+
 /// Everything about a testbed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
@@ -85,6 +107,8 @@ pub struct Settings {
     pub service_mean_ms: f64,
     /// MTU of the fabric.
     pub fabric_mtu_bytes: u16,
+    /// Sizes of tables.
+    pub tables: Tables,
     /// Network and Apache only: the user starts the daemons.
     pub bare: bool,
 }

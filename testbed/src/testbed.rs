@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{bail, Context, Result};
 
-use crate::apache::Apache;
+use crate::apache::{Apache, APACHE};
 use crate::daemons;
 use crate::plan::{run_dir, Node, Plan};
 use crate::process::{end_all, ProcessId};
@@ -91,7 +91,7 @@ impl Testbed {
             let cores = apache.start_cores(self.state.settings.service_mean_ms)?;
             self.note(server, "cores", cores)?;
             let process = apache.start()?;
-            self.note(server, "apache", process)?;
+            self.note(server, APACHE, process)?;
             started.push((apache, process));
         }
         for (apache, process) in started {
@@ -116,6 +116,21 @@ impl Testbed {
         Ok(())
     }
 
+    /// Starts the daemon of one LB or server and waits until it answers.
+    pub fn start_daemon(&mut self, node: Node) -> Result<()> {
+        let process = daemons::start(self.plan(), node)?;
+        self.note(node, daemons::role(node), process)?;
+        daemons::wait_ready(self.plan(), node, process, &self.interrupt)
+    }
+
+    /// Starts the Apache of one server and waits until all of its workers are there.
+    pub fn start_apache(&mut self, server: Node) -> Result<()> {
+        let apache = Apache::new(self.plan(), server);
+        let process = apache.start()?;
+        self.note(server, APACHE, process)?;
+        apache.wait_ready(process, &self.interrupt)
+    }
+
     /// Stops every server router and LB.
     pub fn stop_daemons(&mut self) -> Result<()> {
         let is_daemon = |p: &Started| p.role == daemons::LB || p.role == daemons::SERVER;
@@ -135,9 +150,13 @@ impl Testbed {
         self.start_daemons()
     }
 
+    /// Remembers a process; one of the same role that was there before it is forgotten.
     fn note(&mut self, node: Node, role: &str, process: ProcessId) -> Result<()> {
-        self.state.processes.push(Started {
-            node: node.to_string(),
+        let name = node.to_string();
+        let processes = &mut self.state.processes;
+        processes.retain(|p| p.node != name || p.role != role);
+        processes.push(Started {
+            node: name,
             role: role.to_owned(),
             process,
         });

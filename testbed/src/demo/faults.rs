@@ -11,9 +11,9 @@ use serde::Serialize;
 use super::counters::ServerCounters;
 use crate::daemons;
 use crate::netns;
-use crate::plan::{Node, Plan, VIP, VIP_PORT};
+use crate::plan::{Node, Plan};
 use crate::process::kill_all;
-use crate::shell;
+use crate::sockets::clients_on;
 use crate::testbed::Testbed;
 use crate::topology;
 
@@ -201,47 +201,14 @@ impl Faults {
 fn kill_server(plan: &Plan, server: Node) -> Result<Lost> {
     let counters = ServerCounters::of(plan, server)?;
     topology::unplug(plan, server)?;
-    let namespace = plan.namespace(server);
-    let sockets = shell::run_in(&namespace, &["ss", "-6tanH"], "")
-        .with_context(|| format!("cannot read {server}'s sockets"))?;
-    kill_all(&netns::processes_in(&[namespace]));
-    Ok(Lost::Server(server, clients_of_vip(&sockets), counters))
-}
-
-/// The peers of the VIP's sockets in `ss` output: state, queues, local address, peer.
-///
-/// TIME-WAIT excuses nothing: the client had all of its answer and has said goodbye.
-fn clients_of_vip(text: &str) -> HashSet<SocketAddr> {
-    let vip = format!("[{VIP}]:{VIP_PORT}");
-    text.lines()
-        .filter_map(|line| {
-            let fields: Vec<&str> = line.split_whitespace().collect();
-            let [state, _, _, local, peer, ..] = fields[..] else {
-                return None;
-            };
-            (!matches!(state, "LISTEN" | "TIME-WAIT") && local == vip).then(|| peer.parse().ok())?
-        })
-        .collect()
+    let clients = clients_on(plan, server)?;
+    kill_all(&netns::processes_in(&[plan.namespace(server)]));
+    Ok(Lost::Server(server, clients, counters))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sockets_of_the_vip_are_read_from_ss() {
-        let text = "LISTEN 0 128 [::]:80 [::]:*\n\
-            ESTAB 0 0 [2001:db8:80::1]:80 [2001:db8:c::a:1]:1024 \n\
-            SYN-RECV 0 0 [2001:db8:80::1]:80 [2001:db8:c::a:2]:1025\n\
-            TIME-WAIT 0 0 [2001:db8:80::1]:80 [2001:db8:c::a:4]:1027\n\
-            ESTAB 0 0 [fd00:fab::5e:1]:80 [2001:db8:c::a:3]:1026\n";
-        let clients = clients_of_vip(text);
-        let expected = ["[2001:db8:c::a:1]:1024", "[2001:db8:c::a:2]:1025"];
-        assert_eq!(
-            clients,
-            expected.iter().map(|a| a.parse().unwrap()).collect()
-        );
-    }
 
     #[test]
     fn the_script_fits_into_the_stage() {
