@@ -187,9 +187,11 @@ fn take_in(entry: &mut Entry, tcp: &Tcp, limits: &Limits) -> Said {
             false => Said::AppSynAck,
         };
     }
+    let end = tcp.seq.wrapping_add(tcp.data_len as u32);
     if tcp.has(Tcp::FIN) {
-        entry.saw_fin(tcp.seq.wrapping_add(tcp.data_len as u32));
+        entry.saw_fin(end);
         return Said::AppEnd;
     }
+    entry.sent_up_to(end);
     Said::AppOther
 }

@@ -6,6 +6,7 @@ use srh::parse::Tcp;
 use srh::{carry, rewrite, Frame, Function, Segments, Sid};
 
 use super::arrival::Arrival;
+use super::contract::Limits;
 use super::entry::Entry;
 use super::mine::{self, Answer};
 use super::state::{Action, Event as Said, State};
@@ -84,16 +85,13 @@ impl Engine {
 
     /// The LB says that the flow is ours.
     fn acknowledged(&mut self, subject: &Subject, tcp: &Tcp, given: &Given) -> Result<Said, Stop> {
-        let half_open = subject.entry.is_some_and(|entry| entry.is_half_open());
-        let is_mine = match (subject.state, tcp.is_syn()) {
-            (State::Wait, false) if half_open => self.is_mine(subject, tcp, given)?,
-            (State::Hunted | State::Wait, true) | (State::Wait | State::Direct, false) => true,
-            _ => self.is_mine(subject, tcp, given)?,
-        };
+        let is_mine =
+            is_known(subject, tcp, &self.contract.limits) || self.is_mine(subject, tcp, given)?;
         let is_rst = tcp.has(Tcp::RST);
         Ok(match (is_mine, tcp.is_syn()) {
             (true, _) if is_rst => Said::RstMine,
             (true, true) => Said::AckMineSyn,
+            (true, false) if has_ended(subject, given) => Said::AckMineEnded,
             (true, false) => Said::AckMine,
             (false, _) if is_rst => Said::AckNotMineRst,
             (false, _) => Said::AckNotMine,
@@ -115,6 +113,7 @@ impl Engine {
             (true, true) if is_final => Said::RstMine,
             (true, true) => Said::RstMineRecover,
             (true, false) if tcp.is_syn() => Said::RecoverMineSyn,
+            (true, false) if has_ended(subject, given) => Said::RecoverMineEnded,
             (true, false) => Said::RecoverMine,
             (false, _) if is_final => Said::RecoverFinalNotMine,
             (false, _) if arrival.has_next => Said::RecoverNotMine,
@@ -132,7 +131,12 @@ impl Engine {
                 mine::answers_syn_ack(entry, tcp)
             }
             (State::Closing, Some(entry)) if !tcp.is_syn() && entry.fin().is_some() => {
-                mine::fits_fin(entry.fin().unwrap_or_default(), tcp, &self.contract.limits)
+                mine::fits_fin(
+                    entry,
+                    entry.fin().unwrap_or_default(),
+                    tcp,
+                    &self.contract.limits,
+                )
             }
             (_, entry) => {
                 let socket = self.ask(subject, given)?;
@@ -226,9 +230,13 @@ impl Engine {
                 }
                 Event::PassedOn
             }
-            (Said::RecoverMine | Said::RecoverMineSyn | Said::RstMineRecover, _) => {
-                Event::Recovered
-            }
+            (
+                Said::RecoverMine
+                | Said::RecoverMineSyn
+                | Said::RecoverMineEnded
+                | Said::RstMineRecover,
+                _,
+            ) => Event::Recovered,
             (Said::RecoverFinalNotMine, _) => Event::OwnerNotFound,
             _ => match action {
                 Action::ReturnFlow => Event::Returned,
@@ -257,11 +265,14 @@ impl Engine {
         };
         match said {
             Said::ConnectTaken => self.policy.taken(now, given.app.busy()),
-            Said::AckMine | Said::RecoverMine => {
+            Said::AckMine | Said::RecoverMine | Said::AckMineEnded | Said::RecoverMineEnded => {
                 if subject.state == State::Hunted {
                     self.policy.completed(now, given.app.busy());
                 }
                 entry.numbers.settle(tcp.ack);
+                if tcp.has(Tcp::ACK) {
+                    entry.acknowledged(tcp.ack);
+                }
             }
             _ => {}
         }
@@ -272,7 +283,6 @@ impl Engine {
         if is_ours(said) {
             entry.client_packet(now, arrival.lb, limits);
             entry.set_state(now, state, limits);
-            entry.set_half_open(state == State::Wait && tcp.is_syn());
         } else if state != subject.state {
             entry.set_state(now, state, limits);
         } else {
@@ -280,6 +290,31 @@ impl Engine {
         }
         self.keep(subject, entry, now);
     }
+}
+
+/// Does the table alone say that a packet is ours? A SYN in WAIT goes to the application whatever it opens; what goes
+/// on where the flow was a moment ago is ours, and so is the first packet of a connection that was there at our start.
+fn is_known(subject: &Subject, tcp: &Tcp, limits: &Limits) -> bool {
+    let Some(entry) = &subject.entry else {
+        return false;
+    };
+    match (subject.state, tcp.is_syn()) {
+        (State::Hunted | State::Wait, true) => true,
+        // With SYN cookies there may be no socket yet, and any number may be the right one.
+        (State::Wait, false) => entry.numbers.is_unreliable() || mine::goes_on(entry, tcp, limits),
+        (State::Direct, false) => entry.near().is_none() || mine::goes_on(entry, tcp, limits),
+        _ => false,
+    }
+}
+
+/// Has the application ended its side, as far as the table or the kernel says?
+fn has_ended(subject: &Subject, given: &Given) -> bool {
+    let fin_seen = subject.entry.is_some_and(|entry| entry.fin().is_some());
+    fin_seen
+        || matches!(
+            given.socket,
+            Some(SocketAnswer::Ended | SocketAnswer::TimeWait)
+        )
 }
 
 /// Was the packet for the application here?
@@ -290,8 +325,10 @@ fn is_ours(said: Said) -> bool {
             | Said::ConnectMine
             | Said::AckMine
             | Said::AckMineSyn
+            | Said::AckMineEnded
             | Said::RecoverMine
             | Said::RecoverMineSyn
+            | Said::RecoverMineEnded
             | Said::RstMine
             | Said::RstMineRecover
     )

@@ -97,13 +97,26 @@ pub struct Entry {
     /// SYN-ACKs seen.
     pub numbers: Numbers,
     fin: u32,
+    near: u32,
     encoding: Option<Encoding>,
     state: State,
     fin_known: bool,
+    near_known: Known,
     steer_left: u8,
     ends_left: u8,
     empty_acks_left: u8,
-    half_open: bool,
+}
+
+/// How well a number is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Known {
+    /// Not at all.
+    #[default]
+    No,
+    /// From a client's packet that was taken for ours without a proof.
+    Guessed,
+    /// From our kernel's own packets, or from a client's that fitted them.
+    Sure,
 }
 
 impl Entry {
@@ -169,6 +182,7 @@ impl Entry {
             self.numbers = Numbers::default();
             self.fin_known = false;
         }
+        self.sent_up_to(number.wrapping_add(1));
         self.numbers.saw(number, limits.syn_ack_numbers)
     }
 
@@ -176,6 +190,33 @@ impl Entry {
     pub fn saw_fin(&mut self, number: u32) {
         self.fin = number;
         self.fin_known = true;
+        if self.near_known != Known::Sure {
+            self.sent_up_to(number);
+        }
+    }
+
+    /// The application has sent everything up to this number.
+    pub fn sent_up_to(&mut self, number: u32) {
+        self.near = number;
+        self.near_known = Known::Sure;
+    }
+
+    /// A packet of the client that acknowledges this number was ours.
+    pub fn acknowledged(&mut self, number: u32) {
+        self.near = number;
+        if self.near_known == Known::No {
+            self.near_known = Known::Guessed;
+        }
+    }
+
+    /// A number that the client acknowledged lately, or is about to.
+    pub fn near(&self) -> Option<u32> {
+        (self.near_known != Known::No).then_some(self.near)
+    }
+
+    /// The same, if it stems from packets of our kernel.
+    pub fn surely_near(&self) -> Option<u32> {
+        (self.near_known == Known::Sure).then_some(self.near)
     }
 
     /// May one more packet of the application go through the LB?
@@ -202,18 +243,6 @@ impl Entry {
     /// May one more empty ACK carry a function?
     pub fn may_send_empty_ack(&self) -> bool {
         self.empty_acks_left > 0
-    }
-
-    /// Has a SYN gone to the application in a WAIT without a check? Then the socket may be a new one, or
-    /// one whose handshake began before a restart of the router. Which SYN-ACK the client takes, ours or
-    /// another server's, isn't known: its next packet needs a look-up.
-    pub fn is_half_open(&self) -> bool {
-        self.half_open
-    }
-
-    /// Notes whether it is.
-    pub fn set_half_open(&mut self, half_open: bool) {
-        self.half_open = half_open;
     }
 
     /// One did.

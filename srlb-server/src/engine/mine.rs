@@ -37,13 +37,30 @@ pub fn answers_syn_ack(entry: &Entry, tcp: &Tcp) -> Answer {
     Answer::mine_if(tcp.has(Tcp::ACK) && entry.numbers.answered_by(tcp.ack))
 }
 
+/// The largest window that TCP has (RFC 7323 section 2.3): nothing further from a number known for sure
+/// belongs to the same connection.
+const LARGEST_WINDOW: u32 = 1 << 30;
+
+/// A connection that was ours a moment ago: does this packet go on where it was, so that nobody need be asked?
+pub fn goes_on(entry: &Entry, tcp: &Tcp, limits: &Limits) -> bool {
+    !tcp.has(Tcp::ACK)
+        || entry
+            .near()
+            .is_some_and(|near| is_around(tcp.ack, near, limits.window_bytes))
+}
+
 /// After the application's FIN: nothing above FIN + 1, nor further than a window below.
-pub fn fits_fin(fin: u32, tcp: &Tcp, limits: &Limits) -> Answer {
+pub fn fits_fin(entry: &Entry, fin: u32, tcp: &Tcp, limits: &Limits) -> Answer {
     if !tcp.has(Tcp::ACK) {
         return Answer::Mine;
     }
     let end = fin.wrapping_add(1);
-    Answer::mine_if(is_within(tcp.ack, end, end, limits))
+    // What was acknowledged last may lie further back than a window, if that much is under way.
+    let una = entry
+        .surely_near()
+        .filter(|&near| end.wrapping_sub(near) <= LARGEST_WINDOW)
+        .unwrap_or(end);
+    Answer::mine_if(is_within(tcp.ack, una, end, limits))
 }
 
 /// What the kernel's answer says about a packet.
@@ -59,21 +76,26 @@ pub fn by_socket(
     if tcp.is_syn() || !tcp.has(Tcp::ACK) {
         return Answer::Mine;
     }
-    match (socket, entry) {
-        (SocketAnswer::SynReceived, None) => Answer::Unknown,
-        (SocketAnswer::SynReceived, Some(entry)) => match entry.numbers {
-            numbers if numbers.is_unreliable() => Answer::Mine,
-            numbers if !numbers.any_seen() => Answer::Unknown,
-            numbers => Answer::mine_if(numbers.answered_by(tcp.ack)),
-        },
-        (_, None) => Answer::Mine,
-        (SocketAnswer::Open { acked, sent }, Some(entry)) => match entry.fin() {
-            Some(fin) => fits_fin(fin, tcp, limits),
-            None => fits_open(entry, tcp, acked, sent, limits),
-        },
-        (_, Some(entry)) => entry
-            .fin()
-            .map_or(Answer::Mine, |fin| fits_fin(fin, tcp, limits)),
+    let unknown = Entry::default();
+    let entry = entry.unwrap_or(&unknown);
+    match (socket, entry.fin()) {
+        (SocketAnswer::SynReceived, _) => fits_syn_received(entry, tcp),
+        (_, Some(fin)) => fits_fin(entry, fin, tcp, limits),
+        (SocketAnswer::Open { acked, sent }, None) => fits_open(entry, tcp, acked, sent, limits),
+        // All is said on both sides; if we don't know its numbers this is more likely a later connection of
+        // the same ports, unless the client repeats its FIN.
+        (SocketAnswer::TimeWait, None) if entry.surely_near().is_none() => {
+            Answer::mine_if(tcp.has(Tcp::FIN))
+        }
+        _ => fits_near(entry, tcp),
+    }
+}
+
+fn fits_syn_received(entry: &Entry, tcp: &Tcp) -> Answer {
+    match entry.numbers {
+        numbers if numbers.is_unreliable() => Answer::Mine,
+        numbers if !numbers.any_seen() => Answer::Unknown,
+        numbers => Answer::mine_if(numbers.answered_by(tcp.ack)),
     }
 }
 
@@ -86,7 +108,7 @@ fn fits_open(
     limits: &Limits,
 ) -> Answer {
     let (Some(initial), Some(acked), Some(sent)) = (entry.numbers.initial(), acked, sent) else {
-        return Answer::Mine;
+        return fits_near(entry, tcp);
     };
     // The first byte follows the SYN; a FIN that was sent counts one more.
     let first = initial.wrapping_add(1);
@@ -95,10 +117,21 @@ fn fits_open(
     Answer::mine_if(is_within(tcp.ack, una, nxt, limits))
 }
 
+/// A connection of which we know at most where it once was. What isn't known fits.
+fn fits_near(entry: &Entry, tcp: &Tcp) -> Answer {
+    let near = entry.surely_near();
+    Answer::mine_if(near.is_none_or(|near| is_around(tcp.ack, near, LARGEST_WINDOW)))
+}
+
 /// Is `ack` in [una - window, nxt], on the circle of sequence numbers?
 fn is_within(ack: u32, una: u32, nxt: u32, limits: &Limits) -> bool {
     let lowest = una.wrapping_sub(limits.window_bytes);
     ack.wrapping_sub(lowest) <= nxt.wrapping_sub(lowest)
+}
+
+/// Do these numbers lie no further from each other than `distance`?
+fn is_around(ack: u32, near: u32, distance: u32) -> bool {
+    ack.wrapping_sub(near.wrapping_sub(distance)) <= 2 * distance
 }
 
 #[cfg(test)]
@@ -230,5 +263,72 @@ mod tests {
         );
         let wrong = packet(Tcp::RST | Tcp::ACK, 5);
         assert_eq!(answers_syn_ack(&answered, &wrong), Answer::NotMine);
+    }
+
+    #[test]
+    fn what_goes_on_where_it_was_needs_no_socket() {
+        let (mut known, limits) = (entry(&[], None), Limits::default());
+        assert!(!goes_on(&known, &ack(7), &limits), "nothing is known yet");
+        assert!(
+            goes_on(&known, &packet(Tcp::RST, 0), &limits),
+            "it has no number"
+        );
+        let near = u32::MAX - 5;
+        known.acknowledged(near);
+        for (distance, want) in [
+            (0, true),
+            (WINDOW, true),
+            (WINDOW + 1, false),
+            (1 << 31, false),
+        ] {
+            assert_eq!(
+                goes_on(&known, &ack(near.wrapping_add(distance)), &limits),
+                want
+            );
+            assert_eq!(
+                goes_on(&known, &ack(near.wrapping_sub(distance)), &limits),
+                want
+            );
+        }
+    }
+
+    #[test]
+    fn a_guess_refuses_nobody_and_our_kernels_number_does() {
+        let socket = SocketAnswer::Open {
+            acked: Some(5),
+            sent: Some(5),
+        };
+        let mut known = entry(&[], None);
+        known.acknowledged(1000);
+        let far = ack(1000 + LARGEST_WINDOW + 1);
+        for socket in [socket, SocketAnswer::Ended] {
+            assert_eq!(judged(Some(&known), &far, socket), Answer::Mine);
+        }
+        known.sent_up_to(1000);
+        for socket in [socket, SocketAnswer::Ended, SocketAnswer::TimeWait] {
+            assert_eq!(judged(Some(&known), &far, socket), Answer::NotMine);
+            let at_edge = ack(1000 + LARGEST_WINDOW);
+            assert_eq!(judged(Some(&known), &at_edge, socket), Answer::Mine);
+        }
+    }
+
+    #[test]
+    fn a_time_wait_without_numbers_is_for_fins_only() {
+        let socket = SocketAnswer::TimeWait;
+        assert_eq!(judged(None, &ack(7), socket), Answer::NotMine);
+        let fin = packet(Tcp::ACK | Tcp::FIN, 7);
+        assert_eq!(judged(None, &fin, socket), Answer::Mine);
+    }
+
+    #[test]
+    fn a_lot_may_be_under_way_before_a_fin() {
+        let mut known = entry(&[100], None);
+        known.acknowledged(1_000);
+        let fin = 1_000 + 100 * WINDOW;
+        known.saw_fin(fin);
+        let socket = SocketAnswer::Ended;
+        assert_eq!(judged(Some(&known), &ack(1_000), socket), Answer::Mine);
+        let beyond = ack(fin + 2);
+        assert_eq!(judged(Some(&known), &beyond, socket), Answer::NotMine);
     }
 }

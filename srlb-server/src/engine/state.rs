@@ -84,6 +84,8 @@ pub enum Event {
     AckMine,
     /// ackStickiness with a SYN, and it is ours.
     AckMineSyn,
+    /// ackStickiness, it is ours, and the application has ended its side.
+    AckMineEnded,
     /// ackStickiness, and it is not ours.
     AckNotMine,
     /// ackStickiness with an RST, and it is not ours.
@@ -92,6 +94,8 @@ pub enum Event {
     RecoverMine,
     /// recover* with a SYN, and it is ours.
     RecoverMineSyn,
+    /// recover*, it is ours, and the application has ended its side.
+    RecoverMineEnded,
     /// recoverStickiness with a next segment, and it is not ours.
     RecoverNotMine,
     /// The last recoverStickiness of a chunk, and it is not ours.
@@ -106,7 +110,7 @@ pub enum Event {
 
 impl Event {
     /// All events.
-    pub const ALL: [Event; 21] = [
+    pub const ALL: [Event; 23] = [
         Event::ConnectTaken,
         Event::ConnectRefused,
         Event::ConnectForceDown,
@@ -119,10 +123,12 @@ impl Event {
         Event::AppEnd,
         Event::AckMine,
         Event::AckMineSyn,
+        Event::AckMineEnded,
         Event::AckNotMine,
         Event::AckNotMineRst,
         Event::RecoverMine,
         Event::RecoverMineSyn,
+        Event::RecoverMineEnded,
         Event::RecoverNotMine,
         Event::RecoverNotMineLast,
         Event::RecoverFinalNotMine,
@@ -200,6 +206,9 @@ pub fn next(state: State, event: Event) -> (Action, State) {
 
         // The last packets of a flow that has ended.
         Event::AckMine if state == Closing => (Action::Deliver, Closing),
+        // The application has ended its side, perhaps minutes ago (race 4). No pin is asked for: of an earlier
+        // connection of these ports it would lead the next one astray.
+        Event::AckMineEnded | Event::RecoverMineEnded => (Action::Deliver, Closing),
         // The LB has the pin: nothing is to be told any more.
         Event::AckMine => (Action::Deliver, Direct),
         // A stale pin, or a lost race: the LB must look for the owner.
