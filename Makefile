@@ -24,6 +24,7 @@ demo:
 
 test:
 	@scripts/install-missing.sh test
+	@scripts/sysv-apr.sh || echo "no APR with System V memory: tests that want one say so"
 	cargo build --workspace
 	cargo $(RUNNER) test --workspace -- --test-threads=1
 

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
+use crate::found::Found;
+use crate::identity::Identity;
 use crate::layout::Geometry;
-use crate::locate::{Found, Identity};
 use crate::memory::Mapping;
 use crate::status::{Load, Status};
 
@@ -42,7 +43,8 @@ pub struct Counts {
 impl Board {
     /// Maps what [`crate::locate()`] found, and refuses it if its contents cannot be a scoreboard's.
     pub fn map(found: &Found) -> Result<Board, Error> {
-        let memory = Mapping::new(found.file(), found.geometry().bytes())
+        let memory = found
+            .map()
             .map_err(|error| Error::access(found.path(), "map", &error))?;
         let board = Board {
             memory,
@@ -102,12 +104,12 @@ impl Board {
 
     /// The running generation: graceful and other restarts count it up.
     pub fn generation(&self) -> u32 {
-        self.memory.load_u32(Geometry::GENERATION)
+        self.memory.load_u32(self.geometry.generation_at())
     }
 
     /// When Apache started or was last restarted by SIGHUP, in microseconds since 1970. Graceful restarts leave it alone.
     pub fn restart_time_us(&self) -> u64 {
-        self.memory.load_u64(Geometry::RESTART_TIME)
+        self.memory.load_u64(self.geometry.restart_time_at())
     }
 
     /// The pid in a process slot; 0 for a free one. In a container it is the container's pid.

@@ -30,13 +30,6 @@ pub enum Error {
         /// The path given.
         path: PathBuf,
     },
-    /// An APR built to use System V shared memory.
-    #[error("{what}: this Apache keeps its scoreboard in System V shared memory, which is not supported yet; \
-             an APR that uses POSIX shared memory (Debian's, for one) or a file is")]
-    SystemV {
-        /// The mapping or the file that shows it.
-        what: String,
-    },
     /// The operating system said no.
     #[error("{path}: cannot {action}: {reason}{}", remedy(.kind))]
     Access {
@@ -117,8 +110,8 @@ impl Error {
 pub struct Seen {
     /// Size of the object.
     pub bytes: u64,
-    /// Size according to APR's header, its own 8 bytes included.
-    pub header_bytes: u64,
+    /// Size according to APR's header, its own 8 bytes included; a System V segment has no such header.
+    pub header_bytes: Option<u64>,
     /// `ServerLimit`.
     pub server_limit: u32,
     /// `ThreadLimit`.
@@ -129,10 +122,14 @@ pub struct Seen {
 
 impl fmt::Display for Seen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes, ", self.bytes)?;
+        if let Some(header_bytes) = self.header_bytes {
+            write!(f, "APR's header says {header_bytes}, ")?;
+        }
         write!(
             f,
-            "{} bytes, APR's header says {}, ServerLimit {}, ThreadLimit {}, generation {}",
-            self.bytes, self.header_bytes, self.server_limit, self.thread_limit, self.generation
+            "ServerLimit {}, ThreadLimit {}, generation {}",
+            self.server_limit, self.thread_limit, self.generation
         )
     }
 }
@@ -157,12 +154,12 @@ fn list(mappings: &[String]) -> String {
 fn known(seen: &Seen) -> String {
     let sizes: Vec<String> = KNOWN
         .iter()
-        .map(
-            |layout| match Geometry::new(layout, seen.server_limit, seen.thread_limit) {
+        .map(|layout| {
+            match Geometry::within(seen.memory(), layout, seen.server_limit, seen.thread_limit) {
                 Some(geometry) => format!("httpd {}: {} bytes", layout.httpd, geometry.bytes()),
                 None => format!("httpd {}: no such limits", layout.httpd),
-            },
-        )
+            }
+        })
         .collect();
     format!("known for these limits: {}", sizes.join(", "))
 }

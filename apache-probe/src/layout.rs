@@ -1,8 +1,8 @@
 //! Where things lie in a scoreboard, for each httpd 2.4 that laid them out differently.
 //!
 //! ```text
-//! 0   size header    8 bytes: APR's, the size of the whole object (mmap kinds of shared memory, named, anonymous or file)
-//! 8   global_score   server_limit @0, thread_limit @4, running_generation @8, restart_time @16
+//!     size header    8 bytes: APR's, the size of the whole object; not in a System V segment, whose size the kernel knows
+//!     global_score   server_limit @0, thread_limit @4, running_generation @8, restart_time @16
 //!     process_score  [server_limit]                pid @0, generation @4, quiescing @8, not_accepting @9, connections @12
 //!     worker_score   [server_limit * thread_limit] pid @12, generation @16, status @20
 //! ```
@@ -12,32 +12,40 @@
 //! padded to 8 bytes. The limits and the object's size together name one layout (a test proves that no two fit), and the contents
 //! must then be plausible. Whatever fits none is refused.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
-use std::path::Path;
-
-use crate::error::{Error, Seen};
-
-/// APR's header before the board proper.
-pub(crate) const SIZE_HEADER_BYTES: usize = 8;
-
-const SERVER_LIMIT: usize = SIZE_HEADER_BYTES;
-const THREAD_LIMIT: usize = SIZE_HEADER_BYTES + 4;
-const GENERATION: usize = SIZE_HEADER_BYTES + 8;
-const RESTART_TIME: usize = SIZE_HEADER_BYTES + 16;
+pub(crate) const SERVER_LIMIT: usize = 0;
+pub(crate) const THREAD_LIMIT: usize = 4;
+pub(crate) const GENERATION: usize = 8;
+pub(crate) const RESTART_TIME: usize = 16;
 /// All of the above in one read.
-const HEAD_BYTES: usize = SIZE_HEADER_BYTES + 24;
+const GLOBAL_HEAD_BYTES: usize = 24;
+
+/// What kind of memory APR was built to share; it decides whether APR's size header stands before the board.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Memory {
+    /// `mmap`: a POSIX object, a file, or anonymous memory.
+    Mapped,
+    /// `shmget`: a System V segment.
+    Segment,
+}
+
+impl Memory {
+    /// APR's header before the board proper.
+    pub const fn size_header_bytes(self) -> usize {
+        match self {
+            Memory::Mapped => 8,
+            Memory::Segment => 0,
+        }
+    }
+
+    /// Header and limits: what is read first.
+    pub(crate) const fn head_bytes(self) -> usize {
+        self.size_header_bytes() + GLOBAL_HEAD_BYTES
+    }
+}
 
 /// httpd's own ceilings on ServerLimit (prefork's is the highest) and ThreadLimit.
 const MAX_SERVER_LIMIT: u32 = 200_000;
 const MAX_THREAD_LIMIT: u32 = 100_000;
-
-/// The largest object that is taken for a scoreboard: httpd's largest prefork board is a third of it.
-const MAX_BYTES: u64 = 256 << 20;
-
-/// Page sizes that Linux uses.
-const SMALLEST_PAGE_BYTES: u64 = 4 << 10;
-const LARGEST_PAGE_BYTES: u64 = 64 << 10;
 
 /// The record sizes of some httpd versions (64-bit).
 #[derive(Debug, PartialEq, Eq)]
@@ -104,6 +112,7 @@ pub const KNOWN: [Layout; 7] = [
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Geometry {
     layout: &'static Layout,
+    memory: Memory,
     server_limit: u32,
     thread_limit: u32,
     processes: usize,
@@ -112,8 +121,18 @@ pub struct Geometry {
 }
 
 impl Geometry {
-    /// The geometry of `layout` with these limits; `None` if httpd would not allow them or the sizes overflow.
+    /// The geometry of `layout` with these limits in mapped memory; `None` if httpd would not allow them or the sizes overflow.
     pub fn new(layout: &'static Layout, server_limit: u32, thread_limit: u32) -> Option<Geometry> {
+        Geometry::within(Memory::Mapped, layout, server_limit, thread_limit)
+    }
+
+    /// The same in any kind of memory.
+    pub fn within(
+        memory: Memory,
+        layout: &'static Layout,
+        server_limit: u32,
+        thread_limit: u32,
+    ) -> Option<Geometry> {
         if !(1..=MAX_SERVER_LIMIT).contains(&server_limit)
             || !(1..=MAX_THREAD_LIMIT).contains(&thread_limit)
         {
@@ -121,7 +140,7 @@ impl Geometry {
         }
         let servers = usize::try_from(server_limit).ok()?;
         let threads = usize::try_from(thread_limit).ok()?;
-        let processes = SIZE_HEADER_BYTES + layout.global_bytes;
+        let processes = memory.size_header_bytes() + layout.global_bytes;
         let workers = processes.checked_add(servers.checked_mul(layout.process_bytes)?)?;
         let worker_bytes = servers
             .checked_mul(threads)?
@@ -129,6 +148,7 @@ impl Geometry {
         let bytes = workers.checked_add(worker_bytes)?;
         Some(Geometry {
             layout,
+            memory,
             server_limit,
             thread_limit,
             processes,
@@ -152,13 +172,32 @@ impl Geometry {
         self.thread_limit
     }
 
+    /// What kind of memory it is in.
+    pub fn memory(&self) -> Memory {
+        self.memory
+    }
+
     /// Size of the whole object, APR's header included.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
 
-    pub(crate) const GENERATION: usize = GENERATION;
-    pub(crate) const RESTART_TIME: usize = RESTART_TIME;
+    pub(crate) fn server_limit_at(&self) -> usize {
+        self.memory.size_header_bytes() + SERVER_LIMIT
+    }
+
+    pub(crate) fn thread_limit_at(&self) -> usize {
+        self.memory.size_header_bytes() + THREAD_LIMIT
+    }
+
+    #[inline]
+    pub(crate) fn generation_at(&self) -> usize {
+        self.memory.size_header_bytes() + GENERATION
+    }
+
+    pub(crate) fn restart_time_at(&self) -> usize {
+        self.memory.size_header_bytes() + RESTART_TIME
+    }
 
     /// Where the record of the process in `slot` begins.
     #[inline]
@@ -212,95 +251,6 @@ impl WorkerAt {
     pub(crate) fn status(self) -> usize {
         self.0 + 20
     }
-}
-
-/// Reads the header of `file`, which is `bytes` long, and says which layout this is.
-///
-/// This uses read calls, not the mapping: a half-made object then gives zeros or an error and no SIGBUS.
-pub(crate) fn identify(file: &File, bytes: u64, path: &Path) -> Result<Geometry, Error> {
-    if bytes < HEAD_BYTES as u64 {
-        return Err(small(file, bytes, path));
-    }
-    let mut head = [0_u8; HEAD_BYTES];
-    file.read_exact_at(&mut head, 0)
-        .map_err(|error| Error::access(path, "read", &error))?;
-    let seen = Seen {
-        bytes,
-        header_bytes: u64_at(&head, 0),
-        server_limit: u32_at(&head, SERVER_LIMIT),
-        thread_limit: u32_at(&head, THREAD_LIMIT),
-        generation: u32_at(&head, GENERATION),
-    };
-    // httpd sizes the object, APR writes the header, httpd zeroes the rest and writes the limits last.
-    let is_being_made = seen.header_bytes == 0 || size_fits(&seen);
-    if is_being_made && seen.server_limit == 0 && seen.thread_limit == 0 {
-        return Err(Error::NotReady {
-            path: path.to_path_buf(),
-        });
-    }
-    fit(&seen).ok_or_else(|| Error::UnknownLayout {
-        path: path.to_path_buf(),
-        seen,
-    })
-}
-
-/// An object too small for any board: just created, or the file in which a System V APR keeps the segment's size.
-fn small(file: &File, bytes: u64, path: &Path) -> Error {
-    let mut head = [0_u8; HEAD_BYTES];
-    let read = file.read_at(&mut head, 0).unwrap_or(0);
-    let size = u64_at(&head, 0);
-    if bytes == 8 && read == 8 && size > 8 && size <= MAX_BYTES {
-        return Error::SystemV {
-            what: format!("{} (8 bytes: the size of a segment)", path.display()),
-        };
-    }
-    if bytes == 0 {
-        return Error::NotReady {
-            path: path.to_path_buf(),
-        };
-    }
-    Error::UnknownLayout {
-        path: path.to_path_buf(),
-        seen: Seen {
-            bytes,
-            header_bytes: size,
-            server_limit: 0,
-            thread_limit: 0,
-            generation: 0,
-        },
-    }
-}
-
-/// The one known layout that these numbers fit.
-fn fit(seen: &Seen) -> Option<Geometry> {
-    if !size_fits(seen) {
-        return None;
-    }
-    KNOWN
-        .iter()
-        .filter_map(|layout| Geometry::new(layout, seen.server_limit, seen.thread_limit))
-        .find(|geometry| geometry.bytes as u64 == seen.header_bytes)
-}
-
-/// Whether object and header agree. A named object has the size that the header says; anonymous memory is rounded up to whole pages.
-fn size_fits(seen: &Seen) -> bool {
-    let is_named = seen.bytes == seen.header_bytes;
-    let is_rounded = seen.bytes % SMALLEST_PAGE_BYTES == 0
-        && seen.bytes > seen.header_bytes
-        && seen.bytes - seen.header_bytes < LARGEST_PAGE_BYTES;
-    seen.bytes <= MAX_BYTES && (is_named || is_rounded)
-}
-
-fn u32_at(bytes: &[u8], offset: usize) -> u32 {
-    let mut field = [0; 4];
-    field.copy_from_slice(&bytes[offset..offset + 4]);
-    u32::from_ne_bytes(field)
-}
-
-fn u64_at(bytes: &[u8], offset: usize) -> u64 {
-    let mut field = [0; 8];
-    field.copy_from_slice(&bytes[offset..offset + 8]);
-    u64::from_ne_bytes(field)
 }
 
 #[cfg(test)]

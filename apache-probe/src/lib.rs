@@ -23,7 +23,8 @@
 //! are read once, before mapping.
 //!
 //! If the memory shrank under the mapping, reading it would end the process with SIGBUS. Apache never shrinks a board: it
-//! creates, sizes, zeroes and then fills in the limits, and unlinks at the end, which leaves the memory of existing mappings alone. So a board is only
+//! creates, sizes, zeroes and then fills in the limits, and unlinks at the end, which leaves the memory of existing mappings alone (a System V
+//! segment can't shrink at all). So a board is only
 //! mapped when its limits are there (before that, it is [`Error::NotReady`]) and the object is as large as its
 //! layout needs; [`Watcher::check`] looks at the size again and lets go of a board that shrank. What remains is a root-owned file that a third party
 //! truncates between two checks; whoever can do that can also end the process.
@@ -34,6 +35,9 @@
 mod board;
 mod error;
 mod event;
+mod found;
+mod identify;
+mod identity;
 pub mod layout;
 pub mod locate;
 #[allow(unsafe_code)] // the mapping and its loads, and nothing else
@@ -41,6 +45,8 @@ mod memory;
 mod parent;
 mod proc;
 pub mod render;
+#[allow(unsafe_code)] // System V's calls, and nothing else
+mod segment;
 mod shm_name;
 mod snapshot;
 mod status;
@@ -51,7 +57,8 @@ mod watcher;
 pub use board::{Board, Counts};
 pub use error::{Error, Seen};
 pub use event::Event;
-pub use locate::{locate, Found, Target};
+pub use found::Found;
+pub use locate::{locate, Target};
 pub use render::render;
 pub use shm_name::shm_name;
 pub use snapshot::{Mpm, ProcessRow, Snapshot};

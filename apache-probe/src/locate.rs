@@ -1,13 +1,17 @@
 //! Finding the memory that holds a running Apache's scoreboard.
 
-use std::fs::{self, File, Metadata};
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
-use crate::layout::{self, Geometry};
+use crate::found::{Found, Object};
+use crate::identify::{identify, identify_head};
+use crate::identity::Identity;
+use crate::layout::Memory;
+use crate::memory::Mapping;
 use crate::proc::{MapsEntry, Process};
+use crate::segment::{Segment, SIZE_FILE_BYTES};
 use crate::shm_name::shm_name;
 
 /// Where Linux shows POSIX shared-memory objects.
@@ -74,61 +78,6 @@ impl Target {
     }
 }
 
-/// Device and inode: tells a new object from an old one of the same name. An inode is not used again while a mapping holds it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Identity {
-    device: u64,
-    inode: u64,
-}
-
-impl Identity {
-    pub(crate) fn of(metadata: &Metadata) -> Identity {
-        Identity {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-        }
-    }
-
-    pub(crate) fn inode(&self) -> u64 {
-        self.inode
-    }
-}
-
-/// A scoreboard's memory, opened and recognised, not yet mapped.
-#[derive(Debug)]
-pub struct Found {
-    file: File,
-    path: PathBuf,
-    is_named: bool,
-    identity: Identity,
-    geometry: Geometry,
-}
-
-impl Found {
-    /// The object that was found: under `/dev/shm`, a file, or an entry of `/proc/PID/map_files`.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Its layout and limits.
-    pub fn geometry(&self) -> &Geometry {
-        &self.geometry
-    }
-
-    /// Whether the path is the object's own name, which vanishes when Apache stops and returns when it starts.
-    pub fn is_named(&self) -> bool {
-        self.is_named
-    }
-
-    pub(crate) fn file(&self) -> &File {
-        &self.file
-    }
-
-    pub(crate) fn identity(&self) -> Identity {
-        self.identity
-    }
-}
-
 /// Finds and opens the scoreboard of `target`.
 pub fn locate(target: &Target) -> Result<Found, Error> {
     if let Some(path) = &target.score_board_file {
@@ -142,7 +91,7 @@ pub fn locate(target: &Target) -> Result<Found, Error> {
     }
 }
 
-/// The POSIX object that APR makes of `path`, else the file at `path`.
+/// The POSIX object that APR makes of `path`, else the file at `path` or the segment that it stands for.
 fn by_score_board_file(path: &Path) -> Result<Found, Error> {
     let name = shm_name(path).ok_or_else(|| Error::NotAbsolute {
         path: path.to_path_buf(),
@@ -175,12 +124,13 @@ fn open_named(path: &Path) -> Result<Option<Found>, Error> {
                 &io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"),
             ))
         }
+        Ok(metadata) if metadata.len() == SIZE_FILE_BYTES => return named_segment(path).map(Some),
         Ok(_) => {}
     }
     match File::open(path) {
         Err(error) if is_absent(&error) => Ok(None),
         Err(error) => Err(Error::access(path, "open", &error)),
-        Ok(file) => recognise(file, path, true).map(Some),
+        Ok(file) => recognise(file, path, Memory::Mapped).map(|found| Some(found.named(path))),
     }
 }
 
@@ -191,17 +141,43 @@ fn is_absent(error: &io::Error) -> bool {
     )
 }
 
-fn recognise(file: File, path: &Path, is_named: bool) -> Result<Found, Error> {
+fn recognise(file: File, path: &Path, memory: Memory) -> Result<Found, Error> {
     let metadata = file
         .metadata()
         .map_err(|error| Error::access(path, "look at", &error))?;
-    let geometry = layout::identify(&file, metadata.len(), path)?;
+    let geometry = identify(&file, metadata.len(), memory, path)?;
     Ok(Found {
-        file,
+        object: Object::File(file),
         path: path.to_path_buf(),
-        is_named,
-        identity: Identity::of(&metadata),
+        is_named: false,
+        identity: Identity::of_file(&metadata),
         geometry,
+    })
+}
+
+/// The segment that the 8 bytes at `path` stand for. Without one here they are a stale file (the host was rebooted), or Apache lives
+/// in another IPC namespace.
+fn named_segment(path: &Path) -> Result<Found, Error> {
+    let access = |error: io::Error| Error::access(path, "attach the System V segment of", &error);
+    let segment = Segment::of_file(path).map_err(access)?.ok_or_else(|| Error::NotRunning {
+        tried: format!(
+            "{} names a System V segment that is not in this IPC namespace (a PidFile alone would find it in another)",
+            path.display()
+        ),
+    })?;
+    let memory = Memory::Segment;
+    let mut head = vec![0; memory.head_bytes()];
+    if segment.bytes >= head.len() as u64 {
+        Mapping::attach(&segment)
+            .map_err(access)?
+            .copy_head(&mut head);
+    }
+    Ok(Found {
+        path: path.to_path_buf(),
+        is_named: true,
+        identity: Identity::of_segment(&segment),
+        geometry: identify_head(&head, segment.bytes, memory, path)?,
+        object: Object::Segment(segment),
     })
 }
 
@@ -240,29 +216,27 @@ fn by_pid(pid: u32) -> Result<Found, Error> {
 /// Says more than "none of its mappings is a scoreboard".
 fn explains_absence(error: &Error) -> bool {
     match error {
-        Error::NotReady { .. } | Error::SystemV { .. } => true,
+        Error::NotReady { .. } => true,
         Error::Access { kind, .. } => *kind == io::ErrorKind::PermissionDenied,
         _ => false,
     }
 }
 
 fn open_mapping(pid: u32, entry: &MapsEntry) -> Result<Found, Error> {
-    if entry.name.starts_with("/SYSV") {
-        return Err(Error::SystemV {
-            what: format!("process {pid}: {}", entry.name),
-        });
-    }
     let path = entry.map_file(pid);
     let file = File::open(&path).map_err(|error| Error::access(&path, "open", &error))?;
-    let mut found = recognise(file, &path, false)?;
-    // A name that still leads to this object is better to watch than the process's own view of it.
-    if let Ok(metadata) = fs::metadata(&entry.name) {
-        if Identity::of(&metadata) == found.identity {
-            found.path = PathBuf::from(&entry.name);
-            found.is_named = true;
-        }
+    // Through the process's own view, segments too: that needs no id and works across IPC namespaces.
+    if entry.is_segment() {
+        let mut found = recognise(file, &path, Memory::Segment)?;
+        found.identity = Identity::of_attached(entry, pid);
+        return Ok(found);
     }
-    Ok(found)
+    let found = recognise(file, &path, Memory::Mapped)?;
+    // A name that still leads to this object is better to watch than the process's own view of it.
+    match found.identity.bytes_at(Path::new(&entry.name)) {
+        Some(_) => Ok(found.named(Path::new(&entry.name))),
+        None => Ok(found),
+    }
 }
 
 fn read_pid_file(path: &Path) -> Result<u32, Error> {

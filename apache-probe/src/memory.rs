@@ -1,4 +1,4 @@
-//! The one place with unsafe code: a read-only mapping of memory that other processes write, and single loads from it.
+//! A read-only view of memory that other processes write, and single loads from it. All unsafe code is here and in `segment.rs`.
 
 use std::fs::File;
 use std::io;
@@ -6,7 +6,9 @@ use std::os::fd::AsRawFd;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicU8, Ordering};
 
-/// A shared, read-only mapping of a file's first bytes, unmapped on drop.
+use crate::segment::{self, Segment};
+
+/// A shared, read-only mapping of a file's first bytes or of a System V segment, let go of on drop.
 ///
 /// Loads are relaxed atomic loads: the compiler may neither tear, repeat nor invent them, and no reference to the memory's
 /// contents ever exists. A load outside the mapping or off its alignment panics; the caller's offsets come from a
@@ -15,9 +17,17 @@ use std::sync::atomic::{AtomicU32, AtomicU64, AtomicU8, Ordering};
 pub(crate) struct Mapping {
     start: NonNull<u8>,
     len: usize,
+    origin: Origin,
 }
 
-// SAFETY: the mapping belongs to this value alone (it is unmapped only by its Drop), it is never written through, and its loads
+/// How it came to be, and so how it ends.
+#[derive(Debug)]
+enum Origin {
+    Mapped,
+    Attached,
+}
+
+// SAFETY: the mapping belongs to this value alone (it is let go of only by its Drop), it is never written through, and its loads
 // are atomic; nothing about it is tied to the thread that made it.
 unsafe impl Send for Mapping {}
 // SAFETY: `&Mapping` offers atomic loads only, which any number of threads may do at once.
@@ -43,7 +53,28 @@ impl Mapping {
         }
         let start = NonNull::new(start.cast::<u8>())
             .ok_or_else(|| io::Error::other("mmap answered with a null address"))?;
-        Ok(Mapping { start, len })
+        Ok(Mapping {
+            start,
+            len,
+            origin: Origin::Mapped,
+        })
+    }
+
+    /// Attaches a segment. Its pages come with the first look at them, which is the check of its contents.
+    pub(crate) fn attach(segment: &Segment) -> io::Result<Mapping> {
+        let len = usize::try_from(segment.bytes).map_err(io::Error::other)?;
+        Ok(Mapping {
+            start: segment.attach()?,
+            len,
+            origin: Origin::Attached,
+        })
+    }
+
+    /// Fills `bytes` from the mapping's start.
+    pub(crate) fn copy_head(&self, bytes: &mut [u8]) {
+        for (offset, byte) in bytes.iter_mut().enumerate() {
+            *byte = self.load_u8(offset);
+        }
     }
 
     /// The byte at `offset`.
@@ -83,7 +114,12 @@ impl Mapping {
 
 impl Drop for Mapping {
     fn drop(&mut self) {
-        // SAFETY: exactly the range that `new` mapped, unmapped once; loads need `&self`, so none is under way or can follow.
-        unsafe { libc::munmap(self.start.as_ptr().cast(), self.len) };
+        match self.origin {
+            // SAFETY: exactly the range that `new` mapped, unmapped once; loads need `&self`, so none is under way or can follow.
+            Origin::Mapped => unsafe {
+                libc::munmap(self.start.as_ptr().cast(), self.len);
+            },
+            Origin::Attached => segment::release(self.start),
+        }
     }
 }

@@ -58,7 +58,7 @@ impl Search<'_> {
         match MapsEntry::of(pid) {
             Ok(entries) => entries.iter().any(|entry| {
                 entry.is_shared_writable()
-                    && entry.inode == self.board.identity().inode()
+                    && self.board.identity().is_of(entry, pid)
                     && entry.bytes >= self.board.geometry().bytes() as u64
             }),
             Err(error) => {

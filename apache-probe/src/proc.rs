@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// A process that stays recognisable when its pid is used again.
@@ -76,6 +77,12 @@ pub(crate) fn own_pid_of(pid: u32) -> Option<u32> {
     line.split_ascii_whitespace().last()?.parse().ok()
 }
 
+/// The IPC namespace of a process, in which its segments' ids and keys mean something.
+pub(crate) fn ipc_namespace_of(pid: u32) -> Option<u64> {
+    let metadata = fs::metadata(format!("/proc/{pid}/ns/ipc")).ok()?;
+    Some(metadata.ino())
+}
+
 /// The name of a process's program, which everybody may read.
 pub(crate) fn name_of(pid: u32) -> Option<String> {
     let name = fs::read(format!("/proc/{pid}/comm")).ok()?;
@@ -133,6 +140,11 @@ impl MapsEntry {
             name,
             range,
         })
+    }
+
+    /// Whether this is a System V segment; its id is the inode then.
+    pub(crate) fn is_segment(&self) -> bool {
+        self.name.starts_with("/SYSV")
     }
 
     /// Apache maps its scoreboard shared and writable; a reader's mapping is not writable.

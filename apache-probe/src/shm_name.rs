@@ -12,6 +12,12 @@ pub fn shm_name(path: &Path) -> Option<String> {
     Some(format!("ShM.{:x}H{:x}", times33(&path), rshash(&path)))
 }
 
+/// What an APR built with `shmget` hands to `ftok` beside the path: the low byte of the same hash. `None` if `path` is not absolute.
+pub(crate) fn ftok_project(path: &Path) -> Option<u8> {
+    let path = merged(path.as_os_str().as_bytes())?;
+    Some(times33(&path) as u8)
+}
+
 /// The path as APR sees it: without empty, `.` and `..` segments. Symbolic links stay as they are.
 fn merged(path: &[u8]) -> Option<Vec<u8>> {
     let rest = path.strip_prefix(b"/")?;

@@ -36,20 +36,22 @@ impl Synthetic {
         file.set_len(bytes)?;
         file.write_all_at(&bytes.to_ne_bytes(), 0)?;
         let board = Synthetic { file, geometry };
-        board.u32(8, server_limit)?;
-        board.u32(12, thread_limit)?;
+        board.u32(geometry.server_limit_at(), server_limit)?;
+        board.u32(geometry.thread_limit_at(), thread_limit)?;
         Ok(board)
     }
 
     /// Sets the running generation, as a restart does.
     pub fn set_generation(&self, generation: u32) -> io::Result<()> {
-        self.u32(Geometry::GENERATION, generation)
+        self.u32(self.geometry.generation_at(), generation)
     }
 
     /// Sets the time of the last start or SIGHUP.
     pub fn set_restart_time_us(&self, time_us: u64) -> io::Result<()> {
-        self.file
-            .write_all_at(&time_us.to_ne_bytes(), Geometry::RESTART_TIME as u64)
+        self.file.write_all_at(
+            &time_us.to_ne_bytes(),
+            self.geometry.restart_time_at() as u64,
+        )
     }
 
     /// Puts a process into a slot; pid 0 frees it.

@@ -1,12 +1,11 @@
 //! One mapped board, and whether it is still the board of a living Apache.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::board::Board;
 use crate::error::Error;
 use crate::event::Event;
-use crate::locate::{locate, Identity, Target};
+use crate::locate::{locate, Target};
 use crate::parent;
 use crate::proc::Process;
 
@@ -123,11 +122,9 @@ impl Watched {
     }
 
     fn at(&self, name: &Path) -> AtName {
-        match fs::metadata(name) {
-            Ok(metadata) if Identity::of(&metadata) == self.board.identity() => AtName::ThisBoard {
-                bytes: metadata.len(),
-            },
-            _ => AtName::NothingOrAnother,
+        match self.board.identity().bytes_at(name) {
+            Some(bytes) => AtName::ThisBoard { bytes },
+            None => AtName::NothingOrAnother,
         }
     }
 

@@ -88,12 +88,12 @@ fn boards_being_made_are_not_ready_rather_than_refused() {
 }
 
 #[test]
-fn what_a_system_v_apr_leaves_at_the_path_is_told() {
+fn a_size_file_without_its_system_v_segment_is_told() {
     let place = Place::new();
     fs::write(place.path(), 96_320_u64.to_ne_bytes()).unwrap();
     let error = place.map().unwrap_err();
-    assert!(matches!(error, Error::SystemV { .. }), "{error}");
-    assert!(error.to_string().contains("not supported yet"), "{error}");
+    assert!(error.is_absence(), "{error}");
+    assert!(error.to_string().contains("IPC namespace"), "{error}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 #![allow(dead_code)] // each test file uses its own part
 
 pub mod place;
+pub mod segment;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -33,6 +34,12 @@ pub fn missing() -> Option<&'static str> {
         .map(|metadata| std::os::unix::fs::MetadataExt::uid(&metadata) == 0)
         .unwrap_or(false);
     (!is_root).then_some("needs root")
+}
+
+/// The folder with an APR that shares memory by shmget, if `scripts/sysv-apr.sh` has built one.
+pub fn sysv_apr() -> Option<PathBuf> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sysv-apr");
+    folder.join("libapr-1.so.0").exists().then_some(folder)
 }
 
 /// Prints why and returns from the test where Apache cannot be run.
@@ -81,6 +88,17 @@ pub struct Config {
     pub limits: &'static str,
 }
 
+impl Config {
+    /// One with a `ScoreBoardFile` of its own, or with none.
+    pub fn new(mpm: &'static str, limits: &'static str, is_named: bool) -> Config {
+        Config {
+            mpm,
+            score_board_file: is_named.then(|| "scoreboard".into()),
+            limits,
+        }
+    }
+}
+
 pub const PREFORK: &str =
     "ServerLimit 12\nMaxRequestWorkers 12\nStartServers 6\nMinSpareServers 1\nMaxSpareServers 12\n";
 pub const THREADED: &str = "ServerLimit 4\nThreadLimit 16\nThreadsPerChild 8\nStartServers 2\n\
@@ -92,6 +110,8 @@ pub struct Apache {
     score_board_file: Option<PathBuf>,
     port: u16,
     process: Option<Child>,
+    /// Where to find another APR than the system's.
+    apr: Option<PathBuf>,
 }
 
 impl Apache {
@@ -110,6 +130,7 @@ impl Apache {
             folder,
             score_board_file,
             process: None,
+            apr: None,
         };
         fs::write(apache.conf_path(), apache.conf(config)).expect("write the configuration");
         apache
@@ -124,6 +145,12 @@ impl Apache {
         });
         apache.start();
         apache
+    }
+
+    /// Runs it with the APR in `folder`.
+    pub fn with_apr(mut self, folder: &Path) -> Apache {
+        self.apr = Some(folder.to_path_buf());
+        self
     }
 
     fn conf(&self, config: &Config) -> String {
@@ -148,7 +175,11 @@ impl Apache {
     /// Starts and waits until its pid file names the new process.
     pub fn start(&mut self) {
         assert!(self.process.is_none(), "it runs already");
-        let child = Command::new(APACHE)
+        let mut command = Command::new(APACHE);
+        if let Some(folder) = &self.apr {
+            command.env("LD_LIBRARY_PATH", folder);
+        }
+        let child = command
             .arg("-f")
             .arg(self.conf_path())
             .arg("-DFOREGROUND")
