@@ -30,6 +30,7 @@ pub mod signals;
 pub mod sim;
 pub mod sockets;
 pub mod state;
+pub mod swarm;
 pub mod teardown;
 pub mod testbed;
 pub mod tools;

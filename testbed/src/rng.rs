@@ -30,6 +30,46 @@ impl Rng {
     pub fn exponential(&mut self, mean: f64) -> f64 {
         -mean * (1.0 - self.uniform()).ln()
     }
+
+    /// Uniform in 0..`n`; 0 if `n` is 0.
+    pub fn below(&mut self, n: u64) -> u64 {
+        // The high half of a product: no division, and a bias of n in 2^64.
+        (u128::from(self.next_u64()) * u128::from(n) >> 64) as u64
+    }
+
+    /// Uniform in `low..=high`; `low` if that is empty.
+    pub fn between(&mut self, low: u64, high: u64) -> u64 {
+        low + self.below(high.saturating_sub(low).saturating_add(1))
+    }
+
+    /// In `low..=high`, every doubling as likely as every other: 1 to 2 as often as 512 to 1,024.
+    pub fn doubling(&mut self, low: u64, high: u64) -> u64 {
+        let low = low.max(1);
+        let doublings = (high / low).checked_ilog2().unwrap_or(0);
+        let from = low << self.below(u64::from(doublings) + 1);
+        self.between(from, high.min(from.saturating_mul(2)))
+    }
+
+    /// True in `percent` of 100 cases.
+    pub fn percent(&mut self, percent: u64) -> bool {
+        self.below(100) < percent
+    }
+
+    /// One of them, each as likely as every other.
+    ///
+    /// # Panics
+    ///
+    /// If there is none.
+    pub fn pick<'a, T>(&mut self, of: &'a [T]) -> &'a T {
+        &of[self.below(of.len() as u64) as usize]
+    }
+
+    /// Puts them into a random order.
+    pub fn shuffle<T>(&mut self, all: &mut [T]) {
+        for last in (1..all.len()).rev() {
+            all.swap(last, self.below(last as u64 + 1) as usize);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -54,6 +94,33 @@ mod tests {
         assert!((mean - 50.0).abs() < 0.5, "{mean}");
         assert!((var.sqrt() - 50.0).abs() < 1.0, "{}", var.sqrt());
         assert!(samples.iter().all(|x| *x >= 0.0));
+    }
+
+    #[test]
+    fn whole_numbers_keep_their_bounds_and_reach_them() {
+        let mut rng = Rng::new(3, 3);
+        let drawn: Vec<u64> = (0..2_000).map(|_| rng.between(5, 9)).collect();
+        assert!((5..=9).all(|n| drawn.contains(&n)));
+        assert!(drawn.iter().all(|n| (5..=9).contains(n)));
+        let drawn: Vec<u64> = (0..20_000).map(|_| rng.doubling(3, 1_000)).collect();
+        assert!(drawn.iter().all(|n| (3..=1_000).contains(n)));
+        let small = drawn.iter().filter(|&&n| n < 48).count();
+        assert!((6_000..14_000).contains(&small), "{small} of 20,000");
+        assert_eq!(
+            (rng.below(0), rng.between(4, 4), rng.between(4, 1)),
+            (0, 4, 4)
+        );
+        assert_eq!((rng.doubling(7, 7), rng.doubling(0, 0)), (7, 1));
+    }
+
+    #[test]
+    fn a_shuffle_keeps_everybody() {
+        let mut rng = Rng::new(3, 4);
+        let mut all: Vec<u32> = (0..50).collect();
+        rng.shuffle(&mut all);
+        assert_ne!(all, (0..50).collect::<Vec<_>>());
+        all.sort_unstable();
+        assert_eq!(all, (0..50).collect::<Vec<_>>());
     }
 
     #[test]
