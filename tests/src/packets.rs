@@ -111,3 +111,13 @@ impl Segment {
 pub fn parse(bytes: &[u8]) -> Packet {
     srh::parse::packet(bytes).expect("a packet that parses")
 }
+
+/// The MSS that a segment announces, read by a parser that isn't ours.
+pub fn mss(bytes: &[u8]) -> Option<u16> {
+    let packet = parse(bytes);
+    let (tcp, _) = etherparse::TcpHeader::from_slice(&bytes[packet.upper_at..]).ok()?;
+    tcp.options_iterator().find_map(|option| match option {
+        Ok(etherparse::TcpOptionElement::MaximumSegmentSize(bytes)) => Some(bytes),
+        _ => None,
+    })
+}

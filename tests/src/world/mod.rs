@@ -10,6 +10,7 @@ pub mod socket;
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
+use consistent_hash::VipTables;
 use flow_table::HashKey;
 use packet_io::{Instant, PacketBuf};
 use srh::parse::{Packet, Tcp};
@@ -81,6 +82,7 @@ pub struct World {
     log: Vec<String>,
     choices: usize,
     history: Vec<Version>,
+    tables: VipTables,
     encoding: Encoding,
 }
 
@@ -104,6 +106,7 @@ impl World {
             log: Vec::new(),
             choices,
             history: history.to_vec(),
+            tables: pool::tables(choices, history),
             encoding,
         };
         world.lbs = (1..=lbs).map(|n| world.new_lb(n)).collect();
@@ -177,14 +180,27 @@ impl World {
 
     /// A port of the client whose new flows are offered to exactly these servers, in this order.
     pub fn port_for(&self, candidates: &[u16]) -> u16 {
-        let tables = pool::tables(self.choices, &self.history);
         (40_000..60_000)
-            .find(|&port| {
-                let bucket = tables.bucket(&flow(port).key());
-                let list = tables.candidates(bucket);
-                list.iter().map(|s| s + 1).eq(candidates.iter().copied())
-            })
+            .find(|&port| self.candidates(port) == candidates)
             .expect("some bucket has these candidates")
+    }
+
+    /// To whom a new flow from this port is offered in the world's first pool, in this order.
+    pub fn candidates(&self, port: u16) -> Vec<u16> {
+        let bucket = self.tables.bucket(&flow(port).key());
+        let list = self.tables.candidates(bucket);
+        list.iter().map(|s| s + 1).collect()
+    }
+
+    /// To whom LB `n` would offer it now.
+    pub fn candidates_at(&self, n: u16, port: u16) -> Vec<String> {
+        let engine = &self.lbs[usize::from(n) - 1].engine;
+        let explanation = engine.explain(flow(port), self.now).expect("the VIP");
+        explanation
+            .candidates
+            .into_iter()
+            .map(|(name, _)| name)
+            .collect()
     }
 
     /// Time passes.

@@ -5,6 +5,7 @@ mod change;
 mod chaos;
 mod life;
 mod limits;
+mod others;
 mod races;
 mod wire;
 

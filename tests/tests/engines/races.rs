@@ -584,3 +584,75 @@ fn a_new_connection_meets_a_wait_of_the_old_one() {
         works(&mut world, port, 2);
     }
 }
+
+/// Race 3: the earlier connection of the port was never ended at its server, one of its packets is late, and the LB
+/// that still has its pin gets the later connection.
+#[test]
+fn a_late_packet_of_the_earlier_connection_leads_nobody_astray() {
+    for encoding in BOTH {
+        let mut world = World::two_by_two(encoding);
+        let port = world.port_for(&[2, 1]);
+        world.server(2).kernel.load.busy = 1;
+        connect(&mut world, port);
+        works(&mut world, port, 1);
+        world.hold("client > vip: data");
+        world.client_sends(port, b"late");
+        world.run();
+        // The client has lost its memory, and ECMP has moved: server 2 knows nothing of server 1.
+        world.server(2).kernel.load.busy = 0;
+        world.edge = 2;
+        world.open_with(port, 2_000_000_000);
+        world.run();
+        assert_eq!(world.owners(port), [1, 2]);
+        world.edge = 1;
+        world.release();
+        world.run();
+        world.client_sends(port, b"here");
+        let happened = world.run();
+        assert_eq!(
+            happened[..4],
+            [
+                "client > vip: data 4",
+                "lb1 > s1 ackStickiness: data 4",
+                "s1 > lb1 returnFlow: data 4",
+                "lb1 > s2 recoverStickiness, s1 recoverFinal: data 4",
+            ],
+            "{happened:#?}"
+        );
+        works(&mut world, port, 2);
+    }
+}
+
+/// Races 3 and 4: the client's last packets of a connection that its server has ended are recovered. The port's next
+/// connection is with another server by then.
+#[test]
+fn a_connection_that_has_ended_is_not_pinned_again() {
+    for encoding in BOTH {
+        let mut world = World::two_by_two(encoding);
+        let port = world.port_for(&[2, 1]);
+        world.server(2).kernel.load.busy = 1;
+        connect(&mut world, port);
+        world.server_ends(1, port);
+        world.run();
+        world.hold("client > vip: FIN");
+        world.client_does(port, |socket| Some(socket.end()));
+        world.run();
+        world.server(2).kernel.load.busy = 0;
+        world.edge = 2;
+        world.open_with(port, 2_000_000_000);
+        world.run();
+        assert_eq!(world.owners(port), [1, 2]);
+        world.restart_lb(2);
+        world.release();
+        expect(
+            &mut world,
+            &[
+                "client > vip: FIN",
+                "lb2 > s2 recoverStickiness, s1 recoverFinal: FIN",
+                "s2 > s1 recoverFinal: FIN",
+                "s1 > client: ACK",
+            ],
+        );
+        works(&mut world, port, 2);
+    }
+}
