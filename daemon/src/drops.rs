@@ -30,6 +30,11 @@ crate::counters! {
         UdpTruncated = "udp_truncated", "UDP header goes past the payload's end";
         UdpLength = "udp_length", "UDP length outside the datagram";
         IcmpTruncated = "icmp_truncated", "ICMPv6 header goes past the payload's end";
+        HmacMissing = "hmac_missing", "a function without an HMAC, and a key is configured";
+        HmacAlgorithm = "hmac_algorithm", "an HMAC of another length than HMAC-SHA-256's";
+        HmacUnknownKey = "hmac_unknown_key", "an HMAC by a key that is not configured here";
+        HmacSegment = "hmac_segment", "the destination is not in the segment list that the HMAC covers";
+        HmacWrong = "hmac_wrong", "the HMAC is wrong";
         NotForUs = "not_for_us", "neither for a SID of ours nor for or from a VIP of ours";
         WrongChecksum = "wrong_checksum", "the transport checksum is wrong, and the packet would have changed state";
         Fragment = "fragment", "a fragment: not carried yet";
@@ -83,6 +88,19 @@ impl From<ParseError> for DropReason {
             ParseError::UdpTruncated => DropReason::UdpTruncated,
             ParseError::UdpLength => DropReason::UdpLength,
             ParseError::IcmpTruncated => DropReason::IcmpTruncated,
+        }
+    }
+}
+
+impl From<srh::hmac::HmacError> for DropReason {
+    fn from(error: srh::hmac::HmacError) -> Self {
+        use srh::hmac::HmacError;
+        match error {
+            HmacError::Missing => DropReason::HmacMissing,
+            HmacError::Algorithm => DropReason::HmacAlgorithm,
+            HmacError::UnknownKey => DropReason::HmacUnknownKey,
+            HmacError::Segment => DropReason::HmacSegment,
+            HmacError::Wrong => DropReason::HmacWrong,
         }
     }
 }

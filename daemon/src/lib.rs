@@ -3,7 +3,7 @@
 //! pieces of an event loop, and counters.
 //!
 //! No packet is looked at here and no protocol is known; the engines' side of the house
-//! uses [`mod@counters`], [`drops`], [`rate`] and [`rows`] alone.
+//! uses [`mod@counters`], [`drops`], [`rate`], [`rows`] and [`signed`] alone.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
@@ -17,9 +17,11 @@ pub mod host;
 pub mod rate;
 pub mod rows;
 pub mod run;
+pub mod signed;
 pub mod trace;
 
 pub use counters::{Counter, Counts};
 pub use drops::DropReason;
 pub use rate::RateLimit;
 pub use rows::{Place, StateTable};
+pub use signed::SignedCounts;

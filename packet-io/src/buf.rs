@@ -12,7 +12,7 @@ pub struct PacketBuf {
 
 impl PacketBuf {
     /// Room kept in front of a received packet: more than the longest header that
-    /// an engine adds (insert with eight candidates and an HMAC TLV: 208 bytes).
+    /// an engine adds (encap with eight servers and an HMAC TLV: 216 bytes).
     pub const HEADROOM_BYTES: usize = 256;
     /// The largest packet that a buffer takes in: an IPv6 header and a full payload.
     pub const CAPACITY_BYTES: usize = 40 + 65_535;

@@ -3,6 +3,7 @@
 use std::net::Ipv6Addr;
 
 use crate::frame::Frame;
+use crate::hmac::Keys;
 use crate::parse::Packet;
 use crate::rewrite::{self, RewriteError, MAX_SEGMENTS};
 use crate::sid::{Function, Locator, Sid};
@@ -10,7 +11,7 @@ use crate::sid::{Function, Locator, Sid};
 /// How functions are written on packets (docs/protocol.md, "Two encodings, one meaning").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum Encoding {
-    /// An outer IPv6 header, with an SRH where there is more than one segment.
+    /// An outer IPv6 header, with an SRH where there is more than one segment, or a key to sign with.
     #[default]
     Encap,
     /// An SRH inside the packet itself (the paper's way).
@@ -18,17 +19,17 @@ pub enum Encoding {
 }
 
 impl Encoding {
-    /// Bytes that `sids` functions add to a packet.
-    pub const fn overhead_bytes(self, sids: usize) -> usize {
+    /// Bytes that `sids` functions add to a packet, with an HMAC TLV if it is `signed`.
+    pub const fn overhead_bytes(self, sids: usize, signed: bool) -> usize {
         match self {
-            Encoding::Encap => rewrite::encap_bytes(sids),
-            Encoding::Insert => rewrite::insert_bytes(sids + 2),
+            Encoding::Encap => rewrite::encap_bytes(sids, signed),
+            Encoding::Insert => rewrite::insert_bytes(sids + 2, signed),
         }
     }
 
     /// Bytes of the longest header that an LB adds: a full chunk of a recovery list.
-    pub const fn longest_header_bytes(self) -> usize {
-        self.overhead_bytes(MAX_SEGMENTS - 2)
+    pub const fn longest_header_bytes(self, signed: bool) -> usize {
+        self.overhead_bytes(MAX_SEGMENTS - 2, signed)
     }
 
     /// The name in configuration files and in `status`.
@@ -91,24 +92,34 @@ pub fn node_of(addr: Ipv6Addr) -> Option<Locator> {
     }
 }
 
-/// Sends `frame` along `sids`, from `node`, in one of the encodings; its own destination stays
+/// Who puts functions on packets.
+#[derive(Clone, Copy, Debug)]
+pub struct Sender<'a> {
+    /// The node.
+    pub node: Locator,
+    /// What it signs with, if it does.
+    pub keys: Option<&'a Keys>,
+}
+
+/// Sends `frame` along `sids`, from `sender`, in one of the encodings; its own destination stays
 /// the final one. One hop of the packet is used up.
 pub fn put_on(
     frame: &mut impl Frame,
     packet: &Packet,
-    node: Locator,
+    sender: Sender<'_>,
     encoding: Encoding,
     sids: &Segments,
     flow_label: u32,
 ) -> Result<(), RewriteError> {
     rewrite::decrement_hop_limit(frame)?;
+    let (node, sids) = (sender.node.node(), sids.as_slice());
     match encoding {
-        Encoding::Encap => rewrite::encap(frame, packet, node.node(), sids.as_slice(), flow_label),
+        Encoding::Encap => rewrite::encap(frame, packet, node, sids, flow_label, sender.keys),
         Encoding::Insert => {
-            let mut list = Segments::one(node.node());
-            sids.as_slice().iter().for_each(|&sid| list.push(sid));
+            let mut list = Segments::one(node);
+            sids.iter().for_each(|&sid| list.push(sid));
             list.push(packet.dst);
-            rewrite::insert(frame, packet, list.as_slice())
+            rewrite::insert(frame, packet, list.as_slice(), sender.keys)
         }
     }
 }
@@ -119,12 +130,21 @@ mod tests {
 
     #[test]
     fn the_sizes_of_the_contract() {
-        assert_eq!(Encoding::Insert.overhead_bytes(2), 72);
-        assert_eq!(Encoding::Insert.overhead_bytes(1), 56);
-        assert_eq!(Encoding::Encap.overhead_bytes(2), 64);
-        assert_eq!(Encoding::Encap.overhead_bytes(1), 40);
-        assert_eq!(Encoding::Insert.longest_header_bytes(), 168);
-        assert_eq!(Encoding::Encap.longest_header_bytes(), 160);
+        // encoding, signed; two candidates, one server, the longest
+        let rows = [
+            (Encoding::Insert, false, [72, 56, 168]),
+            (Encoding::Encap, false, [64, 40, 160]),
+            (Encoding::Insert, true, [112, 96, 208]),
+            (Encoding::Encap, true, [120, 104, 216]),
+        ];
+        for (encoding, signed, expected) in rows {
+            let sizes = [
+                encoding.overhead_bytes(2, signed),
+                encoding.overhead_bytes(1, signed),
+                encoding.longest_header_bytes(signed),
+            ];
+            assert_eq!(sizes, expected, "{encoding:?}, signed: {signed}");
+        }
     }
 
     #[test]

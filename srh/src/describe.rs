@@ -55,6 +55,9 @@ fn write_segments(f: &mut fmt::Formatter<'_>, bytes: &[u8], packet: &Packet) -> 
             write!(f, " {}", Address(segment))?;
         }
     }
+    if let Some(id) = srh.hmac_key(bytes) {
+        write!(f, " hmac by key {id}")?;
+    }
     f.write_str(")")
 }
 

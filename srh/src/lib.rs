@@ -10,6 +10,7 @@ pub mod checksum;
 pub mod describe;
 pub mod flow;
 pub mod frame;
+pub mod hmac;
 pub mod icmp;
 pub mod parse;
 mod quote;
@@ -17,7 +18,7 @@ pub mod rewrite;
 pub mod sid;
 pub mod tcp;
 
-pub use carry::{Encoding, Segments};
+pub use carry::{Encoding, Segments, Sender};
 pub use describe::Describe;
 pub use flow::Flow;
 pub use frame::{Frame, NoHeadroom};

@@ -8,6 +8,7 @@ mod error;
 use std::net::Ipv6Addr;
 
 use crate::flow::Flow;
+use crate::hmac;
 
 pub use error::ParseError;
 
@@ -47,7 +48,6 @@ pub mod next_header {
 const ROUTING_TYPE_0: u8 = 0;
 const ROUTING_TYPE_SRH: u8 = 4;
 const TLV_PAD1: u8 = 0;
-const TLV_HMAC: u8 = 5;
 
 /// A Segment Routing Header that has been checked (RFC 8754 section 2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +86,12 @@ impl Srh {
     /// The segment visited first: in the insert encoding the sender's own SID.
     pub fn first_visited(&self, packet: &[u8]) -> Option<Ipv6Addr> {
         self.segment(packet, usize::from(self.last_entry))
+    }
+
+    /// Number of the key in the HMAC TLV, if there is one.
+    pub fn hmac_key(&self, packet: &[u8]) -> Option<u32> {
+        let id = packet.get(self.hmac_at? + 4..)?.first_chunk()?;
+        Some(u32::from_be_bytes(*id))
     }
 
     /// The final destination.
@@ -292,7 +298,7 @@ pub fn quoted(bytes: &[u8]) -> Result<Packet, ParseError> {
     Walk::new(bytes, Whole::No)?.run()
 }
 
-/// What a Parameter Problem about an SRH is to say.
+/// What a Parameter Problem, code 0, about an SRH is to say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Complaint {
     /// Who sent the packet.
@@ -301,7 +307,7 @@ pub struct Complaint {
     pub dst: Ipv6Addr,
     /// Length of the packet.
     pub len: usize,
-    /// Offset of the Segments Left field.
+    /// Offset of what is wrong: the Segments Left field, or the HMAC TLV.
     pub pointer: u32,
 }
 
@@ -515,8 +521,8 @@ impl<'a> Walk<'a> {
             if at + 2 + len > end {
                 return Err(ParseError::SrhTlvTruncated);
             }
-            if self.bytes[at] == TLV_HMAC && hmac_at.is_none() {
-                // 2 bytes of flags, 4 of key id, then the HMAC itself.
+            if self.bytes[at] == hmac::TLV_TYPE && hmac_at.is_none() {
+                // 2 bytes of D bit and reserved ones, 4 of key id, then the HMAC itself.
                 if !(14..=38).contains(&len) || (len - 6) % 8 != 0 {
                     return Err(ParseError::SrhHmacLength);
                 }

@@ -6,6 +6,7 @@
 use std::net::Ipv6Addr;
 
 use crate::frame::{Frame, NoHeadroom};
+use crate::hmac::{Keys, TLV_BYTES};
 use crate::parse::{next_header, Packet, Srh, IPV6_BYTES, SEGMENT_BYTES, SRH_FIXED_BYTES};
 
 /// Most segments that one header of ours has: eight candidates or members of a recovery
@@ -32,15 +33,23 @@ pub enum RewriteError {
     SegmentCount,
 }
 
+/// Bytes of an SRH with a list of `segments` addresses, with an HMAC TLV if it is `signed`.
+const fn srh_bytes(segments: usize, signed: bool) -> usize {
+    let tlvs = if signed { TLV_BYTES } else { 0 };
+    SRH_FIXED_BYTES + SEGMENT_BYTES * segments + tlvs
+}
+
 /// Bytes that [`insert`] adds for a list of `segments` addresses, sender and VIP included.
-pub const fn insert_bytes(segments: usize) -> usize {
-    SRH_FIXED_BYTES + SEGMENT_BYTES * segments
+pub const fn insert_bytes(segments: usize, signed: bool) -> usize {
+    srh_bytes(segments, signed)
 }
 
 /// Bytes that [`encap`] adds for a list of `segments` addresses.
-pub const fn encap_bytes(segments: usize) -> usize {
-    if segments > 1 {
-        IPV6_BYTES + SRH_FIXED_BYTES + SEGMENT_BYTES * (segments - 1)
+pub const fn encap_bytes(segments: usize, signed: bool) -> usize {
+    if signed {
+        IPV6_BYTES + srh_bytes(segments, true)
+    } else if segments > 1 {
+        IPV6_BYTES + srh_bytes(segments - 1, false)
     } else {
         IPV6_BYTES
     }
@@ -59,43 +68,54 @@ pub fn decrement_hop_limit(frame: &mut impl Frame) -> Result<(), RewriteError> {
 /// Inserts an SRH into the packet (the paper's encoding).
 ///
 /// `segments` in the order of the visit: the sender, the nodes, the final destination.
-/// The destination becomes the second; Segments Left counts what comes behind it.
+/// The destination becomes the second; Segments Left counts what comes behind it. With `keys` an HMAC TLV
+/// follows the list.
 pub fn insert(
     frame: &mut impl Frame,
     packet: &Packet,
     segments: &[Ipv6Addr],
+    keys: Option<&Keys>,
 ) -> Result<(), RewriteError> {
     if segments.len() < 3 || segments.len() > MAX_SEGMENTS {
         return Err(RewriteError::SegmentCount);
     }
-    let added = insert_bytes(segments.len());
+    let added = insert_bytes(segments.len(), keys.is_some());
     let payload = payload_len(packet.len + added)?;
     frame.push_front(added)?;
     let bytes = frame.bytes_mut();
     bytes.copy_within(added..added + packet.insert_at, 0);
     let follows = bytes[packet.insert_announced_at];
     bytes[packet.insert_announced_at] = next_header::ROUTING;
-    let srh = &mut bytes[packet.insert_at..packet.insert_at + added];
-    write_srh(srh, follows, segments.len() - 2, segments);
     set_payload_len(bytes, payload);
     set_dst(bytes, segments[1]);
+    let (head, rest) = bytes.split_at_mut(packet.insert_at);
+    let srh = &mut rest[..added];
+    write_srh(srh, follows, segments.len() - 2, segments);
+    if let Some(keys) = keys {
+        keys.sign(&head[SRC], srh);
+    }
     Ok(())
 }
 
-/// Puts the packet into another one (H.Encaps.Red, RFC 8986 section 5.2): from `src` to the
-/// first of `segments`, with an SRH that holds the others only if there are any.
+/// Puts the packet into another one, from `src` to the first of `segments`.
+///
+/// Without `keys` this is H.Encaps.Red (RFC 8986 section 5.2): an SRH holds the other segments, and only if there
+/// are any. With `keys` it is H.Encaps (section 5.1): the SRH holds all of them, because the HMAC in it covers no
+/// other destination (RFC 8754 section 2.1.2.1).
 pub fn encap(
     frame: &mut impl Frame,
     packet: &Packet,
     src: Ipv6Addr,
     segments: &[Ipv6Addr],
     flow_label: u32,
+    keys: Option<&Keys>,
 ) -> Result<(), RewriteError> {
     let (&dst, later) = segments.split_first().ok_or(RewriteError::SegmentCount)?;
     if later.len() > MAX_SEGMENTS {
         return Err(RewriteError::SegmentCount);
     }
-    let added = encap_bytes(segments.len());
+    let listed = if keys.is_some() { segments } else { later };
+    let added = encap_bytes(segments.len(), keys.is_some());
     let payload = payload_len(packet.len + added)?;
     frame.push_front(added)?;
     let bytes = frame.bytes_mut();
@@ -103,21 +123,24 @@ pub fn encap(
     bytes[..4].copy_from_slice(&first_word.to_be_bytes());
     set_payload_len(bytes, payload);
     bytes[7] = OUTER_HOP_LIMIT;
-    bytes[8..24].copy_from_slice(&src.octets());
+    bytes[SRC].copy_from_slice(&src.octets());
     set_dst(bytes, dst);
-    if later.is_empty() {
+    if listed.is_empty() {
         bytes[6] = next_header::IPV6;
-    } else {
-        bytes[6] = next_header::ROUTING;
-        write_srh(
-            &mut bytes[IPV6_BYTES..added],
-            next_header::IPV6,
-            later.len(),
-            later,
-        );
+        return Ok(());
+    }
+    bytes[6] = next_header::ROUTING;
+    let (head, rest) = bytes.split_at_mut(IPV6_BYTES);
+    let srh = &mut rest[..added - IPV6_BYTES];
+    write_srh(srh, next_header::IPV6, later.len(), listed);
+    if let Some(keys) = keys {
+        keys.sign(&head[SRC], srh);
     }
     Ok(())
 }
+
+/// Where the source stands in an IPv6 header.
+const SRC: std::ops::Range<usize> = 8..24;
 
 /// Hop limit of the outer header; what is inside keeps its own.
 pub const OUTER_HOP_LIMIT: u8 = 64;
@@ -175,10 +198,10 @@ fn set_dst(bytes: &mut [u8], dst: Ipv6Addr) {
     bytes[24..40].copy_from_slice(&dst.octets());
 }
 
-/// Writes an SRH that holds `segments` (order of the visit) and nothing else.
+/// Writes an SRH that holds `segments` (order of the visit); what `srh` is longer is left to TLVs.
 fn write_srh(srh: &mut [u8], follows: u8, segments_left: usize, segments: &[Ipv6Addr]) {
     srh[0] = follows;
-    srh[1] = (segments.len() * SEGMENT_BYTES / 8) as u8;
+    srh[1] = (srh.len() / 8 - 1) as u8;
     srh[2] = 4;
     srh[3] = segments_left as u8;
     srh[4] = (segments.len() - 1) as u8;

@@ -33,6 +33,7 @@ struct LbFile {
     flows: Flows,
     #[serde(default)]
     icmp: Icmp,
+    hmac: Option<config::Hmac>,
 }
 
 #[derive(Clone, Copy, Default, Deserialize)]
@@ -232,18 +233,21 @@ impl Settings {
                 self.pool_path.display()
             ));
         }
+        advice.extend(config::hmac_advice(self.engine.hmac.as_ref()));
         advice
     }
 
     /// One line about sizes, which both daemons print at start.
     pub fn sizes(&self) -> String {
-        let encoding = self.engine.encoding;
+        let (encoding, keys) = (self.engine.encoding, self.engine.hmac.as_ref());
+        let signed = keys.is_some();
         format!(
-            "encoding {}: {} B on a new flow, {} B on a pinned one, at most {} B; fabric MTU {} B, client packets up to {} B, MSS {} B",
+            "encoding {}, {}: {} B on a new flow, {} B on a pinned one, at most {} B; fabric MTU {} B, client packets up to {} B, MSS {} B",
             encoding.name(),
-            encoding.overhead_bytes(self.pool.choices()),
-            encoding.overhead_bytes(1),
-            encoding.longest_header_bytes(),
+            config::hmac_words(keys),
+            encoding.overhead_bytes(self.pool.choices(), signed),
+            encoding.overhead_bytes(1, signed),
+            encoding.longest_header_bytes(signed),
             self.fabric_mtu_bytes,
             self.engine.client_mtu_bytes(),
             self.engine.client_mtu_bytes().saturating_sub(60),
@@ -265,14 +269,16 @@ fn check(document: &Document<LbFile>) -> Result<engine::Config, ConfigErrors> {
         EncodingName::Encap => Encoding::Encap,
         EncodingName::Insert => Encoding::Insert,
     };
-    let least = MIN_MTU_BYTES + encoding.longest_header_bytes();
+    let signed = file.hmac.is_some();
+    let least = MIN_MTU_BYTES + encoding.longest_header_bytes(signed);
     check.require(
         usize::from(file.fabric_mtu_bytes) >= least,
         "fabric_mtu_bytes",
         format!("{} is too small", file.fabric_mtu_bytes),
         format!(
-            "at least {least}: 1280 and the longest header in encoding {}",
-            encoding.name()
+            "at least {least}: 1280 and the longest header in encoding {}{}",
+            encoding.name(),
+            if signed { " with an HMAC" } else { "" },
         ),
     );
     check.within("flows.max", file.flows.max, MIN_FLOWS, MAX_FLOWS);
@@ -282,6 +288,7 @@ fn check(document: &Document<LbFile>) -> Result<engine::Config, ConfigErrors> {
         75,
         MAX_IDLE_S,
     );
+    let hmac = check.hmac(file.hmac.as_ref());
     check.finish()?;
     Ok(engine::Config {
         locator: locator.unwrap_or_default(),
@@ -292,5 +299,6 @@ fn check(document: &Document<LbFile>) -> Result<engine::Config, ConfigErrors> {
         idle_timeout: Duration::from_secs(file.flows.idle_timeout_s),
         packet_too_big: file.icmp.packet_too_big,
         icmp_rate_pps: file.icmp.rate_pps,
+        hmac,
     })
 }

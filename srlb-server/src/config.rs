@@ -34,6 +34,7 @@ struct ServerFile {
     policy: Policy,
     #[serde(default)]
     flows: Flows,
+    hmac: Option<config::Hmac>,
 }
 
 #[derive(Default, Deserialize)]
@@ -184,16 +185,20 @@ impl Settings {
                     .into(),
             );
         }
+        advice.extend(config::hmac_advice(self.engine.hmac.as_ref()));
         advice
     }
 
     /// One line about sizes, which both daemons print at start.
     pub fn sizes(&self) -> String {
+        let keys = self.engine.hmac.as_ref();
+        let signed = keys.is_some();
         format!(
-            "overhead of a pinned flow {} B (encap) or {} B (insert), at most {} B with HMAC; fabric MTU {} B, SYN-ACKs clamped to MSS {} B",
-            Encoding::Encap.overhead_bytes(1),
-            Encoding::Insert.overhead_bytes(1),
-            EngineConfig::longest_header_bytes(),
+            "{}: overhead of a pinned flow {} B (encap) or {} B (insert), at most {} B; fabric MTU {} B, SYN-ACKs clamped to MSS {} B",
+            config::hmac_words(keys),
+            Encoding::Encap.overhead_bytes(1, signed),
+            Encoding::Insert.overhead_bytes(1, signed),
+            EngineConfig::longest_header_bytes(signed),
             self.fabric_mtu_bytes,
             self.engine.mss_bytes(),
         )
@@ -235,9 +240,10 @@ fn engine_config(document: &Document<ServerFile>) -> Result<EngineConfig, Config
     let domain = check.prefixes("domain", &file.domain);
     check.devices("domain_interfaces", &file.domain_interfaces);
     check.device("tun", &file.tun, 1);
-    check_mtu(&mut check, file.fabric_mtu_bytes);
+    check_mtu(&mut check, file);
     check.within("flows.max", file.flows.max, MIN_FLOWS, MAX_FLOWS);
     let accept = accept(&mut check, file);
+    let hmac = check.hmac(file.hmac.as_ref());
     if check.is_clean() {
         if let Some(locator) = locator {
             check_places(&mut check, locator, &lb_locators, &domain);
@@ -263,17 +269,21 @@ fn engine_config(document: &Document<ServerFile>) -> Result<EngineConfig, Config
         max_flows: file.flows.max,
         lookups_pps: engine::DEFAULT_LOOKUPS_PPS,
         icmp_rate_pps: engine::DEFAULT_ICMP_RATE_PPS,
+        hmac,
     })
 }
 
-fn check_mtu(check: &mut Check<'_, ServerFile>, mtu: u16) {
-    let encap = Encoding::Encap.longest_header_bytes();
-    let least = MIN_MTU_BYTES + encap.max(Encoding::Insert.longest_header_bytes());
+fn check_mtu(check: &mut Check<'_, ServerFile>, file: &ServerFile) {
+    let (mtu, signed) = (file.fabric_mtu_bytes, file.hmac.is_some());
+    let least = MIN_MTU_BYTES + EngineConfig::longest_header_bytes(signed);
     check.require(
         usize::from(mtu) >= least,
         "fabric_mtu_bytes",
         format!("{mtu} is too small"),
-        format!("at least {least}: 1280 and the longest header of an LB"),
+        format!(
+            "at least {least}: 1280 and the longest header of an LB{}",
+            if signed { " with an HMAC" } else { "" },
+        ),
     );
 }
 

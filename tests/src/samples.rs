@@ -5,7 +5,7 @@ use srh::carry::{self, Encoding};
 use srh::icmp;
 use srh::parse::{Icmp, Tcp};
 use srh::rewrite;
-use srh::{Frame, Function, Locator, Segments};
+use srh::{Frame, Function, Locator, Segments, Sender};
 
 use crate::nodes::{lb, server, CLIENT, VIP};
 use crate::packets::{from_client, from_vip, parse};
@@ -36,7 +36,7 @@ pub fn carried(
     carry::put_on(
         &mut frame,
         &parse(bytes),
-        node,
+        Sender { node, keys: None },
         encoding,
         &segments,
         0xabcde,

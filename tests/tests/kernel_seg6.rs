@@ -291,7 +291,15 @@ fn the_kernels_reduced_encapsulation_is_ours_byte_for_byte() {
     assert_eq!(inner.dst, CLIENT);
     assert!(inner.tcp().is_some_and(Tcp::is_syn));
     assert!(checksum::is_right(frame.bytes(), &inner));
-    rewrite::encap(&mut frame, &inner, outer.src, &way(), outer.flow_label).unwrap();
+    rewrite::encap(
+        &mut frame,
+        &inner,
+        outer.src,
+        &way(),
+        outer.flow_label,
+        None,
+    )
+    .unwrap();
     assert_eq!(frame.bytes(), bytes);
 }
 

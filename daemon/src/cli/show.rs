@@ -33,9 +33,18 @@ pub fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
-/// Sizes, and the last reload's error if it failed: what stands under a status's first line.
+/// Sizes, who signs, and the last reload's error if it failed: what stands under a status's first line.
 pub fn settings(status: &Value) -> anyhow::Result<()> {
     say!("{}", word(&status["sizes"]));
+    if !status["hmac"].is_null() {
+        let each = |key: &Value| format!("{} by key {}", key["verified"], key["id"]);
+        let verified: Vec<String> = list(&status["hmac"]["keys"]).iter().map(each).collect();
+        say!(
+            "functions that came with an HMAC: {}; without: {}",
+            verified.join(", "),
+            status["hmac"]["unsigned"]
+        );
+    }
     if let Some(error) = status["last_reload_error"].as_str() {
         say!("the last reload failed, the configuration before is in force:\n{error}");
     }

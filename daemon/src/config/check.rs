@@ -2,6 +2,7 @@
 //! collect what is wrong with them.
 
 use std::net::Ipv6Addr;
+use std::path::{Path, PathBuf};
 
 use ipnet::Ipv6Net;
 use srh::Locator;
@@ -203,6 +204,11 @@ impl<'a, T> Check<'a, T> {
         for (place, text) in texts.iter().enumerate() {
             self.device(&format!("{path}[{place}]"), text, 0);
         }
+    }
+
+    /// A path that the file mentions, see [`Document::resolve`].
+    pub(super) fn resolve(&self, path: &Path) -> PathBuf {
+        self.document.resolve(path)
     }
 
     /// Takes over problems that were found in another file.

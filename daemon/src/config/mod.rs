@@ -9,6 +9,7 @@
 mod check;
 mod document;
 mod error;
+mod hmac;
 mod keys;
 mod serde_errors;
 #[cfg(test)]
@@ -17,3 +18,4 @@ mod tests;
 pub use check::{is_plain_name, Check};
 pub use document::{load, parse, Document};
 pub use error::{interface_advice, ConfigError, ConfigErrors};
+pub use hmac::{hmac_advice, hmac_words, Hmac};

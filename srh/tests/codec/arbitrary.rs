@@ -46,8 +46,8 @@ fn use_it(bytes: &[u8], p: &Packet) {
     let list = [p.src, p.dst, p.dst];
     let frame = Buf::new(bytes, 256);
     // Refusals are as good as rewrites here.
-    let _ = rewrite::insert(&mut frame.clone(), p, &list);
-    let _ = rewrite::encap(&mut frame.clone(), p, p.src, &list, 0);
+    let _ = rewrite::insert(&mut frame.clone(), p, &list, None);
+    let _ = rewrite::encap(&mut frame.clone(), p, p.src, &list, 0, None);
     let _ = rewrite::advance(&mut frame.clone(), p);
     let _ = rewrite::strip(&mut frame.clone(), p);
     rewrite::decap(&mut frame.clone(), p);

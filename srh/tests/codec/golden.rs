@@ -98,10 +98,16 @@ fn insert() {
             s2(Function::ConnectForce),
             vip(),
         ];
-        rewrite::insert(frame, packet, &list).unwrap();
+        rewrite::insert(frame, packet, &list, None).unwrap();
     });
     check(SYN, PINNED_INSERTED, |frame, packet| {
-        rewrite::insert(frame, packet, &[lb(), s1(Function::AckStickiness), vip()]).unwrap();
+        rewrite::insert(
+            frame,
+            packet,
+            &[lb(), s1(Function::AckStickiness), vip()],
+            None,
+        )
+        .unwrap();
     });
 }
 
@@ -109,11 +115,11 @@ fn insert() {
 fn encap() {
     check(SYN, SYN_ENCAPSULATED, |frame, packet| {
         let list = [s1(Function::ConnectAvail), s2(Function::ConnectForce)];
-        rewrite::encap(frame, packet, lb(), &list, 0xabcde).unwrap();
+        rewrite::encap(frame, packet, lb(), &list, 0xabcde, None).unwrap();
     });
     check(SYN, PINNED_ENCAPSULATED, |frame, packet| {
         let list = [s1(Function::AckStickiness)];
-        rewrite::encap(frame, packet, lb(), &list, 0xabcde).unwrap();
+        rewrite::encap(frame, packet, lb(), &list, 0xabcde, None).unwrap();
     });
 }
 
@@ -121,7 +127,7 @@ fn encap() {
 fn a_flow_label_is_cut_to_its_20_bits() {
     check(SYN, PINNED_ENCAPSULATED, |frame, packet| {
         let list = [s1(Function::AckStickiness)];
-        rewrite::encap(frame, packet, lb(), &list, 0xfff0_0000 | 0xabcde).unwrap();
+        rewrite::encap(frame, packet, lb(), &list, 0xfff0_0000 | 0xabcde, None).unwrap();
     });
 }
 

@@ -79,9 +79,9 @@ proptest! {
         let visited = [&nodes[..], &[chain.dst]].concat();
         let mut frame = Buf::new(&[&before[..], &padding].concat(), 300);
         let packet = parse::packet(frame.bytes()).unwrap();
-        rewrite::insert(&mut frame, &packet, &visited).unwrap();
+        rewrite::insert(&mut frame, &packet, &visited, None).unwrap();
         prop_assert_eq!(packet_of(&frame), chain.inserted(&visited).bytes());
-        prop_assert_eq!(packet_of(&frame).len() - before.len(), rewrite::insert_bytes(visited.len()));
+        prop_assert_eq!(packet_of(&frame).len() - before.len(), rewrite::insert_bytes(visited.len(), false));
 
         let packet = parse::packet(frame.bytes()).unwrap();
         prop_assert_eq!(rewrite::strip(&mut frame, &packet), Ok(chain.dst));
@@ -98,10 +98,10 @@ proptest! {
         let before = chain.bytes();
         let mut frame = Buf::new(&[&before[..], &padding].concat(), 300);
         let packet = parse::packet(frame.bytes()).unwrap();
-        rewrite::encap(&mut frame, &packet, src, visited, flow_label).unwrap();
+        rewrite::encap(&mut frame, &packet, src, visited, flow_label, None).unwrap();
         let expected = chain.encapsulated(src, visited, flow_label).bytes();
         prop_assert_eq!(packet_of(&frame), expected);
-        prop_assert_eq!(packet_of(&frame).len() - before.len(), rewrite::encap_bytes(visited.len()));
+        prop_assert_eq!(packet_of(&frame).len() - before.len(), rewrite::encap_bytes(visited.len(), false));
 
         let packet = parse::packet(frame.bytes()).unwrap();
         prop_assert_eq!(packet.upper, parse::Upper::Ipv6);
@@ -116,7 +116,7 @@ proptest! {
         let mut expected = chain.inserted(&visited);
         let mut frame = Buf::new(&chain.bytes(), 300);
         let packet = parse::packet(frame.bytes()).unwrap();
-        rewrite::insert(&mut frame, &packet, &visited).unwrap();
+        rewrite::insert(&mut frame, &packet, &visited, None).unwrap();
         for (i, dst) in visited.iter().enumerate().skip(2) {
             let packet = parse::packet(frame.bytes()).unwrap();
             prop_assert_eq!(rewrite::advance(&mut frame, &packet), Ok(*dst));
@@ -134,7 +134,7 @@ proptest! {
         let mut expected = chain.encapsulated(src, &nodes, 0);
         let mut frame = Buf::new(&chain.bytes(), 300);
         let packet = parse::packet(frame.bytes()).unwrap();
-        rewrite::encap(&mut frame, &packet, src, &nodes, 0).unwrap();
+        rewrite::encap(&mut frame, &packet, src, &nodes, 0, None).unwrap();
         for (i, dst) in nodes.iter().enumerate().skip(1) {
             let packet = parse::packet(frame.bytes()).unwrap();
             prop_assert_eq!(rewrite::advance(&mut frame, &packet), Ok(*dst));

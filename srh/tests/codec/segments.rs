@@ -20,12 +20,12 @@ fn sizes_on_the_wire() {
     let packet = parse::packet(&client_packet).unwrap();
     let insert = |segments: usize| {
         let mut frame = Buf::new(&client_packet, 256);
-        rewrite::insert(&mut frame, &packet, &list(segments)).unwrap();
+        rewrite::insert(&mut frame, &packet, &list(segments), None).unwrap();
         frame.bytes().len() - client_packet.len()
     };
     let encap = |segments: usize| {
         let mut frame = Buf::new(&client_packet, 256);
-        rewrite::encap(&mut frame, &packet, client(), &list(segments), 0).unwrap();
+        rewrite::encap(&mut frame, &packet, client(), &list(segments), 0, None).unwrap();
         frame.bytes().len() - client_packet.len()
     };
     // lb, two candidates, vip; lb, server, vip
@@ -43,7 +43,7 @@ fn a_headroom_too_small_by_one_byte_is_refused_and_nothing_changes() {
     for headroom in [0, 71] {
         let mut frame = Buf::new(&bytes, headroom);
         assert_eq!(
-            rewrite::insert(&mut frame, &packet, &list(4)),
+            rewrite::insert(&mut frame, &packet, &list(4), None),
             Err(RewriteError::NoHeadroom(NoHeadroom))
         );
         assert_eq!(frame.bytes(), bytes);
@@ -51,16 +51,16 @@ fn a_headroom_too_small_by_one_byte_is_refused_and_nothing_changes() {
     for (headroom, segments) in [(39, 1), (63, 2)] {
         let mut frame = Buf::new(&bytes, headroom);
         assert_eq!(
-            rewrite::encap(&mut frame, &packet, client(), &list(segments), 0),
+            rewrite::encap(&mut frame, &packet, client(), &list(segments), 0, None),
             Err(RewriteError::NoHeadroom(NoHeadroom))
         );
         assert_eq!(frame.bytes(), bytes);
     }
     let mut exact = Buf::new(&bytes, 72);
-    assert_eq!(rewrite::insert(&mut exact, &packet, &list(4)), Ok(()));
+    assert_eq!(rewrite::insert(&mut exact, &packet, &list(4), None), Ok(()));
     let mut exact = Buf::new(&bytes, 64);
     assert_eq!(
-        rewrite::encap(&mut exact, &packet, client(), &list(2), 0),
+        rewrite::encap(&mut exact, &packet, client(), &list(2), 0, None),
         Ok(())
     );
 }
@@ -72,7 +72,7 @@ fn lists_of_a_wrong_length_are_refused() {
     for n in [0, 1, 2, MAX_SEGMENTS + 1] {
         let mut frame = Buf::new(&bytes, 512);
         assert_eq!(
-            rewrite::insert(&mut frame, &packet, &list(n)),
+            rewrite::insert(&mut frame, &packet, &list(n), None),
             Err(RewriteError::SegmentCount),
             "insert {n}"
         );
@@ -81,7 +81,7 @@ fn lists_of_a_wrong_length_are_refused() {
     for n in [0, MAX_SEGMENTS + 2] {
         let mut frame = Buf::new(&bytes, 512);
         assert_eq!(
-            rewrite::encap(&mut frame, &packet, client(), &list(n), 0),
+            rewrite::encap(&mut frame, &packet, client(), &list(n), 0, None),
             Err(RewriteError::SegmentCount),
             "encap {n}"
         );
@@ -98,10 +98,10 @@ fn a_packet_that_would_be_too_long_is_refused() {
             let packet = parse::packet(&bytes).unwrap();
             let mut frame = Buf::new(&bytes, 256);
             let result = match encoding {
-                "insert" => rewrite::insert(&mut frame, &packet, &list(4)),
+                "insert" => rewrite::insert(&mut frame, &packet, &list(4), None),
                 _ => {
                     // The inner header counts as payload.
-                    rewrite::encap(&mut frame, &packet, client(), &list(2), 0)
+                    rewrite::encap(&mut frame, &packet, client(), &list(2), 0, None)
                 }
             };
             let expected = if over == 0 {

@@ -4,7 +4,7 @@ use daemon::DropReason;
 use packet_io::{Instant, PacketBuf};
 use srh::carry;
 use srh::parse::{next_header, Icmp, Packet, Upper};
-use srh::{checksum, Encoding, Frame, Function, Segments};
+use srh::{checksum, Encoding, Frame, Function, Segments, Sender};
 
 use super::health::Again;
 use super::order::{self, Chunk, Order};
@@ -181,13 +181,15 @@ impl Engine {
         segments: &Segments,
         subject: &Subject,
     ) -> Outcome {
-        let added = encoding.overhead_bytes(segments.as_slice().len());
+        let keys = self.config.hmac.as_ref();
+        let added = encoding.overhead_bytes(segments.as_slice().len(), keys.is_some());
         if packet.len + added > self.config.fabric_mtu_bytes {
             return self.packet_too_big(now, frame, packet);
         }
         let label = subject.hash.flow_label();
         let node = self.config.locator;
-        match carry::put_on(frame, packet, node, encoding, segments, label) {
+        let sender = Sender { node, keys };
+        match carry::put_on(frame, packet, sender, encoding, segments, label) {
             Ok(()) => Ok(Done::Forwarded),
             Err(srh::rewrite::RewriteError::HopLimit) => self.time_exceeded(now, frame, packet),
             Err(error) => Err(error.into()),

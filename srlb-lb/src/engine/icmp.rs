@@ -5,8 +5,9 @@ use std::net::Ipv6Addr;
 use daemon::DropReason;
 use packet_io::{Instant, PacketBuf};
 use srh::carry::node_of;
+use srh::hmac::{self, HmacError};
 use srh::icmp::{self, Error};
-use srh::parse::{next_header, Icmp, Packet, ParseError};
+use srh::parse::{self, next_header, Complaint, Icmp, Packet, ParseError};
 use srh::{checksum, Frame};
 
 use super::client::Visit;
@@ -193,10 +194,32 @@ impl Engine {
         frame: &mut PacketBuf,
         error: ParseError,
     ) -> Outcome {
-        let complaint = srh::parse::segments_left_complaint(frame.bytes(), error)
-            .filter(|c| self.config.locator.contains(c.dst) && self.icmp.allow(now));
-        let Some(complaint) = complaint else {
-            return Err(error.into());
+        let complaint = parse::segments_left_complaint(frame.bytes(), error)
+            .filter(|c| self.config.locator.contains(c.dst));
+        self.complain(now, frame, complaint, error.into())
+    }
+
+    /// A packet for a SID of ours that proves nothing.
+    pub(super) fn report_bad_hmac(
+        &mut self,
+        now: Instant,
+        frame: &mut PacketBuf,
+        packet: &Packet,
+        error: HmacError,
+    ) -> Outcome {
+        self.complain(now, frame, hmac::complaint(packet), error.into())
+    }
+
+    /// Drops a packet for `reason`, and tells its sender if there is a complaint to make.
+    fn complain(
+        &mut self,
+        now: Instant,
+        frame: &mut PacketBuf,
+        complaint: Option<Complaint>,
+        reason: DropReason,
+    ) -> Outcome {
+        let Some(complaint) = complaint.filter(|_| self.icmp.allow(now)) else {
+            return Err(reason);
         };
         frame.truncate(complaint.len);
         let problem = Error {
@@ -207,7 +230,7 @@ impl Engine {
             value: complaint.pointer,
         };
         // The packet is dropped all the same, and counted as what it was.
-        self.drops.add(error.into());
+        self.drops.add(reason);
         icmp::error(frame, &problem).map_err(|_| DropReason::NoHeadroom)?;
         self.events.add(Event::ParameterProblemSent);
         Ok(Done::Answered)

@@ -26,10 +26,11 @@ mod wire;
 use std::net::Ipv6Addr;
 use std::time::Duration;
 
-use daemon::{Counts, DropReason, RateLimit};
+use daemon::{Counts, DropReason, RateLimit, SignedCounts};
 use flow_table::{FlowHash, FlowTable, HashKey, Inserted, Value};
 use ipnet::Ipv6Net;
 use packet_io::{Instant, PacketBuf};
+use srh::hmac::{HmacError, Keys};
 use srh::parse::{self, Packet};
 use srh::{Encoding, Flow, Frame, Locator};
 
@@ -66,13 +67,15 @@ pub struct Config {
     pub packet_too_big: bool,
     /// ICMPv6 messages of our own a second.
     pub icmp_rate_pps: u32,
+    /// Keys, if functions are signed.
+    pub hmac: Option<Keys>,
 }
 
 impl Config {
     /// The largest packet of a client that fits the fabric with any header of ours.
     pub fn client_mtu_bytes(&self) -> usize {
-        self.fabric_mtu_bytes
-            .saturating_sub(self.encoding.longest_header_bytes())
+        let longest = self.encoding.longest_header_bytes(self.hmac.is_some());
+        self.fabric_mtu_bytes.saturating_sub(longest)
     }
 }
 
@@ -128,6 +131,7 @@ pub struct Engine {
     icmp: RateLimit,
     drops: Counts<DropReason>,
     events: Counts<Event>,
+    signed: SignedCounts,
     echo_number: u16,
     tracing: bool,
     note: Note,
@@ -146,6 +150,7 @@ impl Engine {
         Engine {
             flows: FlowTable::new(config.max_flows, key),
             icmp: RateLimit::new(config.icmp_rate_pps),
+            signed: SignedCounts::new(config.hmac.as_ref()),
             config,
             pool,
             sketch: SynSketch::new(contract.limits),
@@ -195,12 +200,23 @@ impl Engine {
         };
         frame.truncate(packet.len);
         if self.config.locator.contains(packet.dst) {
+            if let Err(error) = self.check_hmac(frame, &packet) {
+                return self.report_bad_hmac(now, frame, &packet, error);
+            }
             self.for_our_locator(now, frame, &packet)
         } else if let Some(vip) = self.pool.vip_at(packet.dst) {
             self.client_packet(now, frame, &packet, vip)
         } else {
             Err(DropReason::NotForUs)
         }
+    }
+
+    /// Who may speak to our SIDs shows that by an HMAC, if there are keys.
+    fn check_hmac(&mut self, frame: &PacketBuf, packet: &Packet) -> Result<(), HmacError> {
+        if let Some(keys) = &self.config.hmac {
+            self.signed.add(keys.check(frame.bytes(), packet)?);
+        }
+        Ok(())
     }
 
     /// Time passes: expired entries are taken out, a bounded number at a time, and suspect
@@ -226,6 +242,7 @@ impl Engine {
     /// Takes new settings. The flow table keeps its size and its entries.
     pub fn set_config(&mut self, config: Config) {
         self.icmp = RateLimit::new(config.icmp_rate_pps);
+        self.signed.set_keys(config.hmac.as_ref());
         self.config = config;
     }
 
@@ -247,6 +264,11 @@ impl Engine {
     /// What else has happened so far.
     pub fn events(&self) -> &Counts<Event> {
         &self.events
+    }
+
+    /// How the functions that were listened to were signed.
+    pub fn signed(&self) -> &SignedCounts {
+        &self.signed
     }
 
     /// Entries: steering and not confirmed, steering and confirmed, closing.

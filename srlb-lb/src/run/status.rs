@@ -18,6 +18,7 @@ pub(super) fn engine(engine: &Engine, settings: &Settings, now: Instant) -> Valu
         "locator": settings.locator.to_string(),
         "encoding": settings.engine.encoding.name(),
         "sizes": settings.sizes(),
+        "hmac": engine.signed().to_json(settings.engine.hmac.as_ref()),
         "pool": pool(settings),
         "flows": {
             "confirmed": confirmed,

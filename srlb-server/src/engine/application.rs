@@ -69,7 +69,11 @@ impl Engine {
             self.straight();
             return Ok(());
         }
-        let len = tell.packet.len + tell.lb.encoding.overhead_bytes(1);
+        let len = tell.packet.len
+            + tell
+                .lb
+                .encoding
+                .overhead_bytes(1, self.config.hmac.is_some());
         if len <= self.config.fabric_mtu_bytes {
             self.put_on(frame, tell.packet, tell)?;
         } else {
@@ -99,7 +103,7 @@ impl Engine {
         carry::put_on(
             frame,
             packet,
-            self.config.locator,
+            self.as_sender(),
             encoding,
             &to,
             tell.flow_label,

@@ -209,7 +209,7 @@ impl Engine {
         carry::put_on(
             frame,
             &packet,
-            self.config.locator,
+            self.as_sender(),
             arrival.lb.encoding,
             &Segments::one(sid.addr()),
             subject.hash.flow_label(),

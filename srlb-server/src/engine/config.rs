@@ -3,13 +3,11 @@
 use std::net::Ipv6Addr;
 
 use ipnet::Ipv6Net;
+use srh::hmac::Keys;
 use srh::parse::{IPV6_BYTES, TCP_BYTES};
 use srh::{Encoding, Locator};
 
 use crate::policy::Accept;
-
-/// Room that an HMAC TLV will take (docs/protocol.md, "Two encodings").
-const HMAC_BYTES: usize = 40;
 
 /// Flows that the table is made for unless somebody knows better.
 pub const DEFAULT_MAX_FLOWS: usize = 131_072;
@@ -41,21 +39,28 @@ pub struct EngineConfig {
     pub lookups_pps: u32,
     /// ICMPv6 messages of our own a second.
     pub icmp_rate_pps: u32,
+    /// Keys, if functions are signed.
+    pub hmac: Option<Keys>,
 }
 
 impl EngineConfig {
     /// Bytes of the longest header that an LB may add, in either encoding.
-    pub const fn longest_header_bytes() -> usize {
+    pub const fn longest_header_bytes(signed: bool) -> usize {
         let (encap, insert) = (
-            Encoding::Encap.longest_header_bytes(),
-            Encoding::Insert.longest_header_bytes(),
+            Encoding::Encap.longest_header_bytes(signed),
+            Encoding::Insert.longest_header_bytes(signed),
         );
-        (if encap > insert { encap } else { insert }) + HMAC_BYTES
+        if encap > insert {
+            encap
+        } else {
+            insert
+        }
     }
 
-    /// The largest TCP segment that fits the fabric with that header.
+    /// The largest TCP segment that fits the fabric with that header. Room for an HMAC is always left: keys may
+    /// be configured while connections last.
     pub fn mss_bytes(&self) -> u16 {
-        let heads = Self::longest_header_bytes() + IPV6_BYTES + TCP_BYTES;
+        let heads = Self::longest_header_bytes(true) + IPV6_BYTES + TCP_BYTES;
         let mss = self.fabric_mtu_bytes.saturating_sub(heads);
         u16::try_from(mss).unwrap_or(u16::MAX)
     }

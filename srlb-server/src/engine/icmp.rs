@@ -2,8 +2,9 @@
 
 use daemon::DropReason;
 use packet_io::{Instant, PacketBuf};
+use srh::hmac::{self, HmacError};
 use srh::icmp::{self, Error};
-use srh::parse::{next_header, Icmp, Packet, ParseError, Upper};
+use srh::parse::{self, next_header, Complaint, Icmp, Packet, ParseError, Upper};
 use srh::{checksum, Encoding, Frame, Function};
 
 use super::arrival::Arrival;
@@ -110,10 +111,32 @@ impl Engine {
         error: ParseError,
         now: Instant,
     ) -> Result<Done, Stop> {
-        let complaint = srh::parse::segments_left_complaint(frame.bytes(), error)
-            .filter(|c| self.config.locator.contains(c.dst) && self.icmp.allow(now));
-        let Some(complaint) = complaint else {
-            return Err(error.into());
+        let complaint = parse::segments_left_complaint(frame.bytes(), error)
+            .filter(|c| self.config.locator.contains(c.dst));
+        self.complain(frame, complaint, error.into(), now)
+    }
+
+    /// A packet for a SID of ours that proves nothing.
+    pub(super) fn report_bad_hmac(
+        &mut self,
+        frame: &mut PacketBuf,
+        packet: &Packet,
+        error: HmacError,
+        now: Instant,
+    ) -> Result<Done, Stop> {
+        self.complain(frame, hmac::complaint(packet), error.into(), now)
+    }
+
+    /// Drops a packet for `reason`, and tells its sender if there is a complaint to make.
+    fn complain(
+        &mut self,
+        frame: &mut PacketBuf,
+        complaint: Option<Complaint>,
+        reason: DropReason,
+        now: Instant,
+    ) -> Result<Done, Stop> {
+        let Some(complaint) = complaint.filter(|_| self.icmp.allow(now)) else {
+            return Err(reason.into());
         };
         frame.truncate(complaint.len);
         let problem = Error {
@@ -123,7 +146,7 @@ impl Engine {
             code: 0,
             value: complaint.pointer,
         };
-        self.report(frame, &problem, error.into(), Event::ParameterProblemSent)
+        self.report(frame, &problem, reason, Event::ParameterProblemSent)
     }
 
     /// Answers a packet with an error; the packet is dropped all the same, and counted as that.

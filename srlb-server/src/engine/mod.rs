@@ -26,11 +26,12 @@ mod tests;
 mod verdict;
 mod write;
 
-use daemon::{Counts, DropReason, RateLimit};
+use daemon::{Counts, DropReason, RateLimit, SignedCounts};
 use flow_table::{FlowHash, FlowTable, HashKey};
 use packet_io::{Instant, PacketBuf};
-use srh::parse::{self, Upper};
-use srh::{Flow, Frame};
+use srh::hmac::HmacError;
+use srh::parse::{self, Packet, Upper};
+use srh::{Flow, Frame, Sender};
 
 use crate::policy::Policy;
 use arrival::Arrival;
@@ -94,6 +95,7 @@ pub struct Engine {
     icmp: RateLimit,
     drops: Counts<DropReason>,
     events: Counts<Event>,
+    signed: SignedCounts,
     tracing: bool,
     note: Note,
 }
@@ -112,6 +114,7 @@ impl Engine {
             flows: FlowTable::new(config.max_flows, key),
             lookups: RateLimit::new(config.lookups_pps),
             icmp: RateLimit::new(config.icmp_rate_pps),
+            signed: SignedCounts::new(config.hmac.as_ref()),
             config,
             drops: Counts::new(),
             events: Counts::new(),
@@ -199,6 +202,7 @@ impl Engine {
         self.policy.replace(config.accept, config.pending);
         self.lookups = RateLimit::new(config.lookups_pps);
         self.icmp = RateLimit::new(config.icmp_rate_pps);
+        self.signed.set_keys(config.hmac.as_ref());
         self.config = config;
     }
 
@@ -238,6 +242,9 @@ impl Engine {
                 false => Err(DropReason::NotForUs.into()),
             };
         }
+        if let Err(error) = self.check_hmac(frame, &packet, given) {
+            return self.report_bad_hmac(frame, &packet, error, given.now);
+        }
         if matches!(packet.upper, Upper::Icmp(_)) && packet.srh.is_none_or(|s| s.segments_left == 0)
         {
             return self.icmp_for_us(frame, &packet);
@@ -251,6 +258,28 @@ impl Engine {
                 Err(DropReason::UnsupportedProtocol.into())
             }
             _ => Err(DropReason::UnsupportedProtocol.into()),
+        }
+    }
+
+    /// Who may speak to our SIDs shows that by an HMAC, if there are keys.
+    fn check_hmac(
+        &mut self,
+        frame: &PacketBuf,
+        packet: &Packet,
+        given: &Given,
+    ) -> Result<(), HmacError> {
+        // A packet that comes back with the kernel's answer has been checked.
+        if let (Some(keys), None) = (&self.config.hmac, given.socket) {
+            self.signed.add(keys.check(frame.bytes(), packet)?);
+        }
+        Ok(())
+    }
+
+    /// Who we are to those to whom we send functions.
+    fn as_sender(&self) -> Sender<'_> {
+        Sender {
+            node: self.config.locator,
+            keys: self.config.hmac.as_ref(),
         }
     }
 

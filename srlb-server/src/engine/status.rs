@@ -1,6 +1,6 @@
 //! What can be seen of an engine from outside.
 
-use daemon::{Counts, DropReason};
+use daemon::{Counts, DropReason, SignedCounts};
 use flow_table::Value;
 use packet_io::Instant;
 use srh::Flow;
@@ -24,6 +24,11 @@ impl Engine {
     /// What else has happened so far.
     pub fn events(&self) -> &Counts<Event> {
         &self.events
+    }
+
+    /// How the functions that were listened to were signed.
+    pub fn signed(&self) -> &SignedCounts {
+        &self.signed
     }
 
     /// The acceptance policy now.

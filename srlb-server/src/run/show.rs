@@ -32,6 +32,7 @@ pub(super) fn engine(
         "locator": settings.engine.locator.to_string(),
         "vips": settings.engine.vips,
         "sizes": settings.sizes(),
+        "hmac": engine.signed().to_json(settings.engine.hmac.as_ref()),
         "fabric_mtu_bytes": settings.fabric_mtu_bytes,
         "mss_bytes": settings.engine.mss_bytes(),
         "flows": flows,

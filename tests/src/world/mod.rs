@@ -130,6 +130,7 @@ impl World {
             idle_timeout: Duration::from_secs(3_600),
             packet_too_big: true,
             icmp_rate_pps: 100,
+            hmac: None,
         };
         let pool = pool::pool(self.choices, &self.history);
         let key = HashKey([n as u8; 16]);
@@ -468,6 +469,7 @@ fn new_server(n: u16) -> ServerNode {
         max_flows: 1_000,
         lookups_pps: 100_000,
         icmp_rate_pps: 100,
+        hmac: None,
     };
     ServerNode {
         engine: server_engine::Engine::new(config, HashKey([0x80 | n as u8; 16])),

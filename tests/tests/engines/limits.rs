@@ -40,7 +40,7 @@ fn a_client_packet_that_does_not_fit_is_answered_with_packet_too_big() {
         );
         let error = world.wires.last().unwrap().bytes.clone();
         let packet = parse(&error);
-        let expected_mtu = 1_500 - encoding.longest_header_bytes() as u32;
+        let expected_mtu = 1_500 - encoding.longest_header_bytes(false) as u32;
         assert!(
             matches!(packet.upper, Upper::Icmp(Icmp { kind: 2, code: 0, value }) if value == expected_mtu)
         );

@@ -11,7 +11,7 @@ use crate::BOTH;
 
 /// The longest header that an LB may add, with room for an HMAC TLV, IPv6 and TCP: what is left
 /// of 1,500 bytes.
-const CLAMPED_MSS: u16 = 1_500 - 168 - 40 - 40 - 20;
+const CLAMPED_MSS: u16 = 1_500 - 216 - 40 - 20;
 
 /// The flow label of an outer header. It is a hash under a key of the node: any will do.
 fn flow_label(bytes: &[u8], encoding: Encoding) -> u32 {

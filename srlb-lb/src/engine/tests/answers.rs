@@ -83,7 +83,7 @@ fn a_large_packet_that_a_server_returns_is_told_to_the_client_as_well() {
     for encoding in [Encap, Insert] {
         let mut world = World::new(encoding);
         world.make(Entry::Confirmed(1));
-        let longest = encoding.longest_header_bytes();
+        let longest = encoding.longest_header_bytes(false);
         let told = (FABRIC_MTU_BYTES - longest) as u32;
         // It fits with ackStickiness, but not along a recovery list of two.
         let packet = world.data(FABRIC_MTU_BYTES - 56 - 60);

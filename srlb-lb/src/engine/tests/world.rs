@@ -73,6 +73,7 @@ pub fn config(encoding: Encoding) -> Config {
         idle_timeout: Duration::from_secs(3_600),
         packet_too_big: true,
         icmp_rate_pps: 100,
+        hmac: None,
     }
 }
 

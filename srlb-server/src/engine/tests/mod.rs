@@ -68,6 +68,7 @@ fn config(accept: Accept) -> EngineConfig {
         max_flows: 64,
         lookups_pps: 1_000_000,
         icmp_rate_pps: 100,
+        hmac: None,
     }
 }
 

@@ -88,7 +88,7 @@ fn what_is_too_long_for_the_header_goes_straight_and_an_empty_ack_tells() {
             sent: None,
         };
         bench.put(&recovery(encoding, &client(ACK, 77), 0));
-        let room = 1500 - encoding.overhead_bytes(1) - 60;
+        let room = 1500 - encoding.overhead_bytes(1, false) - 60;
         let fits = server(ACK, 77, &vec![1; room]);
         bench.transmits(&fits, &to_lb(encoding, Function::CreateStickiness, &fits));
         let long = server(ACK, 77, &vec![1; room + 1]);
