@@ -40,10 +40,10 @@ fn a_right_file_is_taken_with_its_defaults() {
     assert_eq!(settings.engine.accept, Accept::Static { c: 4 });
     assert_eq!(settings.tun, "srlb-s0");
     assert_eq!(settings.host().steering_tun(), "srlb-s0w");
-    assert_eq!(settings.engine.mss_bytes(), 1_232);
+    assert_eq!(settings.engine.mss_bytes(), 1_224);
     assert!(settings.engine.pending);
     assert!(settings.application.is_some());
-    assert!(settings.sizes().contains("MSS 1232"));
+    assert!(settings.sizes().contains("MSS 1224"));
     let dynamic = load(&FINE.replace("\"static\"", "\"dynamic\"")).unwrap();
     assert_eq!(
         dynamic.engine.accept,

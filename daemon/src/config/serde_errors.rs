@@ -89,7 +89,7 @@ fn suggestion(name: &str, known: &[&str]) -> String {
     }
 }
 
-/// The known name that `name` was probably meant to be.
+/// The known name that `name` was probably meant to be; of two that are as near, the one that is known first.
 fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     let bound = 1 + name.len() / 3;
     let distances = known
@@ -97,7 +97,7 @@ fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
         .map(|&candidate| (edit_distance(name, candidate), candidate));
     distances
         .filter(|(distance, _)| *distance <= bound)
-        .min()
+        .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }
 
@@ -126,6 +126,7 @@ mod tests {
         assert_eq!(nearest("locater", &known), Some("locator"));
         assert_eq!(nearest("tum", &known), Some("tun"));
         assert_eq!(nearest("weight", &known), None);
+        assert_eq!(nearest("nmae", &["name", "hmac"]), Some("name"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::net::Ipv6Addr;
 
 use etherparse::{PacketBuilder, TcpHeader};
+use hmac::{KeyInit, Mac};
 
 pub const FIN: u8 = 1;
 pub const SYN: u8 = 2;
@@ -81,6 +82,49 @@ pub fn srh(next_header: u8, segments_left: u8, visited: &[Ipv6Addr]) -> Vec<u8> 
     for segment in visited.iter().rev() {
         bytes.extend(segment.octets());
     }
+    bytes
+}
+
+/// HMAC-SHA-256 over the text of RFC 8754 section 2.1.2.1, put together here once more.
+fn hmac(secret: &[u8], source: Ipv6Addr, srh: &[u8], id: u32) -> Vec<u8> {
+    let mut text = source.octets().to_vec();
+    text.extend([srh[4], srh[5], 0, 0]);
+    text.extend(id.to_be_bytes());
+    text.extend(&srh[8..]);
+    let mut mac = hmac::Hmac::<sha2::Sha256>::new_from_slice(secret).unwrap();
+    mac.update(&text);
+    mac.finalize().into_bytes().to_vec()
+}
+
+/// A function's packet in encap or insert, with what a key adds: all segments in the SRH, and the
+/// TLV behind them.
+pub fn signed(id: u32, secret: &[u8], sids: &[Ipv6Addr], packet: &[u8]) -> Vec<u8> {
+    let source = Ipv6Addr::from(<[u8; 16]>::try_from(&packet[8..24]).unwrap());
+    let (mut header, rest) = match packet[6] {
+        43 if packet[40] != 41 => {
+            let len = 8 * (usize::from(packet[41]) + 1);
+            (packet[40..40 + len].to_vec(), &packet[40 + len..])
+        }
+        first => {
+            let old = if first == 43 {
+                8 * (usize::from(packet[41]) + 1)
+            } else {
+                0
+            };
+            let header = srh(41, sids.len() as u8 - 1, sids);
+            (header, &packet[40 + old..])
+        }
+    };
+    let digest = hmac(secret, source, &header, id);
+    header[1] += 5;
+    header.extend([5, 38, 0, 0]);
+    header.extend(id.to_be_bytes());
+    header.extend(digest);
+    let mut bytes = packet[..40].to_vec();
+    bytes[4..6].copy_from_slice(&((header.len() + rest.len()) as u16).to_be_bytes());
+    bytes[6] = 43;
+    bytes.extend(header);
+    bytes.extend(rest);
     bytes
 }
 

@@ -63,18 +63,28 @@ impl World {
 
     /// `packet` from the node `from` to the SID `to`, in the encoding of this world.
     pub fn carried(&self, from: Ipv6Addr, to: Ipv6Addr, packet: &[u8]) -> Vec<u8> {
-        match self.encoding {
+        let carried = match self.encoding {
             Encoding::Encap => build::encap(from, &[to], 0x1_2345, packet),
             Encoding::Insert => build::insert(from, &[to], packet),
-        }
+        };
+        self.as_is_due(&[to], carried)
     }
 
     /// What our LB makes of a client's packet that is to go along `sids`.
     pub fn along(&self, sids: &[Ipv6Addr], packet: &[u8]) -> Vec<u8> {
         let packet = build::hops_less(packet, 1);
-        match self.encoding {
+        let carried = match self.encoding {
             Encoding::Encap => build::encap(lb(NODE), sids, self.label(), &packet),
             Encoding::Insert => build::insert(lb(NODE), sids, &packet),
+        };
+        self.as_is_due(sids, carried)
+    }
+
+    /// With an HMAC, if this is a world of HMACs.
+    fn as_is_due(&self, sids: &[Ipv6Addr], packet: Vec<u8>) -> Vec<u8> {
+        match self.is_signed {
+            true => build::signed(KEY_ID, &SECRET, sids, &packet),
+            false => packet,
         }
     }
 

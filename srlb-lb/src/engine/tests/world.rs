@@ -8,6 +8,7 @@ use consistent_hash::{Generation, Member, Recipe, State as Used, VipTables};
 use daemon::DropReason;
 use flow_table::HashKey;
 use packet_io::{Instant, PacketBuf};
+use srh::hmac::{Key, Keys};
 use srh::{Encoding, Flow, Frame, Locator};
 
 use super::build::{addr, ACK, FIN};
@@ -34,6 +35,9 @@ pub const FABRIC_MTU_BYTES: usize = 1_500;
 /// The number that a SYN-ACK acknowledges: the client's first sequence number and one.
 pub const NUMBER: u32 = 7_001;
 pub const TABLE_KEY: [u8; 16] = [9; 16];
+/// The key of a world in which everybody signs.
+pub const KEY_ID: u32 = 7;
+pub const SECRET: [u8; 32] = *b"a secret of exactly 32 bytes, ok";
 const BUCKETS: u32 = 251;
 
 pub fn client() -> Ipv6Addr {
@@ -75,6 +79,10 @@ pub fn config(encoding: Encoding) -> Config {
         icmp_rate_pps: 100,
         hmac: None,
     }
+}
+
+pub fn keys() -> Keys {
+    Keys::new(KEY_ID, vec![Key::new(KEY_ID, &SECRET)]).unwrap()
 }
 
 pub fn member(server: u16) -> Member {
@@ -147,6 +155,8 @@ pub struct World {
     pub now: Instant,
     /// The encoding in which everybody speaks.
     pub encoding: Encoding,
+    /// Does everybody sign?
+    pub is_signed: bool,
     pub port: u16,
 }
 
@@ -160,8 +170,20 @@ impl World {
             engine: Engine::new(config(encoding), pool, HashKey(TABLE_KEY)),
             now: START,
             encoding,
+            is_signed: false,
             port: CLIENT_PORT,
         }
+    }
+
+    /// A world in which everybody signs.
+    pub fn signed(encoding: Encoding) -> Self {
+        let mut world = Self::new(encoding);
+        world.engine.set_config(Config {
+            hmac: Some(keys()),
+            ..config(encoding)
+        });
+        world.is_signed = true;
+        world
     }
 
     pub fn pass(&mut self, time: Duration) {

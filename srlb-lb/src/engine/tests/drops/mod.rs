@@ -2,6 +2,7 @@
 //! changes an entry.
 
 mod functions;
+mod hmac;
 mod icmp;
 mod packets;
 
@@ -26,7 +27,7 @@ const ON_SERVERS_ONLY: &[DropReason] = &[
 ];
 
 fn rows() -> Vec<Row> {
-    [packets::ROWS, functions::ROWS, icmp::ROWS].concat()
+    [packets::ROWS, functions::ROWS, hmac::ROWS, icmp::ROWS].concat()
 }
 
 #[test]

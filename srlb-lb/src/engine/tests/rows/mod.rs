@@ -1,11 +1,12 @@
-//! Every row of docs/protocol.md's table for the LB, as packets, in both encodings.
+//! Every row of docs/protocol.md's table for the LB, as packets, in both encodings, with and
+//! without HMAC.
 
 mod back;
 mod client;
 mod server;
 
 use daemon::DropReason;
-use srh::Encoding::{self, Encap, Insert};
+use srh::Encoding::{Encap, Insert};
 
 use super::world::*;
 
@@ -28,8 +29,8 @@ struct Row {
     after: Entry,
 }
 
-fn check(encoding: Encoding, row: Row) {
-    let mut world = World::new(encoding);
+fn check(mut world: World, row: Row) {
+    let encoding = world.encoding;
     world.make(row.before);
     let received = world.send(&row.packet);
     let expected = match row.goes {
@@ -48,8 +49,10 @@ fn check(encoding: Encoding, row: Row) {
 
 fn check_all(rows: impl Fn(&World) -> Vec<Row>) {
     for encoding in [Encap, Insert] {
-        for row in rows(&World::new(encoding)) {
-            check(encoding, row);
+        for world in [World::new, World::signed] {
+            for row in rows(&world(encoding)) {
+                check(world(encoding), row);
+            }
         }
     }
 }
