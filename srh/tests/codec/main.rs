@@ -4,6 +4,7 @@ mod arbitrary;
 mod build;
 mod checksums;
 mod golden;
+mod hmac;
 mod icmp;
 mod oracle;
 mod refusals;

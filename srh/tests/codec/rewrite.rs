@@ -41,7 +41,7 @@ fn transport() -> impl Strategy<Value = (u8, Vec<u8>)> {
     ]
 }
 
-fn chain() -> impl Strategy<Value = Chain> {
+pub fn chain() -> impl Strategy<Value = Chain> {
     let head = (any::<u8>(), 0u32..1 << 20, 2u8.., address(), address());
     (head, extensions(), transport()).prop_map(
         |((traffic_class, flow_label, hop_limit, src, dst), extensions, (protocol, payload))| {
@@ -60,7 +60,7 @@ fn chain() -> impl Strategy<Value = Chain> {
 }
 
 /// The sender and the nodes; the final destination comes behind them.
-fn nodes() -> impl Strategy<Value = Vec<Ipv6Addr>> {
+pub fn nodes() -> impl Strategy<Value = Vec<Ipv6Addr>> {
     vec(address(), 2..MAX_SEGMENTS)
 }
 
