@@ -36,9 +36,14 @@ pub enum Command {
     Demo(DemoArgs),
     /// Send a Poisson stream of requests (inside the client: `exec client srlb-testbed load`)
     Load(LoadArgs),
+    /// Keep connections of several classes going, every byte checked (inside the client, against `up --long-lived`)
+    Traffic(TrafficArgs),
     /// Emulate a server's cores behind a Unix socket
     #[command(hide = true)]
     Cores(CoresArgs),
+    /// Make and check the bodies of `traffic` behind a Unix socket
+    #[command(hide = true)]
+    TrafficBackend(TrafficBackendArgs),
 }
 
 /// A positive number.
@@ -79,6 +84,9 @@ pub struct UpArgs {
     /// Network, Apache and configuration files only: start the daemons yourself with `exec`
     #[arg(long)]
     pub bare: bool,
+    /// Apaches for connections that last, as `traffic` makes them: event MPM, hundreds of workers, keep-alive
+    #[arg(long)]
+    pub long_lived: bool,
 }
 
 impl UpArgs {
@@ -98,6 +106,7 @@ impl UpArgs {
             fabric_mtu_bytes: self.fabric_mtu_bytes,
             tables: Tables::default(),
             bare: self.bare,
+            long_lived: self.long_lived,
         }
     }
 }
@@ -169,6 +178,7 @@ impl DemoArgs {
             fabric_mtu_bytes: 1500,
             tables: Tables::default(),
             bare: false,
+            long_lived: false,
         }
     }
 }
@@ -233,6 +243,102 @@ fn parse_source(text: &str) -> Result<Option<IpAddr>, String> {
     }
 }
 
+/// What traffic to keep going.
+#[derive(Args, Clone, Debug)]
+pub struct TrafficArgs {
+    /// Whom to connect to
+    #[arg(long, default_value_t = crate::plan::default_target())]
+    pub vip: SocketAddr,
+    /// New work begins for this long
+    #[arg(long, default_value = "60", value_parser = positive)]
+    pub seconds: f64,
+    /// Downloads at any time
+    #[arg(long, default_value_t = 20)]
+    pub downloads: usize,
+    /// Uploads at any time
+    #[arg(long, default_value_t = 20)]
+    pub uploads: usize,
+    /// Connections with a request every now and then
+    #[arg(long, default_value_t = 100)]
+    pub keep_alive: usize,
+    /// Connections on which the server says something every so often
+    #[arg(long, default_value_t = 50)]
+    pub push: usize,
+    /// Connections that are silent between two requests for --idle-pause-s
+    #[arg(long, default_value_t = 50)]
+    pub idle: usize,
+    /// Short requests a second on average, Poisson; 0 for none
+    #[arg(long, default_value = "20", value_parser = not_negative)]
+    pub short_rate: f64,
+    /// How long a download or an upload lasts: SHORTEST,LONGEST
+    #[arg(long, default_value = "20,60", value_parser = seconds_range)]
+    pub transfer_s: (f64, f64),
+    /// How fast it goes
+    #[arg(long, default_value = "65536", value_parser = positive)]
+    pub transfer_bytes_per_s: f64,
+    /// Silence between two requests of a keep-alive connection: SHORTEST,LONGEST
+    #[arg(long, default_value = "0.1,2", value_parser = seconds_range)]
+    pub keep_alive_pause_s: (f64, f64),
+    /// Time between two lines of a push
+    #[arg(long, default_value = "0.5", value_parser = positive)]
+    pub push_every_s: f64,
+    /// Silence between two requests of an idle connection
+    #[arg(long, default_value = "60", value_parser = positive)]
+    pub idle_pause_s: f64,
+    /// The first connections are opened over this long
+    #[arg(long, default_value = "2", value_parser = not_negative)]
+    pub ramp_s: f64,
+    /// What runs at the end may take this long to finish, unpaced
+    #[arg(long, default_value = "20", value_parser = not_negative)]
+    pub drain_s: f64,
+    /// Give a connection up after this long without progress
+    #[arg(long, default_value = "30", value_parser = positive)]
+    pub timeout_s: f64,
+    /// The same seed gives the same requests
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Source addresses, or "any" to let the kernel choose [default: the client's 16]
+    #[arg(long, value_delimiter = ',', value_parser = parse_source)]
+    pub sources: Option<Vec<Option<IpAddr>>>,
+    /// Where in the rotation of source addresses and ports to begin
+    #[arg(long, default_value_t = 0)]
+    pub first_source: u64,
+    /// Write each connection's record there, one JSON object a line
+    #[arg(long)]
+    pub out: Option<PathBuf>,
+    /// Print the summary as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Tell progress as lines of JSON on standard output instead of a bar
+    #[arg(long, hide = true)]
+    pub progress_json: bool,
+}
+
+/// 0 or a positive number.
+fn not_negative(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value.is_finite() && value >= 0.0 => Ok(value),
+        _ => Err("a number from 0 on is needed".to_owned()),
+    }
+}
+
+/// Two positive numbers, the second not below the first.
+fn seconds_range(text: &str) -> Result<(f64, f64), String> {
+    let (low, high) = text.split_once(',').unwrap_or((text, text));
+    match (positive(low)?, positive(high)?) {
+        (low, high) if low <= high => Ok((low, high)),
+        _ => Err("the shortest comes first".to_owned()),
+    }
+}
+
+/// What stands behind one server's Apache.
+#[derive(Args, Debug)]
+pub struct TrafficBackendArgs {
+    /// Where to listen
+    #[arg(long)]
+    pub socket: PathBuf,
+}
+
 /// One server's emulated cores.
 #[derive(Args, Debug)]
 pub struct CoresArgs {
@@ -259,6 +365,8 @@ mod tests {
         assert!(parse("srlb-testbed up --policy static:4 --encoding insert").is_ok());
         assert!(parse("srlb-testbed exec client curl -6 -s x").is_ok());
         assert!(parse("srlb-testbed load --rate 0").is_err());
+        assert!(parse("srlb-testbed traffic --transfer-s 2,5 --short-rate 0").is_ok());
+        assert!(parse("srlb-testbed traffic --transfer-s 5,2").is_err());
         assert!(parse("srlb-testbed up --policy static").is_err());
         assert!(parse("srlb-testbed exec s0x ls").is_err());
         assert!(parse("srlb-testbed up --choices 9").is_err());

@@ -21,6 +21,8 @@ pub mod daemons;
 pub mod demo;
 pub mod load;
 pub mod netns;
+pub mod opener;
+pub mod peer;
 pub mod plan;
 pub mod process;
 pub mod rng;

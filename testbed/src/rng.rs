@@ -1,5 +1,20 @@
 //! Randomness that a seed fixes for ever: SplitMix64, and what the load needs on top.
 
+/// SplitMix64's step between two states.
+const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// SplitMix64's way from a state to a number.
+fn mix(mut z: u64) -> u64 {
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// The number at a place of a seed's sequence, without those before it.
+pub fn number_at(seed: u64, place: u64) -> u64 {
+    mix(seed.wrapping_add(place.wrapping_add(1).wrapping_mul(STEP)))
+}
+
 /// A small generator; the same seed gives the same numbers on every machine.
 #[derive(Clone, Debug)]
 pub struct Rng(u64);
@@ -14,11 +29,8 @@ impl Rng {
 
     /// The next number.
     pub fn next_u64(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        self.0 = self.0.wrapping_add(STEP);
+        mix(self.0)
     }
 
     /// Uniform in 0..1, 1 excluded.
@@ -82,6 +94,8 @@ mod tests {
         let mut rng = Rng(1234567);
         assert_eq!(rng.next_u64(), 6457827717110365317);
         assert_eq!(rng.next_u64(), 3203168211198807973);
+        assert_eq!(number_at(1234567, 0), 6457827717110365317);
+        assert_eq!(number_at(1234567, 1), 3203168211198807973);
     }
 
     #[test]

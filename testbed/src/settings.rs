@@ -111,6 +111,9 @@ pub struct Settings {
     pub tables: Tables,
     /// Network and Apache only: the user starts the daemons.
     pub bare: bool,
+    /// Apaches for connections that last: the event MPM, hundreds of workers, keep-alive, and
+    /// behind each what `traffic` asks for.
+    pub long_lived: bool,
 }
 
 #[cfg(test)]

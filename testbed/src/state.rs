@@ -27,7 +27,7 @@ pub enum Phase {
 pub struct Started {
     /// The node's name.
     pub node: String,
-    /// `cores`, `apache`, `srlb-lb` or `srlb-server`.
+    /// `cores`, `backend`, `apache`, `srlb-lb` or `srlb-server`.
     pub role: String,
     /// Which process.
     pub process: ProcessId,

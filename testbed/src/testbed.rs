@@ -86,10 +86,13 @@ impl Testbed {
         let mut started = Vec::new();
         for server in self.plan().clone().server_nodes() {
             self.interrupt.check()?;
-            let apache = Apache::new(self.plan(), server);
+            let apache = self.apache(server);
             apache.write_files()?;
             let cores = apache.start_cores(self.state.settings.service_mean_ms)?;
             self.note(server, "cores", cores)?;
+            if let Some(backend) = apache.start_backend()? {
+                self.note(server, "backend", backend)?;
+            }
             let process = apache.start()?;
             self.note(server, APACHE, process)?;
             started.push((apache, process));
@@ -98,6 +101,10 @@ impl Testbed {
             apache.wait_ready(process, &self.interrupt)?;
         }
         Ok(())
+    }
+
+    fn apache(&self, server: Node) -> Apache {
+        Apache::new(self.plan(), server).long_lived(self.state.settings.long_lived)
     }
 
     /// Starts every server router and LB and waits until they answer.
@@ -125,7 +132,7 @@ impl Testbed {
 
     /// Starts the Apache of one server and waits until all of its workers are there.
     pub fn start_apache(&mut self, server: Node) -> Result<()> {
-        let apache = Apache::new(self.plan(), server);
+        let apache = self.apache(server);
         let process = apache.start()?;
         self.note(server, APACHE, process)?;
         apache.wait_ready(process, &self.interrupt)

@@ -4,6 +4,7 @@ mod demo;
 mod exec;
 mod load;
 mod status;
+mod traffic;
 mod up;
 
 use std::process::ExitCode;
@@ -26,7 +27,9 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Status(args) => status::run(&cli.name, &args),
         Command::Demo(args) => demo::run(&cli.name, &args),
         Command::Load(args) => load::run(&args),
+        Command::Traffic(args) => traffic::run(&args),
         Command::Cores(args) => run_cores(&args),
+        Command::TrafficBackend(args) => traffic::run_backend(&args),
     }
 }
 

@@ -5,31 +5,22 @@
 //! exponential time itself. `/cores` tells what the cores do now.
 
 use std::fs;
-use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use mio::net::{UnixListener, UnixStream};
+use mio::net::UnixListener;
 use mio::{Events, Interest, Poll, Token};
 
 use super::Cores;
+use crate::peer::{self, Peer, MAX_HEAD_BYTES};
 use crate::rng::Rng;
 use crate::signals::Interrupt;
 
 const LISTENER: Token = Token(usize::MAX);
-/// A request head longer than this is not from our Apache.
-const MAX_HEAD_BYTES: usize = 16 * 1024;
 /// The longest job that a request may ask for.
 const MAX_SERVICE: Duration = Duration::from_secs(60);
-
-/// One of Apache's workers at the other end.
-struct Peer {
-    stream: UnixStream,
-    input: Vec<u8>,
-    output: Vec<u8>,
-}
 
 /// Whose job: the peer's place, its turn at that place, and the client's number.
 struct Job {
@@ -56,11 +47,7 @@ pub fn serve(
     service_mean: Duration,
     interrupt: &Interrupt,
 ) -> Result<()> {
-    let _ = fs::remove_file(socket);
-    let mut listener = UnixListener::bind(socket)
-        .with_context(|| format!("cannot listen on {}", socket.display()))?;
-    // Apache's workers are not root.
-    fs::set_permissions(socket, fs::Permissions::from_mode(0o666))?;
+    let mut listener = peer::listen(socket)?;
     let poll = Poll::new()?;
     poll.registry()
         .register(&mut listener, LISTENER, Interest::READABLE)?;
@@ -121,11 +108,7 @@ impl Helper {
                 .register(&mut stream, Token(slot), both)?;
             let place = &mut self.peers[slot];
             place.0 += 1;
-            place.1 = Some(Peer {
-                stream,
-                input: Vec::new(),
-                output: Vec::new(),
-            });
+            place.1 = Some(Peer::new(stream));
         }
     }
 
@@ -133,7 +116,7 @@ impl Helper {
         let Some((turn, Some(peer))) = self.peers.get_mut(slot) else {
             return;
         };
-        let (turn, mut alive) = (*turn, peer.read() && peer.flush());
+        let (turn, mut alive) = (*turn, peer.read(usize::MAX) && peer.flush());
         let mut heads = Vec::new();
         while let Some(head) = peer.take_head() {
             heads.push(head);
@@ -149,22 +132,17 @@ impl Helper {
     }
 
     fn request(&mut self, slot: usize, turn: u64, head: &str) {
-        let target = head.split(' ').nth(1).unwrap_or_default();
-        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let (path, query) = peer::target_of(head);
         match path {
             "/job" => {
-                let value = |key| {
-                    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-                    pairs.filter(|(k, _)| *k == key).map(|(_, v)| v).next()
-                };
-                let service = match value("us").map(str::parse) {
+                let service = match peer::query_value(query, "us").map(str::parse) {
                     Some(Ok(us)) => Duration::from_micros(us),
                     Some(Err(_)) => {
                         return self.answer(slot, turn, "400 Bad Request", "us= is a number\n")
                     }
                     None => self.service_mean.mul_f64(self.rng.exponential(1.0)),
                 };
-                let id = value("id").unwrap_or("-").to_owned();
+                let id = peer::query_value(query, "id").unwrap_or("-").to_owned();
                 let job = Job { slot, turn, id };
                 self.cores
                     .submit(self.start.elapsed(), service.min(MAX_SERVICE), job);
@@ -196,51 +174,10 @@ impl Helper {
         let Some(peer) = place.1.as_mut().filter(|_| place.0 == turn) else {
             return;
         };
-        peer.output.extend_from_slice(
-            format!(
-                "HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n{body}",
-                body.len()
-            )
-            .as_bytes(),
-        );
+        peer.output
+            .extend_from_slice(peer::answer(status, body).as_bytes());
         if !peer.flush() {
             place.1 = None;
         }
-    }
-}
-
-impl Peer {
-    /// Reads what is there; false if the peer has gone.
-    fn read(&mut self) -> bool {
-        let mut chunk = [0; 4096];
-        loop {
-            match self.stream.read(&mut chunk) {
-                Ok(0) => return false,
-                Ok(n) => self.input.extend_from_slice(&chunk[..n]),
-                Err(e) if e.kind() == ErrorKind::WouldBlock => return true,
-                Err(e) if e.kind() == ErrorKind::Interrupted => {}
-                Err(_) => return false,
-            }
-        }
-    }
-
-    /// Writes what can be written; false if the peer has gone.
-    fn flush(&mut self) -> bool {
-        while !self.output.is_empty() {
-            match self.stream.write(&self.output) {
-                Ok(n) => drop(self.output.drain(..n)),
-                Err(e) if e.kind() == ErrorKind::WouldBlock => return true,
-                Err(e) if e.kind() == ErrorKind::Interrupted => {}
-                Err(_) => return false,
-            }
-        }
-        true
-    }
-
-    /// The next whole request head.
-    fn take_head(&mut self) -> Option<String> {
-        let end = self.input.windows(4).position(|w| w == b"\r\n\r\n")?;
-        let head: Vec<u8> = self.input.drain(..end + 4).collect();
-        Some(String::from_utf8_lossy(&head).into_owned())
     }
 }

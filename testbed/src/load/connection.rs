@@ -1,14 +1,11 @@
 //! One connection of the load, from connect to the last byte.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
 
 use mio::net::TcpStream;
-use rustix::io::Errno;
-use rustix::net::{self, AddressFamily, SocketFlags, SocketType};
 
 use super::record::Outcome;
+use crate::opener;
 
 /// An answer longer than this is none of ours.
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
@@ -32,26 +29,6 @@ pub enum Step {
     Closed,
     /// It broke.
     Broken(Outcome),
-}
-
-/// Opens a connection without waiting for it, from `source` if one is given.
-pub fn open(source: Option<SocketAddr>, target: SocketAddr) -> io::Result<TcpStream> {
-    let family = match target {
-        SocketAddr::V4(_) => AddressFamily::INET,
-        SocketAddr::V6(_) => AddressFamily::INET6,
-    };
-    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-    let socket: OwnedFd = net::socket_with(family, SocketType::STREAM, flags, None)?;
-    if let Some(source) = source {
-        // The port may still be in TIME_WAIT from a run before.
-        net::sockopt::set_socket_reuseaddr(&socket, true)?;
-        net::bind(&socket, &source)?;
-    }
-    match net::connect(&socket, &target) {
-        Ok(()) | Err(Errno::INPROGRESS) => {}
-        Err(e) => return Err(e.into()),
-    }
-    Ok(TcpStream::from_std(socket.into()))
 }
 
 impl Connection {
@@ -84,7 +61,7 @@ impl Connection {
     /// Goes on as far as possible.
     pub fn step(&mut self) -> Step {
         if !self.connected {
-            match self.connect_done() {
+            match opener::connect_done(&self.stream) {
                 Ok(true) => self.connected = true,
                 Ok(false) => return Step::Pending,
                 Err(e) => return Step::Broken(broken(&e, false)),
@@ -97,17 +74,6 @@ impl Connection {
             }
             Ok(false) => Step::Pending,
             Err(e) => Step::Broken(broken(&e, true)),
-        }
-    }
-
-    fn connect_done(&mut self) -> io::Result<bool> {
-        if let Some(e) = self.stream.take_error()? {
-            return Err(e);
-        }
-        match self.stream.peer_addr() {
-            Ok(_) => Ok(true),
-            Err(e) if e.kind() == ErrorKind::NotConnected => Ok(false),
-            Err(e) => Err(e),
         }
     }
 

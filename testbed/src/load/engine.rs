@@ -1,7 +1,7 @@
 //! The load generator's loop: starts what is due, watches what runs, gives up what is old.
 
 use std::collections::VecDeque;
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -9,16 +9,15 @@ use anyhow::{Context, Result};
 use mio::{Events, Interest, Poll, Token};
 use serde::{Deserialize, Serialize};
 
-use super::connection::{self, Connection, Step};
+use super::connection::{Connection, Step};
 use super::http;
 use super::record::{Outcome, Record};
 use super::schedule::{Arrival, Schedule, Sources};
+use crate::opener::Opener;
 use crate::signals::Interrupt;
 
 /// How often progress is told.
 const PROGRESS_EVERY: Duration = Duration::from_millis(200);
-/// A taken source port is skipped; so many in a row are no accident.
-const MAX_TAKEN_PORTS: usize = 100;
 
 /// What to do.
 #[derive(Clone, Debug)]
@@ -51,7 +50,8 @@ struct Active {
 }
 
 struct Engine<'a> {
-    params: Params,
+    opener: Opener,
+    timeout: Duration,
     host: String,
     start: Instant,
     poll: Poll,
@@ -75,7 +75,12 @@ pub fn run(
 ) -> Result<Vec<Record>> {
     let mut engine = Engine {
         host: params.target.to_string(),
-        params,
+        opener: Opener {
+            target: params.target,
+            sources: params.sources,
+            buffer_bytes: None,
+        },
+        timeout: params.timeout,
         start: Instant::now(),
         poll: Poll::new().context("cannot poll")?,
         active: Vec::new(),
@@ -114,7 +119,7 @@ impl Engine<'_> {
     /// Starts one request.
     fn begin(&mut self, id: u64, arrival: Arrival) -> Result<()> {
         let now = self.start.elapsed();
-        let (source, opened) = self.open()?;
+        let (source, opened) = self.opener.open()?;
         let record = Record {
             id,
             source,
@@ -146,29 +151,9 @@ impl Engine<'_> {
             .registry()
             .register(connection.stream(), Token(slot), both)
             .context("cannot watch a connection")?;
-        self.deadlines
-            .push_back((now + self.params.timeout, slot, id));
+        self.deadlines.push_back((now + self.timeout, slot, id));
         self.active[slot] = Some(Active { connection, record });
         Ok(())
-    }
-
-    /// Opens a connection from the next source that is free.
-    fn open(&mut self) -> Result<(Option<SocketAddr>, io::Result<mio::net::TcpStream>)> {
-        let mut source = None;
-        for _ in 0..MAX_TAKEN_PORTS {
-            source = self.params.sources.take();
-            match connection::open(source, self.params.target) {
-                Err(e) if e.kind() == ErrorKind::AddrInUse && source.is_some() => {}
-                Err(e) if e.kind() == ErrorKind::AddrNotAvailable => {
-                    let asked = source.map_or("any".to_owned(), |s| s.to_string());
-                    return Err(e).context(format!(
-                        "cannot send from {asked}: the load runs inside the client (`srlb-testbed exec client srlb-testbed load ...`) or with --sources any"
-                    ));
-                }
-                opened => return Ok((source, opened)),
-            }
-        }
-        anyhow::bail!("{MAX_TAKEN_PORTS} source ports in a row are taken, {source:?} the last")
     }
 
     /// Waits for the network or for the next thing that is due.

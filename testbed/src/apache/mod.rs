@@ -1,8 +1,11 @@
-//! A server's own real Apache: prefork, 32 workers, a short backlog that resets on overflow.
+//! A server's own real Apache: prefork, 32 workers, a short backlog that resets on overflow; or
+//! for connections that last, the event MPM with hundreds of workers.
+
+mod config;
 
 use std::fs;
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{bail, Context, Result};
@@ -12,6 +15,8 @@ use crate::process::ProcessId;
 use crate::shell;
 use crate::signals::Interrupt;
 use crate::tools;
+use crate::traffic;
+use config::Shape;
 
 /// Role of a server's Apache.
 pub const APACHE: &str = "apache";
@@ -32,6 +37,7 @@ pub struct Apache {
     dir: PathBuf,
     server: Node,
     namespace: String,
+    shape: Shape,
 }
 
 impl Apache {
@@ -41,6 +47,15 @@ impl Apache {
             dir: plan.node_dir(server),
             server,
             namespace: plan.namespace(server),
+            shape: Shape::of(false),
+        }
+    }
+
+    /// The same, made for connections that last or not.
+    pub fn long_lived(self, long_lived: bool) -> Apache {
+        Apache {
+            shape: Shape::of(long_lived),
+            ..self
         }
     }
 
@@ -57,6 +72,15 @@ impl Apache {
     /// The socket of the server's emulated cores.
     pub fn cores_socket(&self) -> PathBuf {
         self.dir.join("cores.sock")
+    }
+
+    /// The socket of what makes the bodies of `srlb-testbed traffic`.
+    pub fn backend_socket(&self) -> PathBuf {
+        self.dir.join("backend.sock")
+    }
+
+    fn is_long_lived(&self) -> bool {
+        self.shape == Shape::of(true)
     }
 
     fn config_file(&self) -> PathBuf {
@@ -76,68 +100,25 @@ impl Apache {
             format!("Hello from {}\n", self.server),
         )?;
         fs::write(www.join("1M.bin"), pattern(BIG_FILE_BYTES))?;
-        fs::write(self.config_file(), self.config(tools::apache_modules()?))?;
+        if self.is_long_lived() {
+            self.link_stream_file()?;
+        }
+        fs::write(
+            self.config_file(),
+            config::text(self, tools::apache_modules()?),
+        )?;
         Ok(())
     }
 
-    /// The configuration file's text.
-    fn config(&self, modules: &Path) -> String {
-        let (modules, dir) = (modules.display(), self.dir.display());
-        let server = self.server;
-        let loads: String = [
-            ("mpm_prefork", "mod_mpm_prefork"),
-            ("authz_core", "mod_authz_core"),
-            ("dir", "mod_dir"),
-            ("headers", "mod_headers"),
-            ("proxy", "mod_proxy"),
-            ("proxy_http", "mod_proxy_http"),
-        ]
-        .iter()
-        .map(|(name, file)| format!("LoadModule {name}_module {modules}/{file}.so\n"))
-        .collect();
-        format!(
-            r#"# {server}'s Apache, written by srlb-testbed
-{loads}
-ServerRoot "{dir}"
-ServerName {server}
-PidFile "{pid_file}"
-ScoreBoardFile "{scoreboard}"
-ErrorLog "{log}"
-LogLevel warn
-User www-data
-Group www-data
-
-Listen [::]:80
-ListenBacklog {BACKLOG}
-# An accepted connection shows as a busy worker at once, not when its first data comes.
-AcceptFilter http none
-KeepAlive Off
-Timeout 60
-
-ServerLimit {WORKERS}
-StartServers {WORKERS}
-MinSpareServers {WORKERS}
-MaxSpareServers {WORKERS}
-MaxRequestWorkers {WORKERS}
-MaxConnectionsPerChild 0
-
-DocumentRoot "{dir}/www"
-DirectoryIndex index.html
-<Directory "{dir}/www">
-    Require all granted
-</Directory>
-Header always set X-Server {server}
-
-# The emulated cores: a worker stays busy from accept to answer, queued or running.
-ProxyPass "/job" "unix:{cores}|http://cores/job"
-ProxyPass "/cores" "unix:{cores}|http://cores/cores"
-ProxyTimeout 120
-"#,
-            pid_file = self.pid_file().display(),
-            scoreboard = self.scoreboard().display(),
-            log = self.log_file().display(),
-            cores = self.cores_socket().display(),
-        )
+    /// The file that downloads take their ranges from, in memory once for all servers.
+    fn link_stream_file(&self) -> Result<()> {
+        let shared = self.dir.with_file_name(traffic::FILE_NAME);
+        if !shared.exists() {
+            let bytes = traffic::FILE.bytes(0, traffic::FILE_BYTES as usize);
+            fs::write(&shared, bytes)?;
+        }
+        let own = self.dir.join("www").join(traffic::FILE_NAME);
+        fs::hard_link(&shared, &own).with_context(|| format!("cannot make {}", own.display()))
     }
 
     /// Starts the emulated cores.
@@ -150,6 +131,19 @@ ProxyTimeout 120
             .arg("--socket")
             .arg(self.cores_socket());
         self.started(shell::spawn_logged(command, &self.dir.join("cores.log"))?)
+    }
+
+    /// Starts what makes the bodies of `srlb-testbed traffic`, if this Apache passes them on.
+    pub fn start_backend(&self) -> Result<Option<ProcessId>> {
+        if !self.is_long_lived() {
+            return Ok(None);
+        }
+        let program = std::env::current_exe()?;
+        let mut command = shell::command_in(&self.namespace, &program);
+        command.args(["traffic-backend", "--socket"]);
+        command.arg(self.backend_socket());
+        let child = shell::spawn_logged(command, &self.dir.join("backend.log"))?;
+        self.started(child).map(Some)
     }
 
     /// Starts Apache itself.
@@ -176,7 +170,11 @@ ProxyTimeout 120
                 bail!("{what}; {}", shell::tail(&self.log_file()));
             }
             let cores_up = UnixStream::connect(self.cores_socket()).is_ok();
-            Ok(cores_up && self.pid_file().exists() && children_of(apache).len() >= WORKERS)
+            let backend_up =
+                !self.is_long_lived() || UnixStream::connect(self.backend_socket()).is_ok();
+            let workers_up =
+                self.pid_file().exists() && children_of(apache).len() >= self.shape.processes;
+            Ok(cores_up && backend_up && workers_up)
         })
     }
 }
