@@ -284,6 +284,11 @@ impl Engine {
         counts
     }
 
+    /// How many entries there are, also counting those that have expired and not been swept.
+    pub fn entries(&self) -> usize {
+        self.flows.len()
+    }
+
     /// Slots of the flow table, and bytes that it takes.
     pub fn table_size(&self) -> (usize, usize) {
         (self.flows.capacity(), self.flows.memory_bytes())

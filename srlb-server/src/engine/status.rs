@@ -51,6 +51,11 @@ impl Engine {
         (subject.state, subject.entry.and_then(|entry| entry.peer()))
     }
 
+    /// How many entries there are, also counting those that have expired and not been swept.
+    pub fn entries(&self) -> usize {
+        self.flows.len()
+    }
+
     /// Slots of the flow table, and bytes that it takes.
     pub fn table_size(&self) -> (usize, usize) {
         (self.flows.capacity(), self.flows.memory_bytes())

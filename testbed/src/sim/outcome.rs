@@ -57,10 +57,10 @@ pub enum Cause {
     ServerDied,
     /// The application that had it was killed.
     AppKilled,
+    /// The application that had it closed its listener before it had taken the connection.
+    ListenerClosed,
     /// Its server was removed from the pool without draining.
     ServerRemoved,
-    /// The router of its server was away for longer than TCP waits.
-    RouterAway,
     /// There was no LB for longer than TCP waits.
     NoLb,
     /// No candidate had a living application when it was opened.

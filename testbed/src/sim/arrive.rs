@@ -1,0 +1,244 @@
+//! What happens where a packet arrives.
+
+use std::collections::btree_map::Entry;
+
+use daemon::DropReason;
+use packet_io::PacketBuf;
+use srh::parse::{self, Packet, Tcp};
+use srh::{Flow, Frame};
+use srlb_lb::engine as lb_engine;
+use srlb_server::engine as server_engine;
+
+use super::nodes::{Node, VIP};
+use super::tcp::report::Around;
+use super::trace::Fate;
+use super::world::{flow_inside, Done, Event, Wire, World, POLL_EVERY_US};
+
+/// For how long a recovered flow's packets go through the router.
+const STEER_US: u64 = 1_000_000;
+
+impl World<'_> {
+    /// A packet arrives.
+    pub fn arrive(&mut self, wire: Wire) {
+        match wire.to {
+            Node::Client(n) => self.at_client(n, wire),
+            Node::Lb(n) => self.at_lb(n, wire),
+            Node::Server(n) => self.at_server(n, wire),
+        }
+    }
+
+    fn at_client(&mut self, n: u16, wire: Wire) {
+        let Wire { from, frame, .. } = wire;
+        let bytes = frame.bytes();
+        let parsed = parse::packet(bytes).ok();
+        let good = parsed.filter(|packet| {
+            packet.src == VIP && packet.srh.is_none() && srh::checksum::is_right(bytes, packet)
+        });
+        let Some(packet) = good else {
+            let what = format!("c{n} gets {}", srh::Describe(bytes));
+            return self.watch.broken(self.now_us, "client_packets", None, what);
+        };
+        let (Some(&tcp), Some(flow)) = (packet.tcp(), packet.flow_from_server(packet.dst)) else {
+            return;
+        };
+        if tcp.is_syn_ack() {
+            self.note_syn_ack(from, flow, &tcp);
+        }
+        let Some(kernel) = self.clients.get_mut(usize::from(n) - 1) else {
+            return;
+        };
+        let mut around = Around::new(self.now_us, &self.scenario.connections);
+        kernel.receive(flow, &tcp, frame, &self.opened, &mut around);
+        self.settle(Node::Client(n), Done::of(around));
+    }
+
+    fn note_syn_ack(&mut self, from: Node, flow: Flow, tcp: &Tcp) {
+        let (Node::Lb(lb), Some(&server)) = (from, self.answered.get(&(flow, tcp.seq))) else {
+            return;
+        };
+        let host = &self.lbs[usize::from(lb) - 1];
+        let evicted = |engine: &lb_engine::Engine| engine.events().get(lb_engine::Event::Evicted);
+        if host
+            .engine
+            .as_ref()
+            .is_some_and(|engine| evicted(engine) == 0)
+        {
+            let through = (lb, host.life);
+            self.watch
+                .syn_ack(self.now_us, through, flow, tcp.ack, server);
+        }
+    }
+
+    fn at_lb(&mut self, n: u16, wire: Wire) {
+        let Wire {
+            from,
+            mut frame,
+            hops,
+            ..
+        } = wire;
+        let host = &mut self.lbs[usize::from(n) - 1];
+        let now = host.local(self.now_us);
+        let Some(engine) = &mut host.engine else {
+            return self.lose(from, Node::Lb(n), &frame, Fate::Nobody);
+        };
+        match engine.process(now, &mut frame) {
+            lb_engine::Verdict::Transmit => self.transmit(Node::Lb(n), frame, hops + 1),
+            lb_engine::Verdict::Drop(reason) => self.engine_drops(Node::Lb(n), reason, &frame),
+        }
+    }
+
+    /// An engine drops a packet. Some reasons cost the connection a retransmission by design.
+    fn engine_drops(&mut self, node: Node, reason: DropReason, frame: &PacketBuf) {
+        let numbers = [2, node.code(), reason.index() as u64];
+        self.trace.event(self.now_us, numbers, || {
+            format!(
+                "{node} drops: {}  {}",
+                reason.name(),
+                srh::Describe(frame.bytes())
+            )
+        });
+        let costs = matches!(reason, DropReason::UnknownNumber | DropReason::LookupRate);
+        if let Some(flow) = flow_inside(frame.bytes()).filter(|_| costs) {
+            self.watch.lost(&flow);
+        }
+    }
+
+    fn at_server(&mut self, n: u16, wire: Wire) {
+        let host = &self.servers[usize::from(n) - 1];
+        if host.kernel.is_none() || host.engine.is_none() {
+            return self.lose(wire.from, Node::Server(n), &wire.frame, Fate::Nobody);
+        }
+        self.through_router(n, wire.frame, wire.hops);
+    }
+
+    fn through_router(&mut self, n: u16, mut frame: PacketBuf, hops: u16) {
+        let node = Node::Server(n);
+        let host = &mut self.servers[usize::from(n) - 1];
+        let (now, app) = (host.local(self.now_us), host.app());
+        let (Some(engine), Some(kernel)) = (&mut host.engine, &host.kernel) else {
+            return;
+        };
+        let mut extra = Vec::new();
+        let mut verdict = engine.process(now, &mut frame, &app, &mut extra);
+        if let server_engine::Verdict::LookUp(query) = verdict {
+            let answer = kernel.look_up(&query.flow, self.now_us);
+            self.trace.event(self.now_us, [3, node.code(), 0], || {
+                format!("{node} looks up {}: {answer:?}", query.flow)
+            });
+            verdict = engine.resume(now, &mut frame, answer, &app, &mut extra);
+        }
+        self.tally.extra += extra.len() as u64;
+        for other in extra {
+            self.transmit(node, other, hops + 1);
+        }
+        match verdict {
+            server_engine::Verdict::Transmit => self.transmit(node, frame, hops + 1),
+            server_engine::Verdict::Deliver { steer } => self.deliver(n, frame, steer),
+            server_engine::Verdict::Drop(reason) => self.engine_drops(node, reason, &frame),
+            server_engine::Verdict::LookUp(_) => {
+                let what = format!("{node} wants a second look-up for one packet");
+                self.watch.broken(self.now_us, "conservation", None, what);
+            }
+        }
+    }
+
+    /// The kernel of a server gets a packet from its router.
+    fn deliver(&mut self, n: u16, frame: PacketBuf, steer: bool) {
+        let node = Node::Server(n);
+        let bytes = frame.bytes();
+        let parsed = parse::packet(bytes).ok();
+        let is_good = |packet: &Packet| {
+            let from_client = matches!(Node::at(packet.src), Some(Node::Client(_)));
+            from_client
+                && packet.dst == VIP
+                && packet.srh.is_none()
+                && srh::checksum::is_right(bytes, packet)
+        };
+        let Some(packet) = parsed.filter(is_good) else {
+            let what = format!("{node}'s kernel gets {}", srh::Describe(bytes));
+            return self.watch.broken(self.now_us, "server_packets", None, what);
+        };
+        let (Some(&tcp), Some(flow)) = (packet.tcp(), packet.flow_from_client(VIP)) else {
+            return;
+        };
+        let numbers = [4, node.code(), steer.into()];
+        self.trace.event(self.now_us, numbers, || {
+            let how = if steer { " (answers are steered)" } else { "" };
+            format!("{node} delivers{how}: {}", srh::Describe(bytes))
+        });
+        let host = &mut self.servers[usize::from(n) - 1];
+        match steer {
+            true => _ = host.steered.insert(flow, self.now_us + STEER_US),
+            false => _ = host.steered.remove(&flow),
+        }
+        let Some(kernel) = &mut host.kernel else {
+            return;
+        };
+        let mut around = Around::new(self.now_us, &self.scenario.connections);
+        kernel.receive(flow, &tcp, frame, &self.opened, &mut around);
+        if around.dropped {
+            self.watch.lost(&flow);
+        }
+        self.settle(node, Done::of(around));
+    }
+
+    /// The kernel of a server sends a packet: SYN, FIN and RST go through the router, the rest only for a
+    /// moment after a recovery. Without a router nothing catches them.
+    pub fn kernel_sends(&mut self, n: u16, frame: PacketBuf) {
+        let node = Node::Server(n);
+        let packet = parse::packet(frame.bytes()).ok();
+        let Some((tcp, flow)) =
+            packet.and_then(|packet| Some((*packet.tcp()?, packet.flow_from_server(packet.dst)?)))
+        else {
+            return self.transmit(node, frame, 0);
+        };
+        if tcp.is_syn_ack() {
+            self.answered.insert((flow, tcp.seq), n);
+        }
+        let now_us = self.now_us;
+        let host = &mut self.servers[usize::from(n) - 1];
+        let is_steered = match host.steered.entry(flow) {
+            Entry::Occupied(until) if *until.get() <= now_us => {
+                until.remove();
+                false
+            }
+            Entry::Occupied(_) => true,
+            Entry::Vacant(_) => false,
+        };
+        let marked = tcp.flags & (Tcp::SYN | Tcp::FIN | Tcp::RST) != 0 || is_steered;
+        if host.engine.is_none() || !marked {
+            return self.transmit(node, frame, 0);
+        }
+        self.trace.event(now_us, [5, node.code(), 0], || {
+            format!("{node} steers: {}", srh::Describe(frame.bytes()))
+        });
+        self.through_router(n, frame, 0);
+    }
+
+    /// An engine looks at its timers.
+    pub fn poll(&mut self, node: Node) {
+        let now_us = self.now_us;
+        self.queue.push(now_us + POLL_EVERY_US, Event::Poll(node));
+        match node {
+            Node::Lb(n) => {
+                let host = &mut self.lbs[usize::from(n) - 1];
+                let now = host.local(now_us);
+                let mut out = Vec::new();
+                if let Some(engine) = &mut host.engine {
+                    engine.poll(now, &mut out);
+                }
+                for frame in out {
+                    self.transmit(node, frame, 0);
+                }
+            }
+            Node::Server(n) => {
+                let host = &mut self.servers[usize::from(n) - 1];
+                let now = host.local(now_us);
+                if let Some(engine) = &mut host.engine {
+                    engine.poll(now);
+                }
+            }
+            Node::Client(_) => {}
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Running a scenario from its beginning to its end.
+
+use super::outcome::Outcome;
+use super::scenario::Scenario;
+use super::trace::{Capture, Trace};
+use super::world::World;
+
+/// How long after the last thing that the scenario says connections may take: some retransmissions of a
+/// minute each.
+const LAST_WORDS_MS: u64 = 180_000;
+/// More events than any scenario needs.
+const MOST_EVENTS: u64 = 5_000_000;
+
+/// What is wanted besides the outcome.
+#[derive(Default)]
+pub struct Options {
+    /// A line for each packet and event.
+    pub lines: bool,
+    /// Each packet, with its virtual time.
+    pub capture: Option<Capture>,
+}
+
+/// Runs a scenario.
+pub fn run(scenario: &Scenario) -> Outcome {
+    run_with(scenario, Options::default())
+}
+
+/// The same, with more to see.
+pub fn run_with(scenario: &Scenario, options: Options) -> Outcome {
+    let trace = Trace::new(options.lines, options.capture);
+    let mut world = World::new(scenario, trace);
+    let horizon_us = horizon_ms(scenario) * 1_000;
+    while world.is_going_on(horizon_us) && world.step() {}
+    if world.events >= MOST_EVENTS {
+        let what = format!("{MOST_EVENTS} events, and no end");
+        world.watch.broken(world.now_us, "runaway", None, what);
+    }
+    world.finish()
+}
+
+/// When the last connection must have ended.
+fn horizon_ms(scenario: &Scenario) -> u64 {
+    let ends = scenario
+        .connections
+        .iter()
+        .map(|c| c.start_ms + c.pauses_ms());
+    let faults = scenario.faults.iter().map(|fault| fault.at_ms);
+    let last = ends.chain(faults).max().unwrap_or(0);
+    last.max(scenario.calm_ms) + LAST_WORDS_MS
+}
+
+impl World<'_> {
+    fn is_going_on(&self, horizon_us: u64) -> bool {
+        let more_to_come = self.watch.is_busy() || self.in_flight > 0 || self.has_faults_ahead();
+        more_to_come && self.now_us < horizon_us && self.events < MOST_EVENTS
+    }
+
+    fn has_faults_ahead(&self) -> bool {
+        let last = self.scenario.faults.iter().map(|fault| fault.at_ms).max();
+        last.is_some_and(|at_ms| self.now_us <= at_ms * 1_000)
+    }
+
+    fn finish(mut self) -> Outcome {
+        let (virtual_us, events) = (self.now_us, self.events);
+        let connections = self.watch.finish(virtual_us, &self.scenario.connections);
+        self.age();
+        let trace_hash = self.trace.hash();
+        Outcome {
+            connections,
+            violations: self.watch.violations,
+            counters: self.tally.into_map(),
+            trace_hash,
+            events,
+            virtual_ms: virtual_us / 1_000,
+            trace: self.trace.into_lines(),
+        }
+    }
+}

@@ -1,0 +1,559 @@
+//! A host's TCP: connections by flow, and what a kernel does with segments that no socket of smoltcp
+//! handles as Linux would.
+
+use std::collections::BTreeMap;
+
+use packet_io::PacketBuf;
+use smoltcp::socket::tcp::State;
+use smoltcp::wire::TcpControl;
+use srh::parse::Tcp;
+use srh::Flow;
+use srlb_server::engine::SocketAnswer;
+
+use super::endpoint::{is_before, Endpoint};
+use super::isn;
+use super::listener::Listener;
+use super::live::{Answer, Live};
+use super::player::Player;
+use super::port::MTU_BYTES;
+use super::report::{Around, Gone, Opened, Wake};
+use super::segment::Segment;
+use crate::sim::dialogue::Side;
+
+/// How long a kernel waits for the answer to its SYN-ACK (tcp_synack_retries 5).
+pub const SYN_RECV_LIFE_US: u64 = 63_000_000;
+/// How long it waits for the answer to its SYN (tcp_syn_retries 6).
+pub const SYN_SENT_LIFE_US: u64 = 127_000_000;
+/// TIME_WAIT.
+pub const TIME_WAIT_US: u64 = 60_000_000;
+/// How long after the last SYN cookie one is still taken.
+const COOKIE_LIFE_US: u64 = 60_000_000;
+/// The smallest and the largest buffer of a socket.
+const BUFFER_BYTES: (u64, u64) = (2_048, 32_768);
+/// What a kernel without timestamps tells as its MSS.
+const MSS_BYTES: u16 = (MTU_BYTES - 60) as u16;
+
+/// What is left of a connection that this host has ended first.
+#[derive(Clone, Copy, Debug)]
+struct TimeWait {
+    until_us: u64,
+    next: u32,
+    expected: u32,
+}
+
+enum Slot {
+    Live(Box<Live>),
+    TimeWait(TimeWait),
+}
+
+/// A host's TCP.
+pub struct Kernel {
+    side: Side,
+    secret: u64,
+    slots: BTreeMap<Flow, Slot>,
+    serial: u64,
+    /// The application; a client has none.
+    pub listener: Option<Listener>,
+}
+
+impl Kernel {
+    /// A client's kernel, or a server's with its application.
+    pub fn new(secret: u64, listener: Option<Listener>) -> Self {
+        Kernel {
+            side: match listener {
+                Some(_) => Side::Server,
+                None => Side::Client,
+            },
+            secret,
+            slots: BTreeMap::new(),
+            serial: 0,
+            listener,
+        }
+    }
+
+    /// May a client open a connection of this flow now?
+    pub fn is_free(&self, flow: &Flow, now_us: u64) -> bool {
+        match self.slots.get(flow) {
+            None => true,
+            Some(Slot::TimeWait(wait)) => wait.until_us <= now_us,
+            Some(Slot::Live(_)) => false,
+        }
+    }
+
+    /// Opens a connection; returns the number of its SYN.
+    pub fn open(&mut self, flow: Flow, connection: usize, around: &mut Around) -> u32 {
+        let number = isn::number(self.secret, &flow, around.now_us);
+        let mut live = self.socket(&flow, connection, number, around);
+        live.end.connect(&flow);
+        live.end.poll(around.now_us, &mut around.out);
+        self.keep(flow, live, None, around);
+        number
+    }
+
+    fn socket(
+        &mut self,
+        flow: &Flow,
+        connection: usize,
+        number: u32,
+        around: &Around,
+    ) -> Box<Live> {
+        let spec = &around.specs[connection];
+        let (least, most) = BUFFER_BYTES;
+        let room = |side| spec.bytes_of(side).clamp(least, most) as usize;
+        let address = match self.side {
+            Side::Client => flow.client,
+            Side::Server => flow.vip,
+        };
+        let (receives, sends) = (room(self.side.other()), room(self.side));
+        self.serial += 1;
+        Box::new(Live {
+            end: Endpoint::new(address, around.now_us, number, receives, sends),
+            player: Player::new(connection, self.side),
+            connection,
+            serial: self.serial,
+            born_us: around.now_us,
+            peer_first: 0,
+            served: self.side == Side::Client,
+            has_worker: false,
+            was_established: false,
+            challenged_us: None,
+            wake_us: None,
+        })
+    }
+
+    /// A segment for a flow of this host comes in.
+    pub fn receive(
+        &mut self,
+        flow: Flow,
+        tcp: &Tcp,
+        frame: PacketBuf,
+        opened: &Opened,
+        around: &mut Around,
+    ) {
+        match self.slots.remove(&flow) {
+            Some(Slot::Live(live)) => self.at_socket(flow, live, tcp, frame, around),
+            Some(Slot::TimeWait(wait)) if around.now_us < wait.until_us => {
+                self.at_time_wait(flow, wait, tcp, frame, opened, around);
+            }
+            _ => self.without_socket(flow, tcp, frame, opened, around),
+        }
+    }
+
+    fn at_socket(
+        &mut self,
+        flow: Flow,
+        mut live: Box<Live>,
+        tcp: &Tcp,
+        frame: PacketBuf,
+        around: &mut Around,
+    ) {
+        let mut reset = None;
+        match live.judge(around.now_us, tcp) {
+            Answer::Feed => {
+                let before = live.end.state();
+                live.end.feed(around.now_us, frame, tcp, &mut around.out);
+                let after = live.end.state();
+                if before == State::SynSent && after == State::Established {
+                    live.peer_first = tcp.seq;
+                }
+                if tcp.has(Tcp::RST) && matches!(after, State::Closed | State::Listen) {
+                    reset = Some(match before {
+                        State::SynSent => Gone::Refused,
+                        State::SynReceived => Gone::HalfOpen,
+                        _ => Gone::Reset,
+                    });
+                }
+            }
+            Answer::Send(segment) => around.out.push(segment.packet(&flow, self.side)),
+            Answer::SynAckAgain => around.out.extend(live.end.syn_ack.clone()),
+            Answer::Ignore => {}
+        }
+        self.keep(flow, live, reset, around);
+    }
+
+    /// RFC 9293 section 3.10.7.4, and as Linux does it: a SYN beyond the window begins a new connection, what
+    /// is old is answered with an ACK, and the ACK that was awaited is not answered.
+    fn at_time_wait(
+        &mut self,
+        flow: Flow,
+        mut wait: TimeWait,
+        tcp: &Tcp,
+        frame: PacketBuf,
+        opened: &Opened,
+        around: &mut Around,
+    ) {
+        if tcp.is_syn() && is_before(wait.expected, tcp.seq) {
+            return self.without_socket(flow, tcp, frame, opened, around);
+        }
+        if tcp.has(Tcp::RST) {
+            if tcp.seq != wait.expected {
+                self.slots.insert(flow, Slot::TimeWait(wait));
+            }
+            return;
+        }
+        let is_awaited =
+            tcp.seq == wait.expected && tcp.data_len == 0 && tcp.flags & (Tcp::SYN | Tcp::FIN) == 0;
+        if !tcp.has(Tcp::SYN) {
+            wait.until_us = around.now_us + TIME_WAIT_US;
+        }
+        if !is_awaited {
+            let ack = Segment::ack(wait.next, wait.expected);
+            around.out.push(ack.packet(&flow, self.side));
+        }
+        self.slots.insert(flow, Slot::TimeWait(wait));
+    }
+
+    fn without_socket(
+        &mut self,
+        flow: Flow,
+        tcp: &Tcp,
+        frame: PacketBuf,
+        opened: &Opened,
+        around: &mut Around,
+    ) {
+        let is_listening = self.listener.as_ref().is_some_and(|l| l.is_open);
+        if is_listening && tcp.is_syn() {
+            return self.new_flow(flow, tcp, frame, opened, around);
+        }
+        if is_listening && self.is_cookie(&flow, tcp, around) {
+            return self.take_cookie(flow, tcp, frame, opened, around);
+        }
+        let refusal = Segment::refusal(tcp);
+        let refusal = refusal.map(|segment| segment.packet(&flow, self.side));
+        around.out.extend(refusal);
+    }
+
+    fn new_flow(
+        &mut self,
+        flow: Flow,
+        tcp: &Tcp,
+        frame: PacketBuf,
+        opened: &Opened,
+        around: &mut Around,
+    ) {
+        let half_open = self.half_open();
+        let now_us = around.now_us;
+        let Some(listener) = &mut self.listener else {
+            return;
+        };
+        if listener.waiting.len() >= listener.backlog {
+            around.dropped = true;
+            return;
+        }
+        let cookies = half_open >= listener.syn_backlog;
+        if cookies {
+            listener.cookie_us = Some(now_us);
+            let syn_ack = Segment {
+                control: TcpControl::Syn,
+                seq: isn::cookie(self.secret, &flow, tcp.seq, now_us),
+                ack: Some(tcp.seq.wrapping_add(1)),
+                mss: Some(MSS_BYTES),
+            };
+            around.out.push(syn_ack.packet(&flow, self.side));
+            return;
+        }
+        // A SYN of nobody we know has nobody to answer.
+        if let Some(&connection) = opened.get(&(flow, tcp.seq)) {
+            let number = isn::number(self.secret, &flow, now_us);
+            let live = self.listening(flow, tcp, (connection, number), frame, around);
+            self.keep(flow, live, None, around);
+        }
+    }
+
+    /// A socket of a connection that has got this SYN, and will answer with this number.
+    fn listening(
+        &mut self,
+        flow: Flow,
+        tcp: &Tcp,
+        (connection, number): (usize, u32),
+        syn: PacketBuf,
+        around: &mut Around,
+    ) -> Box<Live> {
+        let mut live = self.socket(&flow, connection, number, around);
+        live.peer_first = tcp.seq;
+        live.end.listen(&flow);
+        live.end.feed(around.now_us, syn, tcp, &mut around.out);
+        live
+    }
+
+    fn half_open(&self) -> usize {
+        let live = self.slots.values().filter(|slot| match slot {
+            Slot::Live(live) => live.end.state() == State::SynReceived,
+            Slot::TimeWait(_) => false,
+        });
+        live.count()
+    }
+
+    fn is_cookie(&self, flow: &Flow, tcp: &Tcp, around: &Around) -> bool {
+        let recent = self
+            .listener
+            .as_ref()
+            .and_then(|listener| listener.cookie_us)
+            .is_some_and(|last| around.now_us < last + COOKIE_LIFE_US);
+        let is_ack = tcp.has(Tcp::ACK) && tcp.flags & (Tcp::SYN | Tcp::RST) == 0;
+        let cookie = |at| isn::cookie(self.secret, flow, tcp.seq.wrapping_sub(1), at);
+        let given = tcp.ack.wrapping_sub(1);
+        let minute_ago = around.now_us.saturating_sub(60_000_000);
+        recent && is_ack && (cookie(around.now_us) == given || cookie(minute_ago) == given)
+    }
+
+    /// The SYN that the cookie stands for is played again, and its SYN-ACK kept back.
+    fn take_cookie(
+        &mut self,
+        flow: Flow,
+        tcp: &Tcp,
+        frame: PacketBuf,
+        opened: &Opened,
+        around: &mut Around,
+    ) {
+        let syn = Segment {
+            control: TcpControl::Syn,
+            seq: tcp.seq.wrapping_sub(1),
+            ack: None,
+            mss: Some(MSS_BYTES),
+        };
+        let as_sent = Tcp {
+            seq: syn.seq,
+            flags: Tcp::SYN,
+            data_len: 0,
+            ..*tcp
+        };
+        let sent_before = around.out.len();
+        let number = tcp.ack.wrapping_sub(1);
+        let syn = syn.packet(&flow, Side::Client);
+        let Some(&connection) = opened.get(&(flow, as_sent.seq)) else {
+            return;
+        };
+        let live = self.listening(flow, &as_sent, (connection, number), syn, around);
+        around.out.truncate(sent_before);
+        self.at_socket(flow, live, tcp, frame, around);
+    }
+
+    /// Goes on with a connection that something has happened to, and puts it where it belongs now.
+    fn keep(&mut self, flow: Flow, mut live: Box<Live>, gone: Option<Gone>, around: &mut Around) {
+        let now_us = around.now_us;
+        if !live.was_established && has_shaken_hands(live.end.state()) {
+            live.was_established = true;
+            self.enqueue(flow, &mut live);
+        }
+        if live.served && live.was_established {
+            let spec = &around.specs[live.connection];
+            if live.player.play(now_us, spec, live.end.socket()) {
+                live.end.poll(now_us, &mut around.out);
+            }
+        }
+        let gone = gone.or_else(|| match live.end.state() {
+            State::Closed if live.player.aborted => Some(Gone::Aborted),
+            State::Closed | State::TimeWait => Some(Gone::Closed),
+            _ => None,
+        });
+        around.reports.push(live.report(self.side, now_us, gone));
+        if live.player.done || gone.is_some() {
+            self.release(&mut live);
+        }
+        if gone.is_none() {
+            self.schedule(flow, &mut live, around);
+            self.slots.insert(flow, Slot::Live(live));
+        } else if live.end.state() == State::TimeWait {
+            let wait = TimeWait {
+                until_us: now_us + TIME_WAIT_US,
+                next: live.end.numbers.next,
+                expected: live.end.numbers.expected,
+            };
+            self.slots.insert(flow, Slot::TimeWait(wait));
+        }
+        self.serve(around);
+    }
+
+    /// A connection whose handshake is over gets a worker, or waits for one.
+    fn enqueue(&mut self, flow: Flow, live: &mut Live) {
+        let Some(listener) = &mut self.listener else {
+            return;
+        };
+        if listener.has_room() && listener.waiting.is_empty() {
+            listener.busy += 1;
+            (live.served, live.has_worker) = (true, true);
+        } else {
+            listener.waiting.push_back(flow);
+        }
+    }
+
+    fn release(&mut self, live: &mut Live) {
+        if let (Some(listener), true) = (&mut self.listener, live.has_worker) {
+            listener.busy -= 1;
+            live.has_worker = false;
+        }
+    }
+
+    /// Workers that are free pick up what waits.
+    fn serve(&mut self, around: &mut Around) {
+        while let Some(listener) = self.listener.as_mut().filter(|l| l.has_room()) {
+            let Some(flow) = listener.waiting.pop_front() else {
+                return;
+            };
+            match self.slots.remove(&flow) {
+                Some(Slot::Live(mut live)) if !live.served && live.was_established => {
+                    listener.busy += 1;
+                    (live.served, live.has_worker) = (true, true);
+                    self.keep(flow, live, None, around);
+                }
+                Some(other) => _ = self.slots.insert(flow, other),
+                None => {}
+            }
+        }
+    }
+
+    fn schedule(&mut self, flow: Flow, live: &mut Live, around: &mut Around) {
+        let gives_up = match live.end.state() {
+            State::SynReceived => Some(live.born_us + SYN_RECV_LIFE_US),
+            State::SynSent => Some(live.born_us + SYN_SENT_LIFE_US),
+            _ => None,
+        };
+        let timer = live.end.due_us(around.now_us);
+        let wishes = [gives_up, timer, live.player.wakes_us()];
+        let Some(at_us) = wishes.into_iter().flatten().min() else {
+            return;
+        };
+        if live.wake_us.is_none_or(|wake| at_us < wake) {
+            live.wake_us = Some(at_us);
+            around.wakes.push(Wake {
+                flow,
+                serial: live.serial,
+                at_us,
+            });
+        }
+    }
+
+    /// The time has come that a connection wished to be woken at.
+    pub fn wake(&mut self, wake: &Wake, around: &mut Around) {
+        match self.slots.remove(&wake.flow) {
+            Some(Slot::Live(mut live)) if live.serial == wake.serial => {
+                live.wake_us = None;
+                let age_us = around.now_us - live.born_us;
+                let gone = match live.end.state() {
+                    State::SynReceived if age_us >= SYN_RECV_LIFE_US => Some(Gone::HalfOpen),
+                    State::SynSent if age_us >= SYN_SENT_LIFE_US => Some(Gone::TimedOut),
+                    _ => None,
+                };
+                if gone.is_none() {
+                    live.end.poll(around.now_us, &mut around.out);
+                }
+                self.keep(wake.flow, live, gone, around);
+            }
+            Some(other) => _ = self.slots.insert(wake.flow, other),
+            None => {}
+        }
+    }
+
+    /// What a look-up of the sockets says.
+    pub fn look_up(&self, flow: &Flow, now_us: u64) -> SocketAnswer {
+        let nobody = match &self.listener {
+            Some(listener) if listener.is_open => SocketAnswer::None,
+            _ => SocketAnswer::NobodyListens,
+        };
+        match self.slots.get(flow) {
+            Some(Slot::Live(live)) => match live.end.state() {
+                State::SynReceived => SocketAnswer::SynReceived,
+                State::Established | State::CloseWait => {
+                    let numbers = live.end.numbers;
+                    let first = numbers.first.wrapping_add(1);
+                    let since = |number: u32| Some(u64::from(number.wrapping_sub(first)));
+                    SocketAnswer::Open {
+                        acked: since(numbers.unacknowledged),
+                        sent: since(numbers.next),
+                    }
+                }
+                State::FinWait1 | State::FinWait2 | State::Closing | State::LastAck => {
+                    SocketAnswer::Ended
+                }
+                State::TimeWait => SocketAnswer::TimeWait,
+                State::Closed | State::Listen | State::SynSent => nobody,
+            },
+            Some(Slot::TimeWait(wait)) if now_us < wait.until_us => SocketAnswer::TimeWait,
+            _ => nobody,
+        }
+    }
+
+    /// Flows with a connection, handshakes and TIME_WAIT left out: what a router reads when it starts.
+    pub fn connections(&self) -> Vec<Flow> {
+        let live = self.slots.iter().filter(|(_, slot)| match slot {
+            Slot::Live(live) => has_shaken_hands(live.end.state()),
+            Slot::TimeWait(_) => false,
+        });
+        live.map(|(flow, _)| *flow).collect()
+    }
+
+    /// Every connection with a socket: which one, and the server's initial number.
+    pub fn owned(&self) -> Vec<(usize, u32)> {
+        self.those(|_| true)
+    }
+
+    /// Those of them that the application has not closed itself.
+    pub fn unfinished(&self) -> Vec<(usize, u32)> {
+        self.those(|live| !live.player.done)
+    }
+
+    /// Those of them that the application has not taken yet.
+    pub fn not_taken(&self) -> Vec<(usize, u32)> {
+        self.those(|live| !live.served)
+    }
+
+    fn those(&self, which: impl Fn(&Live) -> bool) -> Vec<(usize, u32)> {
+        let live = self.slots.values().filter_map(|slot| match slot {
+            Slot::Live(live) if which(live) => Some((live.connection, live.end.numbers.first)),
+            _ => None,
+        });
+        live.collect()
+    }
+
+    /// The listener closes: what it has not handed to the application goes with it.
+    pub fn close_listener(&mut self, around: &mut Around) {
+        if let Some(listener) = &mut self.listener {
+            listener.is_open = false;
+            listener.waiting.clear();
+        }
+        self.kill(around, |live| !live.served);
+    }
+
+    /// The application is killed: the kernel resets what it has not closed itself.
+    pub fn kill_application(&mut self, around: &mut Around) {
+        if let Some(listener) = &mut self.listener {
+            listener.is_open = false;
+            listener.waiting.clear();
+        }
+        self.kill(around, |live| !live.player.done);
+    }
+
+    fn kill(&mut self, around: &mut Around, whom: impl Fn(&Live) -> bool) {
+        let flows: Vec<Flow> = self.slots.keys().copied().collect();
+        for flow in flows {
+            match self.slots.remove(&flow) {
+                Some(Slot::Live(mut live)) if whom(&live) => {
+                    // A half-open connection is forgotten; its client learns of it when it answers.
+                    if live.was_established {
+                        live.end.socket().abort();
+                        live.end.poll(around.now_us, &mut around.out);
+                    }
+                    self.release(&mut live);
+                    let report = live.report(self.side, around.now_us, Some(Gone::Killed));
+                    around.reports.push(report);
+                }
+                Some(other) => _ = self.slots.insert(flow, other),
+                None => {}
+            }
+        }
+    }
+}
+
+fn has_shaken_hands(state: State) -> bool {
+    matches!(
+        state,
+        State::Established
+            | State::FinWait1
+            | State::FinWait2
+            | State::CloseWait
+            | State::Closing
+            | State::LastAck
+            | State::TimeWait
+    )
+}

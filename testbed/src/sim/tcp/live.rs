@@ -1,0 +1,118 @@
+//! A connection with a socket, and what a kernel does with segments before smoltcp sees them.
+
+use smoltcp::socket::tcp::State;
+use srh::parse::Tcp;
+
+use super::endpoint::Endpoint;
+use super::player::Player;
+use super::report::{Gone, Report};
+use super::segment::Segment;
+use crate::sim::dialogue::Side;
+
+/// A kernel sends one challenge ACK in that time for each connection (tcp_invalid_ratelimit).
+const CHALLENGE_EVERY_US: u64 = 500_000;
+/// The window in which a RST is answered by a challenge ACK.
+const RST_WINDOW: u32 = 64_000;
+
+/// A connection with a socket.
+pub struct Live {
+    /// smoltcp's end of it.
+    pub end: Endpoint,
+    /// What the application does with it.
+    pub player: Player,
+    /// Which one, by its place in the scenario.
+    pub connection: usize,
+    /// Which of those that this flow has had here.
+    pub serial: u64,
+    /// When it began.
+    pub born_us: u64,
+    /// The peer's initial number.
+    pub peer_first: u32,
+    /// Has the application taken it?
+    pub served: bool,
+    /// Does it keep a worker busy?
+    pub has_worker: bool,
+    /// Was its handshake ever over?
+    pub was_established: bool,
+    /// When the last challenge ACK was sent.
+    pub challenged_us: Option<u64>,
+    /// When it is woken next.
+    pub wake_us: Option<u64>,
+}
+
+/// What becomes of a segment for a socket.
+pub enum Answer {
+    /// It goes to smoltcp.
+    Feed,
+    /// It is answered by this.
+    Send(Segment),
+    /// It is answered by the SYN-ACK.
+    SynAckAgain,
+    /// Nothing.
+    Ignore,
+}
+
+impl Live {
+    /// What a kernel does with this segment.
+    pub fn judge(&mut self, now_us: u64, tcp: &Tcp) -> Answer {
+        let state = self.end.state();
+        if state == State::SynSent {
+            return Answer::Feed;
+        }
+        let numbers = self.end.numbers;
+        if tcp.has(Tcp::RST) {
+            let ahead = tcp.seq.wrapping_sub(numbers.expected);
+            return match ahead {
+                0 => Answer::Feed,
+                1..RST_WINDOW if state != State::SynReceived => self.challenge(now_us),
+                _ => Answer::Ignore,
+            };
+        }
+        if tcp.has(Tcp::SYN) {
+            let again = tcp.is_syn() && tcp.seq == self.peer_first;
+            return match state {
+                State::SynReceived if again => Answer::SynAckAgain,
+                // RFC 5961 section 4: whoever sent it may have lost his memory
+                _ => self.challenge(now_us),
+            };
+        }
+        Answer::Feed
+    }
+
+    fn challenge(&mut self, now_us: u64) -> Answer {
+        if self
+            .challenged_us
+            .is_some_and(|last| now_us < last + CHALLENGE_EVERY_US)
+        {
+            return Answer::Ignore;
+        }
+        self.challenged_us = Some(now_us);
+        let numbers = self.end.numbers;
+        Answer::Send(Segment::ack(numbers.next, numbers.expected))
+    }
+
+    /// How it stands.
+    pub fn report(&mut self, side: Side, now_us: u64, gone: Option<Gone>) -> Report {
+        let state = self.end.state();
+        let unanswered = self.end.socket().send_queue() > 0;
+        let ending = matches!(state, State::FinWait1 | State::Closing | State::LastAck);
+        Report {
+            connection: self.connection,
+            side,
+            server_number: match side {
+                Side::Client => self.peer_first,
+                Side::Server => self.end.numbers.first,
+            },
+            established: self.was_established,
+            received: self.player.received,
+            other_ended: self.player.other_ended,
+            outstanding: gone.is_none()
+                && (unanswered || ending || state == State::SynSent || self.player.is_sending()),
+            queued: side == Side::Server && self.was_established && !self.served,
+            timer_us: self.end.due_us(now_us).map(|due| due - now_us),
+            done: self.player.done,
+            wrong_at: self.player.wrong_at,
+            gone,
+        }
+    }
+}

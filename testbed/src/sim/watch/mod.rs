@@ -1,0 +1,235 @@
+//! Looks at everything that happens and says where a promise is broken.
+//!
+//! The promises, by their names in [`Violation::promise`]:
+//!
+//! | promise | what it says |
+//! | --- | --- |
+//! | `bytes` | what is received is what was sent |
+//! | `completes` | a connection whose server lives comes to its end |
+//! | `reset` | a connection breaks only for a cause of [`Cause`] |
+//! | `stall` | none waits longer than what was lost on its way explains, and 3 s |
+//! | `owner` | one connection, one server |
+//! | `loop` | no packet passes more than [`MOST_HOPS`] engines |
+//! | `one_syn_ack` | an LB lets one server's SYN-ACK through for one SYN |
+//! | `client_packets` | a client gets packets of the VIP, without SRH and with the right checksum |
+//! | `server_packets` | a server's kernel gets clients' packets for the VIP, without SRH |
+//! | `nobody` | no packet leaves for an address that nobody has |
+//! | `conservation` | every packet into an engine is sent on, delivered or dropped for one reason |
+//! | `lifetime` | no entry survives its time |
+//! | `runaway` | the world comes to rest |
+
+pub mod causes;
+pub mod connection;
+
+use std::collections::HashMap;
+
+use srh::Flow;
+
+use super::dialogue::ConnectionSpec;
+use super::nodes::Node;
+use super::outcome::{Cause, ConnectionResult, End, Violation};
+use super::scenario::Scenario;
+use super::tcp::report::Report;
+use causes::Causes;
+use connection::Connection;
+
+/// A packet of a client passes no more engines than that.
+pub const MOST_HOPS: u16 = 64;
+/// So many violations are kept; the rest are only counted.
+const MOST_VIOLATIONS: usize = 50;
+
+/// Everything that is watched.
+pub struct Watch {
+    /// The connections, in the scenario's order.
+    pub connections: Vec<Connection>,
+    /// What may excuse them.
+    pub causes: Causes,
+    /// The promises broken so far.
+    pub violations: Vec<Violation>,
+    /// Which connection a flow belongs to now.
+    current: HashMap<Flow, usize>,
+    /// By LB, its life, the flow and the acknowledgement number: the server whose SYN-ACK passed.
+    syn_acks: HashMap<(u16, u64, Flow, u32), u16>,
+}
+
+impl Watch {
+    /// At the start of a scenario.
+    pub fn new(scenario: &Scenario) -> Self {
+        Watch {
+            connections: scenario.connections.iter().map(Connection::new).collect(),
+            causes: Causes::new(scenario),
+            violations: Vec::new(),
+            current: HashMap::new(),
+            syn_acks: HashMap::new(),
+        }
+    }
+
+    /// A promise is broken.
+    pub fn broken(
+        &mut self,
+        at_us: u64,
+        promise: &'static str,
+        connection: Option<usize>,
+        what: String,
+    ) {
+        if self.violations.len() < MOST_VIOLATIONS {
+            self.violations.push(Violation {
+                at_us,
+                promise,
+                what,
+                connection,
+            });
+        }
+    }
+
+    /// A client opens a connection.
+    pub fn opened(&mut self, now_us: u64, connection: usize, flow: Flow) {
+        self.current.insert(flow, connection);
+        self.connections[connection].opened(now_us);
+    }
+
+    /// The connection that a flow belongs to now.
+    pub fn of_flow(&self, flow: &Flow) -> Option<usize> {
+        self.current.get(flow).copied()
+    }
+
+    /// Connections that are being opened, with their flows, in the scenario's order.
+    pub fn undecided(&self) -> Vec<(usize, Flow)> {
+        let is_open = |c: &Connection| c.result.is_some() || c.server_number().is_some();
+        let mut list: Vec<_> = self
+            .current
+            .iter()
+            .map(|(flow, &connection)| (connection, *flow))
+            .filter(|(connection, _)| !is_open(&self.connections[*connection]))
+            .collect();
+        list.sort_unstable();
+        list
+    }
+
+    /// A packet of a flow was lost, by a link or because nobody was there to take it.
+    pub fn lost(&mut self, flow: &Flow) {
+        if let Some(connection) = self.of_flow(flow) {
+            self.connections[connection].lost += 1;
+        }
+    }
+
+    /// An end of a connection has done something.
+    pub fn report(&mut self, now_us: u64, node: Node, report: &Report, specs: &[ConnectionSpec]) {
+        let number = report.connection;
+        let connection = &mut self.connections[number];
+        if let Some(at) = report.wrong_at.filter(|_| !connection.wrong) {
+            connection.wrong = true;
+            self.broken(
+                now_us,
+                "bytes",
+                Some(number),
+                format!("{node} got a wrong byte at {at} of connection {number}"),
+            );
+            return;
+        }
+        let stall = connection.take(now_us, node, report);
+        if connection.has_two_owners(node, report) {
+            let what = format!("{node} has connection {number} as well as its server");
+            self.broken(now_us, "owner", Some(number), what);
+            return;
+        }
+        if let Some(stall) = stall {
+            self.judge_stall(now_us, number, stall);
+        }
+        self.judge_end(now_us, number, specs);
+    }
+
+    fn judge_stall(&mut self, now_us: u64, number: usize, stall: connection::Stall) {
+        let connection = &mut self.connections[number];
+        connection.longest_stall_us = connection.longest_stall_us.max(stall.took_us);
+        let excuse = self.causes.excuse_us(stall.since_us, now_us);
+        let allowed = stall.allowed_us() + excuse;
+        if stall.took_us > allowed {
+            let what = format!(
+                "connection {number} stood still for {:.3} s, and {:.3} s are explained: {stall:?}",
+                stall.took_us as f64 / 1e6,
+                allowed as f64 / 1e6,
+            );
+            self.broken(now_us, "stall", Some(number), what);
+        }
+    }
+
+    /// Has the connection ended by this? Then how, and was it allowed to?
+    fn judge_end(&mut self, now_us: u64, number: usize, specs: &[ConnectionSpec]) {
+        let Some(end) = self.connections[number].has_ended() else {
+            return;
+        };
+        self.settle(now_us, number, end, &specs[number]);
+    }
+
+    fn settle(&mut self, now_us: u64, number: usize, end: End, spec: &ConnectionSpec) {
+        let connection = &self.connections[number];
+        let cause = match end {
+            End::Completed | End::NotStarted => None,
+            End::Aborted => Some(Cause::PeerAborted),
+            _ => self.causes.of(connection, number, end, now_us, spec),
+        };
+        let is_allowed = cause.is_some() || matches!(end, End::Completed | End::NotStarted);
+        let server = connection.server();
+        self.connections[number].result = Some(ConnectionResult {
+            end,
+            cause,
+            server,
+            longest_stall_ms: self.connections[number].longest_stall_us / 1_000,
+            ended_ms: now_us / 1_000,
+        });
+        if !is_allowed {
+            let promise = match end {
+                End::Unfinished => "completes",
+                _ => "reset",
+            };
+            let at = server.map_or("no server".into(), |n| format!("s{n}"));
+            let state = self.connections[number].describe();
+            let what = format!("connection {number} ({at}) ended as {end:?}: {state}");
+            self.broken(now_us, promise, Some(number), what);
+        }
+    }
+
+    /// A SYN-ACK of `server` has reached the client through an LB that has not lost any entry.
+    pub fn syn_ack(&mut self, now_us: u64, through: (u16, u64), flow: Flow, ack: u32, server: u16) {
+        let (lb, life) = through;
+        let first = *self.syn_acks.entry((lb, life, flow, ack)).or_insert(server);
+        if first != server {
+            let what = format!(
+                "lb{lb} let SYN-ACKs of s{first} and s{server} through for one SYN of {flow}"
+            );
+            self.broken(now_us, "one_syn_ack", self.of_flow(&flow), what);
+        }
+    }
+
+    /// Is there a connection that has not come to its end?
+    pub fn is_busy(&self) -> bool {
+        self.connections.iter().any(|c| c.result.is_none())
+    }
+
+    /// The run is over: what has not ended won't.
+    pub fn finish(&mut self, now_us: u64, specs: &[ConnectionSpec]) -> Vec<ConnectionResult> {
+        for number in 0..self.connections.len() {
+            let connection = &mut self.connections[number];
+            if connection.result.is_some() {
+                continue;
+            }
+            let stall = connection.stall_so_far(now_us);
+            let end = match connection.was_opened() {
+                true => End::Unfinished,
+                false => End::NotStarted,
+            };
+            self.settle(now_us, number, end, &specs[number]);
+            let connection = &self.connections[number];
+            let is_excused = connection
+                .result
+                .as_ref()
+                .is_some_and(|r| r.cause.is_some());
+            if let Some(stall) = stall.filter(|_| !is_excused) {
+                self.judge_stall(now_us, number, stall);
+            }
+        }
+        let results = self.connections.iter().filter_map(|c| c.result.clone());
+        results.collect()
+    }
+}
