@@ -62,9 +62,9 @@ fn conversations() -> Vec<ConnectionSpec> {
     ]
 }
 
-fn world(encoding: Encoding) -> Scenario {
+fn world(encoding: Encoding, hmac: bool) -> Scenario {
     let mut scenario = Scenario::quiet(2, 4);
-    scenario.encoding = encoding;
+    (scenario.encoding, scenario.hmac) = (encoding, hmac);
     scenario.connections = conversations();
     scenario
 }
@@ -76,8 +76,14 @@ fn is_well(outcome: &Outcome) {
 
 #[test]
 fn every_kind_of_conversation_comes_to_its_end() {
-    for encoding in [Encoding::Encap, Encoding::Insert] {
-        let outcome = run(&world(encoding));
+    use Encoding::{Encap, Insert};
+    for (encoding, hmac) in [
+        (Encap, false),
+        (Insert, false),
+        (Encap, true),
+        (Insert, true),
+    ] {
+        let outcome = run(&world(encoding, hmac));
         is_well(&outcome);
         let ends: Vec<End> = outcome.connections.iter().map(|c| c.end).collect();
         let mut expected = vec![End::Completed; 12];
@@ -94,13 +100,13 @@ fn every_kind_of_conversation_comes_to_its_end() {
 
 #[test]
 fn the_same_scenario_gives_the_same_trace() {
-    let scenario = world(Encoding::Encap);
+    let scenario = world(Encoding::Encap, false);
     let lines = || {
         let options = Options {
-            lines: true,
+            trace: true,
             ..Options::default()
         };
-        run_with(&scenario, options)
+        run_with(&scenario, &options).expect("no file is written")
     };
     let (first, second) = (lines(), lines());
     assert_eq!(first.trace, second.trace);

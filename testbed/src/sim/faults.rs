@@ -71,7 +71,7 @@ impl World<'_> {
         let host = &mut self.lbs[usize::from(n) - 1];
         if host.engine.is_none() {
             let pool = self.pools.pool(host.file).clone();
-            host.start(n, self.scenario, pool, &mut self.secrets);
+            host.start(n, &self.settings, pool, &mut self.secrets);
         }
         self.edge.announce(n);
         self.watch.causes.lbs(self.now_us, true);
@@ -178,7 +178,7 @@ impl World<'_> {
     pub fn start_server(&mut self, n: u16) {
         let host = &mut self.servers[usize::from(n) - 1];
         if host.kernel.is_none() {
-            host.start(n, self.now_us, &mut self.secrets);
+            host.start(n, &self.settings, self.now_us, &mut self.secrets);
             self.watch.causes.application(self.now_us, n, true);
         }
     }
@@ -215,7 +215,7 @@ impl World<'_> {
     pub fn router_start(&mut self, n: u16, life: u64) {
         let host = &mut self.servers[usize::from(n) - 1];
         if host.kernel.is_some() && host.router_life == life {
-            host.start_router(n, self.now_us, &mut self.secrets);
+            host.start_router(n, &self.settings, self.now_us, &mut self.secrets);
             self.trace.event(self.now_us, [9, n.into(), 0], || {
                 format!("s{n}'s router is back")
             });

@@ -6,7 +6,8 @@ use std::time::Duration;
 use flow_table::HashKey;
 use ipnet::Ipv6Net;
 use packet_io::Instant;
-use srh::Flow;
+use srh::hmac::{Key, Keys};
+use srh::{Encoding, Flow};
 use srlb_lb::engine as lb_engine;
 use srlb_server::engine as server_engine;
 
@@ -69,6 +70,35 @@ impl server_engine::Application for App {
     }
 }
 
+/// What all hosts share.
+pub struct Settings {
+    /// How LBs address servers.
+    pub encoding: Encoding,
+    /// The keys, if functions are signed.
+    pub hmac: Option<Keys>,
+    /// What LBs do.
+    pub lb: lb_engine::Contract,
+    /// What routers do.
+    pub server: server_engine::Contract,
+}
+
+impl Settings {
+    /// Those of a scenario, under these contracts.
+    pub fn new(
+        scenario: &Scenario,
+        lb: lb_engine::Contract,
+        server: server_engine::Contract,
+    ) -> Self {
+        let keys = || Keys::new(1, vec![Key::new(1, b"a secret of this domain")]);
+        Settings {
+            encoding: scenario.encoding,
+            hmac: scenario.hmac.then(keys).flatten(),
+            lb,
+            server,
+        }
+    }
+}
+
 /// What a host's clock shows.
 pub fn local(clock: Clock, now_us: u64) -> Instant {
     Instant::from_micros(clock.micros(now_us))
@@ -99,18 +129,21 @@ impl LbHost {
     }
 
     /// Starts the process of LB `n`.
-    pub fn start(&mut self, n: u16, scenario: &Scenario, pool: lb_engine::Pool, rng: &mut Rng) {
+    pub fn start(&mut self, n: u16, world: &Settings, pool: lb_engine::Pool, rng: &mut Rng) {
         let config = lb_engine::Config {
             locator: lb(n),
-            encoding: scenario.encoding,
+            encoding: world.encoding,
             fabric_mtu_bytes: MTU_BYTES,
             domain: networks(&[LB_NETWORK, SERVER_NETWORK]),
             max_flows: self.spec.max_flows,
             idle_timeout: Duration::from_millis(self.spec.idle_timeout_ms.into()),
             packet_too_big: true,
             icmp_rate_pps: 100,
+            hmac: world.hmac.clone(),
         };
-        self.engine = Some(lb_engine::Engine::new(config, pool, key(rng)));
+        let contract = world.lb.clone();
+        let engine = lb_engine::Engine::with_contract(contract, config, pool, key(rng));
+        self.engine = Some(engine);
         self.life += 1;
     }
 
@@ -134,7 +167,7 @@ impl ServerHost {
     }
 
     /// Switches server `n` on.
-    pub fn start(&mut self, n: u16, now_us: u64, rng: &mut Rng) {
+    pub fn start(&mut self, n: u16, world: &Settings, now_us: u64, rng: &mut Rng) {
         let listener = Listener::new(
             self.spec.workers,
             self.spec.backlog as usize,
@@ -142,11 +175,11 @@ impl ServerHost {
         );
         self.kernel = Some(Kernel::new(rng.next_u64(), Some(listener)));
         self.life += 1;
-        self.start_router(n, now_us, rng);
+        self.start_router(n, world, now_us, rng);
     }
 
     /// Starts its router, which reads the kernel's sockets once.
-    pub fn start_router(&mut self, n: u16, now_us: u64, rng: &mut Rng) {
+    pub fn start_router(&mut self, n: u16, world: &Settings, now_us: u64, rng: &mut Rng) {
         let config = server_engine::EngineConfig {
             locator: server(n),
             vips: vec![VIP],
@@ -158,8 +191,10 @@ impl ServerHost {
             max_flows: self.spec.max_flows,
             lookups_pps: NO_BOUND_PPS,
             icmp_rate_pps: 100,
+            hmac: world.hmac.clone(),
         };
-        let mut engine = server_engine::Engine::new(config, key(rng));
+        let contract = world.server.clone();
+        let mut engine = server_engine::Engine::with_contract(contract, config, key(rng));
         let now = self.local(now_us);
         let sockets = self.kernel.iter().flat_map(Kernel::connections);
         sockets.for_each(|flow| engine.seed_socket(now, &flow));

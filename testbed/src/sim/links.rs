@@ -3,31 +3,15 @@
 use super::scenario::Link;
 use crate::rng::Rng;
 
-/// Draws that the run makes, all from one seed.
-pub trait Draw {
-    /// A number below `bound`; 0 if that is 0.
-    fn below(&mut self, bound: u64) -> u64;
-    /// True `ppm` times in a million.
-    fn happens(&mut self, ppm: u32) -> bool;
-}
-
-impl Draw for Rng {
-    fn below(&mut self, bound: u64) -> u64 {
-        match bound {
-            0 => 0,
-            _ => ((u128::from(self.next_u64()) * u128::from(bound)) >> 64) as u64,
-        }
-    }
-
-    fn happens(&mut self, ppm: u32) -> bool {
-        ppm > 0 && self.below(1_000_000) < u64::from(ppm)
-    }
+/// True `ppm` times in a million.
+fn happens(ppm: u32, rng: &mut Rng) -> bool {
+    ppm > 0 && rng.below(1_000_000) < u64::from(ppm)
 }
 
 /// How often a packet arrives, and after which times; `extra_loss_ppm` comes on top of the link's own. `calm`:
 /// the link itself does nothing but delay.
 pub fn pass(link: &Link, calm: bool, extra_loss_ppm: u32, rng: &mut Rng) -> Copies {
-    if rng.happens(extra_loss_ppm) || (!calm && rng.happens(link.loss_ppm)) {
+    if happens(extra_loss_ppm, rng) || (!calm && happens(link.loss_ppm, rng)) {
         return Copies::default();
     }
     if calm {
@@ -37,11 +21,11 @@ pub fn pass(link: &Link, calm: bool, extra_loss_ppm: u32, rng: &mut Rng) -> Copi
         };
     }
     let mut copies = Copies {
-        len: 1 + usize::from(rng.happens(link.duplicate_ppm)),
+        len: 1 + usize::from(happens(link.duplicate_ppm, rng)),
         ..Copies::default()
     };
     for delay in &mut copies.delays_us[..copies.len] {
-        let held_up = match rng.happens(link.reorder_ppm) {
+        let held_up = match happens(link.reorder_ppm, rng) {
             true => rng.below(u64::from(link.reorder_us) + 1),
             false => 0,
         };

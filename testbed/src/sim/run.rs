@@ -1,5 +1,10 @@
 //! Running a scenario from its beginning to its end.
 
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::PathBuf;
+
+use super::hosts::Settings;
 use super::outcome::Outcome;
 use super::scenario::Scenario;
 use super::trace::{Capture, Trace};
@@ -11,24 +16,41 @@ const LAST_WORDS_MS: u64 = 180_000;
 /// More events than any scenario needs.
 const MOST_EVENTS: u64 = 5_000_000;
 
-/// What is wanted besides the outcome.
-#[derive(Default)]
+/// What may be different from one run of a scenario to another.
+#[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// A line for each packet and event.
-    pub lines: bool,
-    /// Each packet, with its virtual time.
-    pub capture: Option<Capture>,
+    /// What LBs do.
+    pub lb: srlb_lb::engine::Contract,
+    /// What server routers do.
+    pub server: srlb_server::engine::Contract,
+    /// Is there to be a line for each packet and event in [`Outcome::trace`]?
+    pub trace: bool,
+    /// A capture file for all packets, with their virtual time.
+    pub pcap: Option<PathBuf>,
 }
 
-/// Runs a scenario.
+/// Runs a scenario, as docs/protocol.md has it.
 pub fn run(scenario: &Scenario) -> Outcome {
-    run_with(scenario, Options::default())
+    run_to_its_end(scenario, &Options::default(), None)
 }
 
-/// The same, with more to see.
-pub fn run_with(scenario: &Scenario, options: Options) -> Outcome {
-    let trace = Trace::new(options.lines, options.capture);
-    let mut world = World::new(scenario, trace);
+/// The same, with options.
+///
+/// # Errors
+///
+/// Where the capture file can't be made.
+pub fn run_with(scenario: &Scenario, options: &Options) -> std::io::Result<Outcome> {
+    let capture = match &options.pcap {
+        Some(path) => Some(Capture::new(BufWriter::new(File::create(path)?))?),
+        None => None,
+    };
+    Ok(run_to_its_end(scenario, options, capture))
+}
+
+fn run_to_its_end(scenario: &Scenario, options: &Options, capture: Option<Capture>) -> Outcome {
+    let trace = Trace::new(options.trace, capture);
+    let settings = Settings::new(scenario, options.lb.clone(), options.server.clone());
+    let mut world = World::new(scenario, settings, trace);
     let horizon_us = horizon_ms(scenario) * 1_000;
     while world.is_going_on(horizon_us) && world.step() {}
     if world.events >= MOST_EVENTS {

@@ -16,6 +16,8 @@ pub struct Scenario {
     pub seed: u64,
     /// How the LBs address servers.
     pub encoding: Encoding,
+    /// Are functions signed (HMAC TLV)?
+    pub hmac: bool,
     /// Candidates of a new flow.
     pub choices: usize,
     /// Buckets of the candidate tables, a prime.
@@ -318,6 +320,7 @@ impl Scenario {
         Scenario {
             seed: 1,
             encoding: Encoding::Encap,
+            hmac: false,
             choices: 2,
             buckets: 251,
             lbs: vec![LbSpec::default(); lbs.into()],

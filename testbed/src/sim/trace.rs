@@ -1,7 +1,8 @@
 //! What happened, in order: as a hash always, as lines and as a capture if somebody wants to see it.
 
+use std::fs::File;
 use std::hash::Hasher;
-use std::io::Write;
+use std::io::BufWriter;
 use std::time::Duration;
 
 use packet_io::pcap;
@@ -11,7 +12,7 @@ use srh::describe::Describe;
 use super::nodes::Node;
 
 /// Where the packets go that are seen on the wire.
-pub type Capture = pcap::Writer<Box<dyn Write>>;
+pub type Capture = pcap::Writer<BufWriter<File>>;
 
 /// The record of a run.
 #[derive(Default)]

@@ -7,7 +7,7 @@ use srh::{parse, Flow, Frame};
 
 use super::dialogue::Side;
 use super::edge::Edge;
-use super::hosts::{LbHost, ServerHost};
+use super::hosts::{LbHost, ServerHost, Settings};
 use super::links::{self, Copies};
 use super::nodes::{flow, Node, VIP};
 use super::pool::Pools;
@@ -65,6 +65,8 @@ pub enum Event {
 pub struct World<'a> {
     /// What is to happen.
     pub scenario: &'a Scenario,
+    /// What all hosts share.
+    pub settings: Settings,
     /// Virtual time.
     pub now_us: u64,
     /// How many events there were.
@@ -105,13 +107,14 @@ pub struct World<'a> {
 
 impl<'a> World<'a> {
     /// The world at its beginning.
-    pub fn new(scenario: &'a Scenario, trace: Trace) -> Self {
+    pub fn new(scenario: &'a Scenario, settings: Settings, trace: Trace) -> Self {
         let clients = scenario.connections.iter().map(|c| c.client).max();
         let mut secrets = Rng::new(scenario.seed, 2);
         let new_client = |_| Kernel::new(secrets.next_u64(), None);
         let clients = (0..clients.unwrap_or(0)).map(new_client).collect();
         let mut world = World {
             scenario,
+            settings,
             now_us: 0,
             events: 0,
             queue: Queue::default(),

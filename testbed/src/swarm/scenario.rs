@@ -23,6 +23,7 @@ pub fn scenario(seed: u64) -> Scenario {
     Scenario {
         seed,
         encoding: *rng.pick(&[Encoding::Encap, Encoding::Encap, Encoding::Insert]),
+        hmac: rng.percent(10),
         choices: *rng.pick(&[1, 2, 2, 2, 2, 3, 5, 8]),
         buckets: *rng.pick(&[31, 251, 251]),
         servers: (0..servers)
