@@ -34,6 +34,8 @@ pub enum Command {
     Status(StatusArgs),
     /// The same load against single choice, 6LB, and 6LB while parts are taken away
     Demo(DemoArgs),
+    /// What is lost when LBs, servers, routers and Apaches go under load: exit code 0 if nothing
+    Failover(FailoverArgs),
     /// Send a Poisson stream of requests (inside the client: `exec client srlb-testbed load`)
     Load(LoadArgs),
     /// Keep connections of several classes going, every byte checked (inside the client, against `up --long-lived`)
@@ -181,6 +183,36 @@ impl DemoArgs {
             long_lived: false,
         }
     }
+}
+
+/// Which scenarios of failover to play.
+#[derive(Args, Clone, Debug)]
+#[command(group = clap::ArgGroup::new("which").required(true).multiple(true))]
+pub struct FailoverArgs {
+    /// Scenarios by name
+    #[arg(group = "which")]
+    pub scenarios: Vec<String>,
+    /// All of them: about a quarter of an hour
+    #[arg(long, group = "which")]
+    pub all: bool,
+    /// A selection for CI: a minute and a half
+    #[arg(long, group = "which")]
+    pub quick: bool,
+    /// Name the scenarios and play none
+    #[arg(long, group = "which")]
+    pub list: bool,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Write a report with plots into this folder
+    #[arg(long, value_name = "DIR")]
+    pub report: Option<PathBuf>,
+    /// Keep every connection's record in this folder, one JSON object a line
+    #[arg(long, value_name = "DIR")]
+    pub records: Option<PathBuf>,
+    /// The same seed gives the same requests
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
 }
 
 /// How to show the status.

@@ -21,7 +21,7 @@ pub const LB: &str = "srlb-lb";
 /// Role of a server's daemon.
 pub const SERVER: &str = "srlb-server";
 /// The service's name in the pool file.
-const VIP_NAME: &str = "web";
+pub const VIP_NAME: &str = "web";
 /// The other one's.
 const ONE_VIP_NAME: &str = "one";
 
@@ -31,7 +31,8 @@ pub fn write_files(settings: &Settings) -> Result<()> {
     let write = |path: PathBuf, text: String| {
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
     };
-    write(plan.pool_file(), pool_file(settings))?;
+    let all: Vec<Node> = plan.server_nodes().collect();
+    write(plan.pool_file(), pool_file(settings, &all))?;
     for lb in plan.lb_nodes() {
         write(config_path(plan, lb), lb_file(settings, lb))?;
     }
@@ -112,7 +113,17 @@ pub fn edit_pool(plan: &Plan, action: &str, arguments: &[&str]) -> Result<()> {
     shell::run(&program.to_string_lossy(), &args).map(drop)
 }
 
-fn pool_file(settings: &Settings) -> String {
+/// What the pool's file says.
+pub fn show_pool(plan: &Plan) -> Result<serde_json::Value> {
+    let program = tools::own_binary(LB)?;
+    let pool = plan.pool_file();
+    let args = ["pool", "show", "--json", "--pool", &pool.to_string_lossy()];
+    let text = shell::run(&program.to_string_lossy(), &args)?;
+    serde_json::from_str(&text).context("`srlb-lb pool show` speaks no JSON")
+}
+
+/// A pool with one generation, in which these servers serve.
+pub fn pool_file(settings: &Settings, members: &[Node]) -> String {
     let mut text = format!(
         "cluster_key = \"000102030405060708090a0b0c0d0e0f\"\nbuckets = {}\nchoices = {}\n",
         settings.tables.buckets, settings.choices
@@ -133,13 +144,14 @@ fn pool_file(settings: &Settings) -> String {
          [generation.members.{VIP_NAME}]\n",
         first = Node::Server(1),
     );
-    for server in settings.plan.server_nodes() {
+    for server in members {
         let _ = writeln!(text, "{server} = 1");
     }
     text
 }
 
-fn lb_file(settings: &Settings, lb: Node) -> String {
+/// The LB's configuration.
+pub fn lb_file(settings: &Settings, lb: Node) -> String {
     format!(
         "name = \"{lb}\"\nlocator = \"{locator}\"\npool = \"../pool.toml\"\nencoding = \"{encoding}\"\n\
          domain = [\"{LB_LOCATORS}\", \"{SERVER_LOCATORS}\"]\n\

@@ -13,13 +13,17 @@
 #![deny(missing_docs)]
 
 pub mod apache;
+pub mod child;
 pub mod cli;
 pub mod clock;
 pub mod commands;
 pub mod cores;
+pub mod counters;
 pub mod daemons;
 pub mod demo;
+pub mod failover;
 pub mod load;
+pub mod machine;
 pub mod netns;
 pub mod opener;
 pub mod peer;
@@ -32,6 +36,7 @@ pub mod signals;
 pub mod sim;
 pub mod sockets;
 pub mod state;
+pub mod svg;
 pub mod swarm;
 pub mod teardown;
 pub mod testbed;

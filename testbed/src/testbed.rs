@@ -138,6 +138,14 @@ impl Testbed {
         apache.wait_ready(process, &self.interrupt)
     }
 
+    /// A process that was ended on purpose is no longer missed.
+    pub fn forget(&mut self, node: Node, role: &str) -> Result<()> {
+        let name = node.to_string();
+        let processes = &mut self.state.processes;
+        processes.retain(|p| p.node != name || p.role != role);
+        self.state.save()
+    }
+
     /// Stops every server router and LB.
     pub fn stop_daemons(&mut self) -> Result<()> {
         let is_daemon = |p: &Started| p.role == daemons::LB || p.role == daemons::SERVER;
@@ -157,13 +165,9 @@ impl Testbed {
         self.start_daemons()
     }
 
-    /// Remembers a process; one of the same role that was there before it is forgotten.
     fn note(&mut self, node: Node, role: &str, process: ProcessId) -> Result<()> {
-        let name = node.to_string();
-        let processes = &mut self.state.processes;
-        processes.retain(|p| p.node != name || p.role != role);
-        processes.push(Started {
-            node: name,
+        self.state.processes.push(Started {
+            node: node.to_string(),
             role: role.to_owned(),
             process,
         });

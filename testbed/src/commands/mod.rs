@@ -2,6 +2,7 @@
 
 mod demo;
 mod exec;
+mod failover;
 mod load;
 mod status;
 mod traffic;
@@ -26,6 +27,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Exec(args) => exec::run(&cli.name, &args),
         Command::Status(args) => status::run(&cli.name, &args),
         Command::Demo(args) => demo::run(&cli.name, &args),
+        Command::Failover(args) => failover::run(&cli.name, &args),
         Command::Load(args) => load::run(&args),
         Command::Traffic(args) => traffic::run(&args),
         Command::Cores(args) => run_cores(&args),

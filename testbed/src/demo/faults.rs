@@ -8,7 +8,7 @@ use anyhow::{bail, Context, Result};
 use rustix::process::Signal;
 use serde::Serialize;
 
-use super::counters::ServerCounters;
+use crate::counters::ServerCounters;
 use crate::daemons;
 use crate::netns;
 use crate::plan::{Node, Plan};

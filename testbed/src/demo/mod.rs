@@ -1,10 +1,8 @@
 //! The demo: the same load against single choice, against 6LB, and against 6LB while parts
 //! of it are taken away.
 
-mod counters;
 mod fairness;
 mod faults;
-mod machine;
 mod plot;
 mod progress;
 mod report;

@@ -5,15 +5,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::{bail, Context, Result};
 
-use super::counters::ServerCounters;
 use super::fairness::Sampler;
 use super::faults::{Faults, Lost};
-use super::machine::Machine;
 use super::progress::{Display, LoadProcess};
 use super::verdict::Verdict;
 use super::{Demo, StageReport};
+use crate::counters::ServerCounters;
 use crate::daemons;
 use crate::load::{read_records, Record, Summary};
+use crate::machine::Machine;
 use crate::plan::Node;
 use crate::shell;
 use crate::signals::Interrupt;

@@ -54,7 +54,7 @@ fn describe(record: &Record) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::demo::counters::ServerCounters;
+    use crate::counters::ServerCounters;
     use crate::plan::Node;
 
     #[test]

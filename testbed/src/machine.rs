@@ -42,6 +42,29 @@ impl Machine {
     }
 }
 
+/// Processors, memory and kernel, in words.
+pub fn shape() -> String {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let field = |text: &str| -> Option<u64> {
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix("MemTotal:"))?;
+        line.split_whitespace().next()?.parse().ok()
+    };
+    let kib = fs::read_to_string("/proc/meminfo")
+        .ok()
+        .and_then(|text| field(&text));
+    let memory = kib.map_or("unknown memory".into(), |kib| {
+        format!("{} GiB", kib.div_ceil(1 << 20))
+    });
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let kernel: Vec<&str> = kernel.trim().split('.').take(2).collect();
+    format!(
+        "{processors} processors, {memory}, Linux {}",
+        kernel.join(".")
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,0 +1,158 @@
+//! One scenario from the first namespace to the verdict.
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{bail, Result};
+use serde::Serialize;
+
+use super::actor::{Actor, Done};
+use super::client;
+use super::judge::{Case, Verdict};
+use super::outage::Window;
+use super::scenario::{Scenario, Step};
+use super::study::{Findings, Watch};
+use crate::clock::now_ms;
+use crate::counters::ServerCounters;
+use crate::machine::Machine;
+use crate::signals::Interrupt;
+use crate::state::Phase;
+use crate::testbed::Testbed;
+use crate::traffic::read_records;
+
+/// How often the main loop looks around.
+const TICK: Duration = Duration::from_millis(20);
+/// Traffic that takes this much longer than it should is stuck.
+const SLACK: Duration = Duration::from_secs(60);
+
+/// How one is played.
+#[derive(Clone, Copy, Debug)]
+pub struct Playing<'a> {
+    /// The testbed's name.
+    pub name: &'a str,
+    /// The same seed gives the same requests.
+    pub seed: u64,
+    /// Where every connection's record is kept, if anywhere.
+    pub records: Option<&'a Path>,
+    /// Told to stop?
+    pub interrupt: &'a Interrupt,
+}
+
+/// What a scenario came to.
+#[derive(Clone, Debug, Serialize)]
+pub struct Played {
+    /// Its name on the command line.
+    pub key: String,
+    /// One line for people.
+    pub title: String,
+    /// Is it a promise, or the paper's design beside ours?
+    pub judged: bool,
+    /// Was the promise kept?
+    pub ok: bool,
+    /// The connections.
+    #[serde(flatten)]
+    pub verdict: Verdict,
+    /// When what was gone, from the start of the traffic.
+    pub outages: Vec<Window>,
+    /// What was done, and when.
+    pub done: Vec<String>,
+    /// Client packets without a pin that found their server by recovery.
+    pub recovered: i64,
+    /// How busy this machine was, all processors together.
+    pub machine_busy: f64,
+    /// What else was looked at.
+    pub findings: Findings,
+}
+
+impl Playing<'_> {
+    /// Plays one scenario and leaves nothing behind, whatever happens.
+    pub fn play(&self, scenario: &Scenario, tell: &mut dyn FnMut(f64)) -> Result<Played> {
+        let quiet = |_: &str| ();
+        let settings = scenario.settings(self.name);
+        let mut testbed = Testbed::up(settings, Phase::Demo, self.interrupt, &quiet)?;
+        let watch = Watch::begin(scenario, testbed.plan())?;
+        let mut actor = Actor::new(&mut testbed, self.interrupt);
+        client::warm_up(actor.plan(), self.interrupt)?;
+        for action in &scenario.before {
+            actor.act(action)?;
+        }
+        actor.begin();
+        let machine = Machine::now()?;
+        let out = actor.plan().run_dir().join("traffic.jsonl");
+        let start_ms = now_ms();
+        self.run_traffic(scenario, &mut actor, &out, tell)?;
+        let machine_busy = machine.busy_since()?;
+        actor.check_processes()?;
+        let counters = ServerCounters::of_all(actor.plan(), actor.dead())?;
+        let records = read_records(&out)?;
+        let deeds = actor.finish();
+        testbed.down()?;
+        if let Some(folder) = self.records {
+            let kept = folder.join(format!("{}.jsonl", scenario.key));
+            crate::traffic::write_records(&kept, &records)?;
+        }
+
+        let findings = watch.end(&records, &deeds, counters);
+        let case = Case {
+            unavoidable: deeds.lost,
+            outages: deeds.outages,
+            goodbyes: scenario.goodbyes,
+        };
+        let verdict = Verdict::of(&records, &case, start_ms);
+        let judged = scenario.is_judged();
+        Ok(Played {
+            key: scenario.key.clone(),
+            title: scenario.title.clone(),
+            judged,
+            ok: !judged || (verdict.is_ok() && findings.is_ok()),
+            verdict,
+            outages: case.outages.iter().map(|w| w.since(start_ms)).collect(),
+            done: deeds.done.iter().map(|d| told(d, start_ms)).collect(),
+            recovered: counters.recovered,
+            machine_busy,
+            findings,
+        })
+    }
+
+    /// Lets the clients work and does meanwhile what the script says.
+    fn run_traffic(
+        &self,
+        scenario: &Scenario,
+        actor: &mut Actor,
+        out: &Path,
+        tell: &mut dyn FnMut(f64),
+    ) -> Result<()> {
+        let mut script: VecDeque<&Step> = scenario.script.iter().collect();
+        let limit = Instant::now() + Duration::from_secs_f64(scenario.mix.longest_s()) + SLACK;
+        let mut client = client::begin(actor.plan(), &scenario.mix, self.seed, out)?;
+        while client.next(TICK)?.is_some() {
+            self.interrupt.check()?;
+            if Instant::now() > limit {
+                bail!("the traffic does not come to its end");
+            }
+            let Some(elapsed) = client.elapsed() else {
+                continue;
+            };
+            tell(elapsed.as_secs_f64());
+            let due = |step: &Step| step.at_s <= elapsed.as_secs_f64();
+            if let Some(step) = script.front().copied().filter(|step| due(step)) {
+                script.pop_front();
+                for action in &step.actions {
+                    actor.act(action)?;
+                }
+            }
+        }
+        match script.front() {
+            Some(step) => bail!(
+                "the traffic ended before what was to happen at {} s",
+                step.at_s
+            ),
+            None => Ok(()),
+        }
+    }
+}
+
+fn told(done: &Done, start_ms: f64) -> String {
+    format!("{:.2} s: {}", (done.at_ms - start_ms) / 1e3, done.action)
+}
