@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+pub mod kernel_node;
 pub mod netns;
 pub mod nodes;
 pub mod packets;

@@ -2,12 +2,13 @@
 
 use packet_io::PacketBuf;
 use srh::carry::{self, Encoding};
+use srh::hmac::Keys;
 use srh::icmp;
 use srh::parse::{Icmp, Tcp};
 use srh::rewrite;
 use srh::{Frame, Function, Locator, Segments, Sender};
 
-use crate::nodes::{lb, server, CLIENT, VIP};
+use crate::nodes::{keys, lb, server, CLIENT, KEY, VIP};
 use crate::packets::{from_client, from_vip, parse};
 
 /// A packet with a name.
@@ -28,6 +29,16 @@ pub fn carried(
     encoding: Encoding,
     sids: &[(Locator, Function, u8)],
 ) -> Vec<u8> {
+    carried_by(bytes, Sender { node, keys: None }, encoding, sids)
+}
+
+/// `bytes` sent along `sids` from `sender`, who may sign.
+pub fn carried_by(
+    bytes: &[u8],
+    sender: Sender<'_>,
+    encoding: Encoding,
+    sids: &[(Locator, Function, u8)],
+) -> Vec<u8> {
     let mut segments = Segments::default();
     for &(locator, function, arg) in sids {
         segments.push(locator.sid_with(function, arg));
@@ -36,7 +47,7 @@ pub fn carried(
     carry::put_on(
         &mut frame,
         &parse(bytes),
-        Sender { node, keys: None },
+        sender,
         encoding,
         &segments,
         0xabcde,
@@ -52,26 +63,37 @@ pub fn advanced(bytes: &[u8]) -> Vec<u8> {
     frame.bytes().to_vec()
 }
 
-/// A hunt along servers 1 to `candidates`.
+/// A hunt of LB 1 along servers 1 to `candidates`.
 pub fn hunt(bytes: &[u8], encoding: Encoding, candidates: u16) -> Vec<u8> {
+    hunt_by(bytes, None, encoding, candidates)
+}
+
+/// The same by an LB that may have keys.
+pub fn hunt_by(bytes: &[u8], keys: Option<&Keys>, encoding: Encoding, candidates: u16) -> Vec<u8> {
     let sids: Vec<_> = (1..=candidates)
         .map(|n| match n == candidates {
             true => (server(n), Function::ConnectForce, 0),
             false => (server(n), Function::ConnectAvail, 0),
         })
         .collect();
-    carried(bytes, lb(1), encoding, &sids)
+    let node = lb(1);
+    carried_by(bytes, Sender { node, keys }, encoding, &sids)
 }
 
 /// A recovery along servers 1 to 8.
-fn recovery(bytes: &[u8], encoding: Encoding) -> Vec<u8> {
+fn recovery(bytes: &[u8], keys: Option<&Keys>, encoding: Encoding) -> Vec<u8> {
     let sids: Vec<_> = (1..=8)
         .map(|n| (server(n), Function::RecoverStickiness, 3))
         .collect();
-    carried(bytes, lb(1), encoding, &sids)
+    let node = lb(1);
+    carried_by(bytes, Sender { node, keys }, encoding, &sids)
 }
 
-fn of_encoding(encoding: Encoding) -> Vec<(&'static str, Vec<u8>)> {
+fn of_encoding(encoding: Encoding, keys: Option<&Keys>) -> Vec<(&'static str, Vec<u8>)> {
+    let carried = |bytes: &[u8], node, encoding, sids: &[_]| {
+        carried_by(bytes, Sender { node, keys }, encoding, sids)
+    };
+    let hunt = |bytes: &[u8], encoding, candidates| hunt_by(bytes, keys, encoding, candidates);
     let syn = from_client(PORT, Tcp::SYN, 1000, 0).mss(1440).bytes();
     let data = from_client(PORT, Tcp::ACK | 0x08, 1001, 5001)
         .data(b"GET / HTTP/1.0\r\n\r\n")
@@ -95,7 +117,7 @@ fn of_encoding(encoding: Encoding) -> Vec<(&'static str, Vec<u8>)> {
             "hunt of two candidates, at the last",
             advanced(&hunt(&syn, encoding, 2)),
         ),
-        ("recovery of a full chunk", recovery(&data, encoding)),
+        ("recovery of a full chunk", recovery(&data, keys, encoding)),
         (
             "pinned",
             carried(&data, lb(1), encoding, &to_server(Function::AckStickiness)),
@@ -166,12 +188,15 @@ fn messages() -> Vec<(&'static str, Vec<u8>)> {
 /// All samples.
 pub fn all() -> Vec<Sample> {
     let mut samples = Vec::new();
+    let signing = keys(&[KEY]);
     for encoding in [Encoding::Insert, Encoding::Encap] {
-        for (name, bytes) in of_encoding(encoding) {
-            samples.push(Sample {
-                name: format!("{name}, {}", encoding.name()),
-                bytes,
-            });
+        for (keys, how) in [(None, ""), (Some(&signing), ", signed")] {
+            for (name, bytes) in of_encoding(encoding, keys) {
+                samples.push(Sample {
+                    name: format!("{name}, {}{how}", encoding.name()),
+                    bytes,
+                });
+            }
         }
     }
     samples.extend(messages().into_iter().map(|(name, bytes)| Sample {

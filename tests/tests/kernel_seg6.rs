@@ -1,170 +1,17 @@
 //! The kernel's Segment Routing as a peer: it must take our headers, and we must take its.
-//!
-//! One namespace is the kernel's node. A TUN device stands for the network around it: what we
-//! write there comes in, what the node sends is read there.
 
-use std::io::{BufRead, BufReader, Write};
 use std::net::Ipv6Addr;
-use std::process::ChildStdin;
-use std::sync::mpsc::{self, Receiver};
-use std::time::{Duration, Instant};
 
 use packet_io::PacketBuf;
 use srh::carry::Encoding;
-use srh::parse::{self, Packet, Tcp, Upper};
+use srh::parse::{Packet, Tcp, Upper};
 use srh::{checksum, rewrite, Frame, Function};
-use tests::netns::{Netns, Running};
-use tests::nodes::{lb, server, CLIENT, VIP, VIP_PORT};
+use tests::kernel_node::Node;
+use tests::nodes::{lb, server, CLIENT, VIP};
 use tests::packets::{from_client, parse as parsed};
 use tests::samples::{advanced, carried, hunt};
-use tests::tools;
 
-const PYTHON: &str = "/usr/bin/python3";
-const LIMIT: Duration = Duration::from_secs(10);
 const PORT: u16 = 40_123;
-
-/// The kernel's node.
-struct Node {
-    // In the order in which they have to go.
-    wire: ChildStdin,
-    lines: Receiver<String>,
-    _pipe: Running,
-    netns: Netns,
-}
-
-impl Node {
-    /// A node that routes everything to its TUN, has the VIP and speaks Segment Routing.
-    /// `None` where the system can't, which is said.
-    fn start() -> Option<Node> {
-        if !tools::is_root() {
-            tools::skipped("needs root for a network namespace");
-            return None;
-        }
-        let netns = match Netns::new("seg6") {
-            Ok(netns) => netns,
-            Err(why) => {
-                tools::skipped(&format!("no network namespace: {why}"));
-                return None;
-            }
-        };
-        if !std::path::Path::new("/dev/net/tun").exists() {
-            tools::skipped("no /dev/net/tun");
-            return None;
-        }
-        if !tools::installed(PYTHON, "--version") {
-            tools::skipped(&format!("no {PYTHON}"));
-            return None;
-        }
-        let mut pipe = netns
-            .start(PYTHON, &["-c", include_str!("tun_pipe.py"), "net"])
-            .unwrap();
-        let wire = pipe.child.stdin.take().unwrap();
-        let stdout = BufReader::new(pipe.child.stdout.take().unwrap());
-        let (sender, lines) = mpsc::channel();
-        std::thread::spawn(move || {
-            for line in stdout.lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
-                    return;
-                }
-            }
-        });
-        assert_eq!(lines.recv_timeout(LIMIT).unwrap(), "ready");
-        let node = Node {
-            wire,
-            lines,
-            _pipe: pipe,
-            netns,
-        };
-        node.configure();
-        Some(node)
-    }
-
-    fn configure(&self) {
-        for key in ["all", "net"] {
-            let key = |name: &str| format!("net/ipv6/conf/{key}/{name}");
-            self.netns.sysctl(&key("seg6_enabled"), "1").unwrap();
-            self.netns.sysctl(&key("forwarding"), "1").unwrap();
-        }
-        self.netns
-            .ip(&format!("addr add {VIP}/128 dev lo nodad"))
-            .unwrap();
-        self.netns.ip("link set net up").unwrap();
-        self.netns
-            .ip("addr add fd00:aa::1/64 dev net nodad")
-            .unwrap();
-        self.netns.ip("-6 route add default dev net").unwrap();
-    }
-
-    /// A packet comes in from outside.
-    fn send(&mut self, bytes: &[u8]) {
-        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        writeln!(self.wire, "{hex}").unwrap();
-    }
-
-    /// The next packet that the node sends and that is `wanted`.
-    #[track_caller]
-    fn receive(&self, wanted: impl Fn(&[u8], &Packet) -> bool) -> Vec<u8> {
-        let until = Instant::now() + LIMIT;
-        let mut others = Vec::new();
-        while let Some(left) = until.checked_duration_since(Instant::now()) {
-            let Ok(line) = self.lines.recv_timeout(left) else {
-                break;
-            };
-            let Some(bytes) = unhex(&line) else {
-                panic!("the TUN says: {line}");
-            };
-            match parse::packet(&bytes) {
-                Ok(packet) if wanted(&bytes, &packet) => return bytes,
-                _ => others.push(line),
-            }
-        }
-        panic!("nothing came but {others:#?}");
-    }
-
-    /// Opens a connection from the node to `dst`: a SYN leaves in the kernel's own time.
-    fn connect_to(&self, dst: Ipv6Addr) -> Running {
-        let script = format!(
-            "import socket, time\n\
-             s = socket.socket(socket.AF_INET6)\n\
-             s.setblocking(False)\n\
-             s.connect_ex(('{dst}', {VIP_PORT}))\n\
-             time.sleep(30)"
-        );
-        self.netns.start(PYTHON, &["-c", &script]).unwrap()
-    }
-
-    /// Starts an application on the VIP that answers the first bytes that it gets with "pong".
-    fn listen(&self) -> Running {
-        let script = format!(
-            "import socket\n\
-             s = socket.create_server(('{VIP}', {VIP_PORT}), family=socket.AF_INET6)\n\
-             print('listening', flush=True)\n\
-             c, peer = s.accept()\n\
-             c.recv(100)\n\
-             c.sendall(b'pong')\n\
-             c.recv(100)"
-        );
-        let mut running = self.netns.start(PYTHON, &["-c", &script]).unwrap();
-        let mut line = String::new();
-        let stdout = running.child.stdout.take().unwrap();
-        BufReader::new(stdout).read_line(&mut line).unwrap();
-        assert_eq!(line, "listening\n");
-        running
-    }
-
-    fn route(&self, dst: Ipv6Addr, via: &str) {
-        self.netns
-            .ip(&format!("-6 route add {dst}/128 {via} dev net"))
-            .unwrap();
-    }
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    (0..text.len())
-        .step_by(2)
-        .map(|i| u8::from_str_radix(text.get(i..i + 2)?, 16).ok())
-        .collect()
-}
 
 fn is_syn_ack(_: &[u8], packet: &Packet) -> bool {
     packet.tcp().is_some_and(Tcp::is_syn_ack)

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{json, Value};
 use srh::parse::{Packet, Upper};
-use tests::nodes::{lb, server, CLIENT, VIP};
+use tests::nodes::{lb, server, CLIENT, KEY, VIP};
 use tests::{packets, samples, tools};
 
 const PYTHON: &str = "/usr/bin/python3";
@@ -58,7 +58,7 @@ fn by_us(bytes: &[u8]) -> Vec<Value> {
             "last_entry": srh.last_entry,
             "segments": segments,
             "tag": 0,
-            "tlvs": 0,
+            "tlvs": srh.hmac_at.map(|_| hmac_tlv()).into_iter().collect::<Vec<_>>(),
         }));
     }
     match packet.upper {
@@ -71,6 +71,11 @@ fn by_us(bytes: &[u8]) -> Vec<Value> {
         _ => {}
     }
     layers
+}
+
+/// The one TLV that we write, where it has one key and is right.
+fn hmac_tlv() -> Value {
+    json!({ "type": 5, "len": 38, "d": 0, "reserved": 0, "key": KEY.0, "verifies": true })
 }
 
 fn ipv6(bytes: &[u8], packet: &Packet) -> Value {

@@ -5,8 +5,11 @@
                            next headers and checksums computed by scapy
 {"build": [{...}, ...]} -> [hex, ...], SRHs from field values in front of a TCP segment
 """
+import hashlib
+import hmac
 import json
 import logging
+import socket
 import sys
 
 logging.getLogger("scapy").setLevel(logging.CRITICAL)
@@ -19,9 +22,24 @@ from scapy.layers.inet6 import (
     IPv6,
     IPv6ExtHdrSegmentRouting,
     IPv6ExtHdrSegmentRoutingTLV,
+    IPv6ExtHdrSegmentRoutingTLVHMAC,
     IPv6ExtHdrSegmentRoutingTLVPadN,
 )
+from scapy.fields import BitField, ByteField, IntField, StrFixedLenField
 from scapy.packet import Raw
+
+SECRETS = {7: b"a secret of exactly 32 bytes, ok"}
+
+# scapy 2.5.0's own HMAC TLV writes its length in two bytes, and 42 too high. These are the fields of
+# RFC 8754 section 2.1.2, in scapy's words.
+IPv6ExtHdrSegmentRoutingTLVHMAC.fields_desc = [
+    ByteField("type", 5),
+    ByteField("len", 38),
+    BitField("D", 0, 1),
+    BitField("reserved", 0, 15),
+    IntField("hmackeyid", 0),
+    StrFixedLenField("hmac", b"", 32),
+]
 
 
 def ipv6(layer):
@@ -36,6 +54,26 @@ def ipv6(layer):
     }
 
 
+def verifies(layer, tlv):
+    """Is the HMAC right? Over the text of RFC 8754 section 2.1.2.1, by Python's own hmac."""
+    header = bytes(layer)
+    text = socket.inet_pton(socket.AF_INET6, layer.underlayer.src)
+    text += header[4:6] + bytes(tlv)[2:8] + header[8 : 8 + 16 * (layer.lastentry + 1)]
+    digest = hmac.new(SECRETS[tlv.hmackeyid], text, hashlib.sha256).digest()
+    return digest == tlv.hmac
+
+
+def hmac_tlv(layer, tlv):
+    return {
+        "type": tlv.type,
+        "len": tlv.len,
+        "d": tlv.D,
+        "reserved": tlv.reserved,
+        "key": tlv.hmackeyid,
+        "verifies": verifies(layer, tlv),
+    }
+
+
 def srh(layer):
     return {
         "next_header": layer.nh,
@@ -44,7 +82,7 @@ def srh(layer):
         "last_entry": layer.lastentry,
         "segments": layer.addresses,
         "tag": layer.tag,
-        "tlvs": len(layer.tlv_objects),
+        "tlvs": [hmac_tlv(layer, tlv) for tlv in layer.tlv_objects],
     }
 
 
@@ -98,8 +136,7 @@ def built_anew(packet):
 def tlv(spec):
     if spec["kind"] == "padn":
         return IPv6ExtHdrSegmentRoutingTLVPadN(padding=b"\0" * spec["bytes"])
-    # As a TLV of any type: scapy 2.5.0's own HMAC TLV writes its length in two bytes, and 42 too
-    # high; its Pad1 is three bytes long.
+    # As a TLV of any type: its HMAC may have another length.
     value = b"\0\0" + (7).to_bytes(4, "big") + b"\xcc" * spec["bytes"]
     return IPv6ExtHdrSegmentRoutingTLV(type=5, len=len(value), value=value)
 
