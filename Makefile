@@ -1,6 +1,7 @@
 # make demo     install what is missing, build, show the whole thing (root, or through sudo)
 # make test     everything that can be a test
 # make lint     formatting and clippy
+# make fuzz     every fuzz target for a minute (docs/fuzzing.md); make fuzz ARGS="300 parser config"
 # Options: make demo ARGS="--json --seconds 30 --encoding insert"
 
 ARGS ?=
@@ -10,7 +11,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 # Tests that make namespaces need root, building them does not. One test at a time: they share two cores' time.
 RUNNER := $(if $(SUDO),--config 'target."cfg(unix)".runner="sudo -E"')
 
-.PHONY: build demo test lint fmt clean-testbed
+.PHONY: build demo test lint fmt fuzz clean-testbed
 
 build:
 	@scripts/install-missing.sh build
@@ -37,6 +38,9 @@ lint:
 
 fmt:
 	cargo fmt
+
+fuzz:
+	@scripts/fuzz.sh $(ARGS)
 
 # What a kill -9 left behind.
 clean-testbed:

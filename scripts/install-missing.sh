@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs by apt-get what is missing for one purpose, and says so. Nothing missing, nothing done.
-#   scripts/install-missing.sh build|run|test|lint
+#   scripts/install-missing.sh build|run|test|lint|fuzz
 set -eu
 
 PATH="$PATH:/usr/sbin:/sbin:$HOME/.cargo/bin"
@@ -52,12 +52,25 @@ need_lint() {
     fi
 }
 
+CARGO_FUZZ_VERSION=0.13.2
+
+# The fuzzer's runtime is C++; cargo-fuzz itself comes from the registry, in one version. A nightly toolchain is the user's
+# to install: it is not Debian's.
+need_fuzz() {
+    need c++ g++
+    if ! cargo fuzz --version 2>/dev/null | grep -q " $CARGO_FUZZ_VERSION\$"; then
+        echo "missing: cargo-fuzz $CARGO_FUZZ_VERSION, installing it with cargo"
+        cargo install --locked --quiet --version $CARGO_FUZZ_VERSION cargo-fuzz
+    fi
+}
+
 case ${1-} in
     build) need_build ;;
     run) need_build; need_run ;;
     test) need_build; need_run; need_test ;;
     lint) need_build; need_lint ;;
-    *) echo "usage: $0 build|run|test|lint" >&2; exit 2 ;;
+    fuzz) need_build; need_fuzz ;;
+    *) echo "usage: $0 build|run|test|lint|fuzz" >&2; exit 2 ;;
 esac
 
 [ -n "$missing" ] || exit 0
