@@ -6,7 +6,7 @@
 use std::net::Ipv6Addr;
 
 use srh::parse::{self, Packet, Tcp as Flag, Upper};
-use srh::{Flow, Function, Locator, Sid};
+use srh::{Describe, Flow, Function, Locator, Sid};
 
 use crate::tape::Tape;
 use crate::wire::{self, number, Chain, Head, Tcp};
@@ -355,6 +355,22 @@ fn reseal(bytes: &mut [u8]) {
     let dst = final_destination(&bytes[at..], &packet);
     let payload = &mut bytes[at + packet.upper_at..at + packet.len];
     wire::seal(protocol, packet.src, dst, payload);
+}
+
+/// What came in and what came of it, told if a promise is found broken while this is alive.
+pub struct Witness<'a> {
+    /// The packet that came in.
+    pub received: &'a [u8],
+    /// What the buffer held afterwards.
+    pub sent: &'a [u8],
+}
+
+impl Drop for Witness<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("in:  {}\nout: {}", Describe(self.received), Describe(self.sent));
+        }
+    }
 }
 
 /// Where the packet inside at most two outer ones starts, and what it is.

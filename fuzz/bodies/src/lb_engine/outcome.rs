@@ -7,7 +7,7 @@ use srh::{Flow, Locator, Sid};
 use srlb_lb::engine::state::State;
 use srlb_lb::engine::{Engine, Event, Verdict};
 
-use crate::script::{final_destination, flow_of, innermost, is_sealed};
+use crate::script::{final_destination, flow_of, innermost, is_sealed, Witness};
 
 /// The engine before a packet.
 pub struct Before<'a> {
@@ -52,6 +52,10 @@ impl<'a> Before<'a> {
 
     /// Holds the engine's verdict, and `sent`, against what may be.
     pub fn check(&self, engine: &Engine, verdict: Verdict, sent: &[u8]) {
+        let _witness = Witness {
+            received: self.received,
+            sent,
+        };
         let more = |event| engine.events().get(event) - self.events.get(event);
         let dropped = engine.drops().total() - self.drops.total();
         let both = more(Event::ParameterProblemSent);

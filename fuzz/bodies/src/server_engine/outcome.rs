@@ -9,7 +9,7 @@ use srlb_server::engine::state::State;
 use srlb_server::engine::{Event, Verdict};
 use srlb_server::Engine;
 
-use crate::script::{flow_of, innermost, is_sealed};
+use crate::script::{flow_of, innermost, is_sealed, Witness};
 
 /// The engine before a packet.
 pub struct Before<'a> {
@@ -67,6 +67,10 @@ impl<'a> Before<'a> {
 
     /// Holds the engine's verdict, and what it made of the packet, against what may be.
     pub fn check(&self, engine: &Engine, verdict: Verdict, sent: &[u8], extra: &[PacketBuf]) {
+        let _witness = Witness {
+            received: self.received,
+            sent,
+        };
         let more = |event| engine.events().get(event) - self.events.get(event);
         let dropped = engine.drops().total() - self.drops.total();
         let answers = more(Event::ParameterProblemSent) + more(Event::TimeExceededSent);
