@@ -79,18 +79,24 @@ run_one() {
     [ ! -f "fuzz/dictionaries/$target.dict" ] || options+=("-dict=fuzz/dictionaries/$target.dict")
     # What is known already is no finding, and is mended before anything else is looked for.
     [ ! -d "fuzz/regressions/$target" ] || options+=("fuzz/regressions/$target")
-    TIMEFORMAT='wall %R user %U system %S'
-    { time nice -n 19 "$target_dir/$host/release/$target" "-max_total_time=$seconds" "-rss_limit_mb=$RSS_LIMIT_MB" \
+    nice -n 19 "$target_dir/$host/release/$target" "-max_total_time=$seconds" "-rss_limit_mb=$RSS_LIMIT_MB" \
         -timeout=25 -max_len=4096 -print_final_stats=1 "-artifact_prefix=fuzz/artifacts/$target/" \
-        "fuzz/corpus/$target" "${options[@]}"; } >"$log" 2>&1 &
+        "fuzz/corpus/$target" "${options[@]}" >"$log" 2>&1 &
     child=$!
     while kill -0 $child 2>/dev/null; do
+        cpu_s[$target]=$(cpu_of $child)
+        wall_s[$target]=$((SECONDS - began))
+        progress "$target" "${wall_s[$target]}" "$log"
         sleep 1
-        progress "$target" $((SECONDS - began)) "$log"
     done
     wait $child && codes[$target]=0 || codes[$target]=$?
     child=
     [ ! -t 2 ] || echo >&2
+}
+
+# CPU time of a process so far, in seconds: fields 14 and 15 of its stat, in ticks.
+cpu_of() {
+    awk -v hz="$(getconf CLK_TCK)" '{ sub(/.*\) /, ""); printf "%d", ($12 + $13) / hz }' "/proc/$1/stat" 2>/dev/null || true
 }
 
 # A line that is written over on a terminal, one every half minute elsewhere.
@@ -113,13 +119,13 @@ row() {
     findings=$(find "fuzz/artifacts/$1" -type f 2>/dev/null | wc -l)
     [ "${codes[$1]}" -eq 0 ] || [ "$findings" -gt 0 ] || findings="exit code ${codes[$1]}"
     printf '%-14s %9s %9s %12s %8s %7s %9s %8s  %s\n' "$1" \
-        "$(number "$log" '^wall ([0-9.]+)')" "$(number "$log" '^wall .*user ([0-9.]+)')" \
+        "${wall_s[$1]-}" "${cpu_s[$1]-}" \
         "$(number "$log" 'number_of_executed_units: ([0-9]+)')" "$(number "$log" 'average_exec_per_sec: *([0-9]+)')" \
         "$(number "$log" '^#.* cov: ([0-9]+)')" "$(number "$log" '^#.* ft: ([0-9]+)')" \
         "$(number "$log" 'peak_rss_mb: *([0-9]+)')" "$findings"
 }
 
-declare -A codes
+declare -A codes wall_s cpu_s
 for target in "${TARGETS[@]}"; do
     run_one "$target"
 done

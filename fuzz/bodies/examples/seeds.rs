@@ -9,12 +9,13 @@ use apache_probe::layout::KNOWN;
 use apache_probe::synthetic::Synthetic;
 use apache_probe::Status;
 use fuzz_bodies::config::{GOOD_LB, GOOD_POOL, GOOD_SERVER};
+use fuzz_bodies::tape::SETTINGS_BYTES;
 use tests::samples;
 
 /// The step of both engines' targets that takes a packet as it stands, and its length in two bytes.
 const RAW_STEP: u8 = 10;
 /// Which encoding, MTU and so on: the first choice everywhere.
-const SETTINGS: [u8; 16] = [0; 16];
+const SETTINGS: [u8; SETTINGS_BYTES] = [0; SETTINGS_BYTES];
 
 fn main() -> std::io::Result<()> {
     let root = std::env::args()

@@ -11,7 +11,8 @@ use srh::{Encoding, Frame};
 use srlb_lb::engine::{Config, Engine, Pool, Verdict};
 
 use crate::script::{self, Writer};
-use crate::tape::Tape;
+use crate::tape::{settings, Tape};
+use crate::wire::Signer;
 use outcome::Before;
 
 /// Steps of one input at most.
@@ -44,7 +45,7 @@ struct Play {
 
 impl Play {
     fn new(tape: &mut Tape) -> Self {
-        let config = config(tape);
+        let (signer, config) = config(&mut settings(tape));
         let pool = pools::pool(0);
         Play {
             engine: Engine::new(config.clone(), pool.clone(), HashKey([9; 16])),
@@ -54,6 +55,7 @@ impl Play {
             writer: Writer {
                 home: script::lb(1),
                 from_servers: true,
+                signer,
             },
             last: Default::default(),
         }
@@ -133,10 +135,12 @@ impl Play {
                 self.engine.set_pool(self.pool.clone());
             }
             4 | 5 => {
+                let (signer, config) = config(&mut settings(tape));
+                self.writer.signer = signer;
                 // A table keeps its size.
                 self.config = Config {
                     max_flows: self.config.max_flows,
-                    ..config(tape)
+                    ..config
                 };
                 self.engine.set_config(self.config.clone());
             }
@@ -153,8 +157,10 @@ impl Play {
     }
 }
 
-fn config(tape: &mut Tape) -> Config {
-    Config {
+fn config(tape: &mut Tape) -> (Option<Signer>, Config) {
+    let (signer, hmac) = script::keys(tape);
+    let config = Config {
+        hmac,
         locator: script::lb(1),
         encoding: tape.one_of(&[Encoding::Encap, Encoding::Insert]),
         fabric_mtu_bytes: tape.one_of(&[1_500, 1_448, 9_000]),
@@ -166,5 +172,6 @@ fn config(tape: &mut Tape) -> Config {
         idle_timeout: Duration::from_secs(tape.one_of(&[3_600, 75])),
         packet_too_big: !tape.flip(),
         icmp_rate_pps: tape.one_of(&[100, 1, 0]),
-    }
+    };
+    (signer, config)
 }

@@ -1,6 +1,7 @@
 //! `parser`: any bytes. What comes out lies inside the packet, and everything that takes a parsed packet
 //! can be called with it.
 
+use srh::hmac::{self, Key, Keys, Signature, Text};
 use srh::icmp::{self, quoted_flow};
 use srh::parse::{self, Packet, Upper};
 use srh::{checksum, rewrite, tcp, Describe, Frame};
@@ -44,6 +45,7 @@ fn inside(bytes: &[u8], p: &Packet) {
         assert!(srh.first_visited(bytes).is_some());
         if let Some(at) = srh.hmac_at {
             assert!(srh.at + 8 + 16 * srh.segments() <= at);
+            assert!(srh.hmac_key(bytes).is_some());
             assert!(at + 2 + usize::from(bytes[at + 1]) <= srh.at + srh.len);
         }
     }
@@ -54,6 +56,20 @@ fn inside(bytes: &[u8], p: &Packet) {
 
 fn read(bytes: &[u8], p: &Packet) {
     checksum::is_right(bytes, p);
+    let key = Key::new(
+        p.srh.and_then(|srh| srh.hmac_key(bytes)).unwrap_or(1),
+        b"secret",
+    );
+    let keys = Keys::new(key.id(), vec![key]).expect("a key that signs");
+    for keys in [keys.clone().with_text(Text::Linux), keys] {
+        assert!(
+            !matches!(keys.check(bytes, p), Ok(Signature::By(_))),
+            "nobody guesses a key"
+        );
+    }
+    if let Some(complaint) = hmac::complaint(p) {
+        assert!((complaint.pointer as usize) < complaint.len && complaint.len == p.len);
+    }
     icmp::may_report(p);
     assert_eq!(
         p.flow_from_client(p.dst).is_some(),
@@ -83,12 +99,14 @@ fn rewrite_all(bytes: &[u8], p: &Packet) {
             assert!(after.is_ok(), "{what}: {after:?}");
         }
     };
-    rewritten("encap", &|f| rewrite::encap(f, p, p.src, &list, 0).is_ok());
+    rewritten("encap", &|f| {
+        rewrite::encap(f, p, p.src, &list, 0, None).is_ok()
+    });
     rewritten("advance", &|f| rewrite::advance(f, p).is_ok());
     rewritten("strip", &|f| rewrite::strip(f, p).is_ok());
     rewritten("clamp_mss", &|f| tcp::clamp_mss(f, p, 500));
     // One header more may be one too many.
-    let _ = rewrite::insert(&mut frame(), p, &list);
+    let _ = rewrite::insert(&mut frame(), p, &list, None);
     rewrite::decap(&mut frame(), p);
     if matches!(p.upper, Upper::Icmp(_)) && !p.is_fragment() {
         rewritten("echo_reply", &|f| {

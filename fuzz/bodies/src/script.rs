@@ -5,11 +5,12 @@
 
 use std::net::Ipv6Addr;
 
+use srh::hmac::{Key, Keys, Text};
 use srh::parse::{self, Packet, Tcp as Flag, Upper};
 use srh::{Describe, Flow, Function, Locator, Sid};
 
 use crate::tape::Tape;
-use crate::wire::{self, number, Chain, Head, Tcp};
+use crate::wire::{self, number, Chain, Head, Signer, Tcp};
 
 /// The client of this number.
 pub fn client(n: usize) -> Ipv6Addr {
@@ -29,6 +30,25 @@ pub fn lb(n: u16) -> Locator {
 /// The locator of server `n`, from 1.
 pub fn server(n: u16) -> Locator {
     Locator::of(Ipv6Addr::new(0xfd00, 0x5e, n, 0, 0, 0, 0, 0))
+}
+
+/// The key that everybody has, if anybody signs, and how an engine that has it is configured: not at all, not
+/// required, required.
+pub fn keys(tape: &mut Tape) -> (Option<Signer>, Option<Keys>) {
+    let kind = tape.below(4);
+    if kind < 2 {
+        return (None, None);
+    }
+    let signer = Signer {
+        id: 7,
+        secret: b"everybody has it".to_vec(),
+        linux: tape.flip(),
+    };
+    let text = [Text::Rfc8754, Text::Linux][usize::from(signer.linux)];
+    let key = Key::new(signer.id, &signer.secret);
+    let keys = Keys::new(signer.id, vec![key]).expect("a key that signs");
+    let keys = keys.with_text(text).with_required(kind == 3);
+    (Some(signer), Some(keys))
 }
 
 /// Ports of clients and services, and numbers that packets have in common often enough to fit each other.
@@ -61,13 +81,14 @@ const FLAGS: [u8; 12] = [
 const LENGTHS: [usize; 8] = [0, 1, 40, 1_200, 1_280, 1_360, 1_440, 1_500];
 const HOP_LIMITS: [u8; 6] = [64, 63, 2, 1, 0, 255];
 
-/// The node whose engine is at work, and how deep a packet may quote another.
-#[derive(Clone, Copy)]
+/// Who writes packets for an engine.
 pub struct Writer {
     /// Whose engine it is.
     pub home: Locator,
     /// Are functions usually sent by servers to LBs, or the other way round?
     pub from_servers: bool,
+    /// What the others sign with, if they do.
+    pub signer: Option<Signer>,
 }
 
 impl Writer {
@@ -179,7 +200,7 @@ impl Writer {
 
     fn encap(&self, tape: &mut Tape, inner: &Chain) -> Chain {
         let (sender, sids) = self.way(tape);
-        let mut chain = inner.encapsulated(sender, &sids, 0xabcde);
+        let mut chain = inner.encapsulated(sender, &sids, 0xabcde, self.signs(tape));
         self.go_on(tape, &mut chain, &sids);
         chain
     }
@@ -187,9 +208,14 @@ impl Writer {
     fn insert(&self, tape: &mut Tape, inner: &Chain) -> Chain {
         let (sender, sids) = self.way(tape);
         let list = [&[sender], &sids[..], &[inner.head.dst]].concat();
-        let mut chain = inner.inserted(&list);
+        let mut chain = inner.inserted(&list, self.signs(tape));
         self.go_on(tape, &mut chain, &list[1..]);
         chain
+    }
+
+    /// Some forget to sign.
+    fn signs(&self, tape: &mut Tape) -> Option<&Signer> {
+        self.signer.as_ref().filter(|_| tape.below(16) != 15)
     }
 
     /// Some of the segments are behind it already.
@@ -368,7 +394,11 @@ pub struct Witness<'a> {
 impl Drop for Witness<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("in:  {}\nout: {}", Describe(self.received), Describe(self.sent));
+            eprintln!(
+                "in:  {}\nout: {}",
+                Describe(self.received),
+                Describe(self.sent)
+            );
         }
     }
 }

@@ -13,7 +13,8 @@ use srlb_server::policy::Accept;
 use srlb_server::{Engine, EngineConfig};
 
 use crate::script::{self, Writer};
-use crate::tape::Tape;
+use crate::tape::{settings, Tape};
+use crate::wire::Signer;
 use outcome::Before;
 
 /// Steps of one input at most.
@@ -65,7 +66,7 @@ struct Play {
 
 impl Play {
     fn new(tape: &mut Tape) -> Self {
-        let config = config(tape);
+        let (signer, config) = config(&mut settings(tape));
         Play {
             engine: Engine::new(config.clone(), HashKey([9; 16])),
             config,
@@ -78,6 +79,7 @@ impl Play {
             writer: Writer {
                 home: script::server(1),
                 from_servers: false,
+                signer,
             },
             last: Default::default(),
             asked: Vec::new(),
@@ -165,10 +167,12 @@ impl Play {
                 };
             }
             3 | 4 => {
+                let (signer, config) = config(&mut settings(tape));
+                self.writer.signer = signer;
                 // A table keeps its size.
                 self.config = EngineConfig {
                     max_flows: self.config.max_flows,
-                    ..config(tape)
+                    ..config
                 };
                 self.engine.set_config(self.config.clone());
             }
@@ -210,9 +214,11 @@ fn socket(tape: &mut Tape) -> SocketAnswer {
     }
 }
 
-fn config(tape: &mut Tape) -> EngineConfig {
+fn config(tape: &mut Tape) -> (Option<Signer>, EngineConfig) {
+    let (signer, hmac) = script::keys(tape);
     let prefix = |text: &str| text.parse().expect("a prefix");
-    EngineConfig {
+    let config = EngineConfig {
+        hmac,
         locator: script::server(1),
         vips: tape
             .one_of(&[&[0, 1][..], &[0], &[1]])
@@ -237,5 +243,6 @@ fn config(tape: &mut Tape) -> EngineConfig {
         max_flows: tape.one_of(&[64, 1, 4]),
         lookups_pps: tape.one_of(&[30_000, 1, 0]),
         icmp_rate_pps: tape.one_of(&[100, 1, 0]),
-    }
+    };
+    (signer, config)
 }

@@ -58,3 +58,11 @@ impl<'a> Tape<'a> {
         self.bytes(usize::MAX)
     }
 }
+
+/// How many bytes say how an engine is configured.
+pub const SETTINGS_BYTES: usize = 16;
+
+/// The part of a tape that says so: always as long, so that what follows keeps its meaning when settings are added.
+pub fn settings<'a>(tape: &mut Tape<'a>) -> Tape<'a> {
+    Tape::new(tape.bytes(SETTINGS_BYTES))
+}

@@ -3,6 +3,9 @@
 
 use std::net::Ipv6Addr;
 
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
 /// Protocol and extension header numbers.
 pub mod number {
     /// Hop-by-Hop Options.
@@ -83,9 +86,9 @@ impl Chain {
     }
 
     /// With an SRH, on its way to the second of `visited`: (sender, nodes, final destination).
-    pub fn inserted(&self, visited: &[Ipv6Addr]) -> Chain {
+    pub fn inserted(&self, visited: &[Ipv6Addr], signer: Option<&Signer>) -> Chain {
         let mut chain = self.clone();
-        let header = srh(visited.len() as u8 - 2, visited, &[]);
+        let header = signed_srh(self.head.src, visited.len() as u8 - 2, visited, signer);
         chain
             .extensions
             .insert(self.place(), (number::ROUTING, header));
@@ -93,11 +96,23 @@ impl Chain {
         chain
     }
 
-    /// Inside another packet from `src` along `visited`, of which the first is the destination only.
-    pub fn encapsulated(&self, src: Ipv6Addr, visited: &[Ipv6Addr], flow_label: u32) -> Chain {
-        let later = &visited[1..];
-        let header =
-            (!later.is_empty()).then(|| (number::ROUTING, srh(later.len() as u8, later, &[])));
+    /// Inside another packet from `src` along `visited`. The first of them is the destination only, unless the list
+    /// is signed: then it is in the list as well.
+    pub fn encapsulated(
+        &self,
+        src: Ipv6Addr,
+        visited: &[Ipv6Addr],
+        flow_label: u32,
+        signer: Option<&Signer>,
+    ) -> Chain {
+        let left = visited.len() - 1;
+        let listed = if signer.is_some() {
+            visited
+        } else {
+            &visited[1..]
+        };
+        let header = (!listed.is_empty())
+            .then(|| (number::ROUTING, signed_srh(src, left as u8, listed, signer)));
         Chain {
             head: Head {
                 traffic_class: self.head.traffic_class,
@@ -133,6 +148,47 @@ pub fn srh(left: u8, visited: &[Ipv6Addr], tlvs: &[u8]) -> Vec<u8> {
     visited.iter().rev().for_each(|a| bytes.extend(a.octets()));
     bytes.extend(tlvs);
     bytes
+}
+
+/// What signs a segment list (RFC 8754 section 2.1.2).
+#[derive(Clone, Debug)]
+pub struct Signer {
+    /// The key's number.
+    pub id: u32,
+    /// The key.
+    pub secret: Vec<u8>,
+    /// Is it Linux's text that is signed?
+    pub linux: bool,
+}
+
+impl Signer {
+    /// The HMAC TLV for an SRH that has everything else.
+    fn tlv(&self, src: Ipv6Addr, srh: &[u8]) -> Vec<u8> {
+        let head = [0, 0];
+        let mut text = src.octets().to_vec();
+        text.extend(&srh[4..6]);
+        if !self.linux {
+            text.extend(head);
+        }
+        text.extend(self.id.to_be_bytes());
+        text.extend(&srh[8..]);
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.secret).expect("any length");
+        mac.update(&text);
+        let digest = mac.finalize().into_bytes();
+        [&[5, 38], &head[..], &self.id.to_be_bytes(), &digest].concat()
+    }
+}
+
+/// An SRH, signed if there is something to sign with.
+fn signed_srh(src: Ipv6Addr, left: u8, visited: &[Ipv6Addr], signer: Option<&Signer>) -> Vec<u8> {
+    let mut header = srh(left, visited, &[]);
+    if let Some(signer) = signer {
+        header[5] = if signer.linux { 8 } else { 0 };
+        let tlv = signer.tlv(src, &header);
+        header[1] += 5;
+        header.extend(tlv);
+    }
+    header
 }
 
 /// An options header of `8 + 8 * more` bytes, all of it PadN.

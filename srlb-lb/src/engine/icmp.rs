@@ -23,12 +23,18 @@ impl Engine {
         if !checksum::is_right(frame.bytes(), packet) {
             return Err(DropReason::WrongChecksum);
         }
-        if !icmp::may_report(packet) || packet.is_fragment() {
+        if !icmp::may_report(packet) || packet.is_fragment() || self.would_come_back(packet.src) {
             return Err(DropReason::IcmpIgnored);
         }
         icmp::echo_reply(frame, packet);
         self.events.add(Event::EchoAnswered);
         Ok(Done::Answered)
+    }
+
+    /// Would an answer to this address be routed back to us? A VIP is the source of what a server inserts an
+    /// SRH into, and of whatever somebody forges.
+    fn would_come_back(&self, addr: Ipv6Addr) -> bool {
+        self.config.locator.contains(addr) || self.pool.vip_at(addr).is_some()
     }
 
     /// A suspect server has answered our echo request. There is nothing to send on.
@@ -218,7 +224,10 @@ impl Engine {
         complaint: Option<Complaint>,
         reason: DropReason,
     ) -> Outcome {
-        let Some(complaint) = complaint.filter(|_| self.icmp.allow(now)) else {
+        let Some(complaint) = complaint
+            .filter(|c| !self.would_come_back(c.src))
+            .filter(|_| self.icmp.allow(now))
+        else {
             return Err(reason);
         };
         frame.truncate(complaint.len);

@@ -1,5 +1,7 @@
 //! ICMPv6: what we answer, what we give to our kernel, what we pass on.
 
+use std::net::Ipv6Addr;
+
 use daemon::DropReason;
 use packet_io::{Instant, PacketBuf};
 use srh::hmac::{self, HmacError};
@@ -25,12 +27,18 @@ impl Engine {
             return Err(DropReason::WrongChecksum.into());
         }
         let asks = matches!(packet.upper, Upper::Icmp(icmp) if icmp.kind == Icmp::ECHO_REQUEST);
-        if !asks || packet.is_fragment() || !icmp::may_report(packet) {
+        let is_told = icmp::may_report(packet) && !self.would_come_back(packet.src);
+        if !asks || packet.is_fragment() || !is_told {
             return Err(DropReason::IcmpIgnored.into());
         }
         icmp::echo_reply(frame, packet);
         self.events.add(Event::EchoAnswered);
         Ok(Done::Transmit)
+    }
+
+    /// Would an answer to this address stay on this host? Nobody of ours sends us anything from there.
+    fn would_come_back(&self, addr: Ipv6Addr) -> bool {
+        self.config.locator.contains(addr) || self.config.is_vip(addr)
     }
 
     /// An error for a VIP goes the way of the flow that it is about, and is delivered by that
@@ -135,7 +143,10 @@ impl Engine {
         reason: DropReason,
         now: Instant,
     ) -> Result<Done, Stop> {
-        let Some(complaint) = complaint.filter(|_| self.icmp.allow(now)) else {
+        let Some(complaint) = complaint
+            .filter(|c| !self.would_come_back(c.src))
+            .filter(|_| self.icmp.allow(now))
+        else {
             return Err(reason.into());
         };
         frame.truncate(complaint.len);

@@ -133,9 +133,13 @@ fn added(world: &World) -> usize {
     }
 }
 
-/// createStickiness with one byte of its SRH changed.
+/// createStickiness, in encap with an SRH that it doesn't need, with one byte of its SRH changed.
 fn bad_srh(world: &World, at: usize, value: u8) -> Vec<u8> {
-    let mut packet = build::insert(sid(1, NODE), &[lb(CREATE)], &world.syn_ack(NUMBER));
+    let list = [lb(CREATE), lb(CREATE)];
+    let mut packet = match world.encoding {
+        Encap => build::encap(sid(1, NODE), &list, 7, &world.syn_ack(NUMBER)),
+        Insert => build::insert(sid(1, NODE), &list[..1], &world.syn_ack(NUMBER)),
+    };
     packet[40 + at] = value;
     packet
 }
@@ -147,17 +151,30 @@ fn impossible_segments_are_reported_to_their_sender() {
         (3, 4, DropReason::SrhSegmentsLeft),
         (4, 3, DropReason::SrhLastEntry),
     ] {
-        let mut world = World::new(Insert);
+        let mut world = World::new(Encap);
         let packet = bad_srh(&world, at, value);
-        let problem = icmp(lb(NODE), vip(), 4, 0, 43, &packet);
+        let problem = icmp(lb(NODE), sid(1, NODE), 4, 0, 43, &packet);
         assert_eq!(world.sent(&packet), problem);
         assert_eq!(world.engine.drops().get(reason), 1, "counted all the same");
         assert_eq!(world.engine.events().get(Event::ParameterProblemSent), 1);
-        let mut silent = config(Insert);
+        let mut silent = config(Encap);
         silent.icmp_rate_pps = 0;
         world.engine.set_config(silent);
         assert_eq!(world.dropped(&packet), reason);
     }
+}
+
+/// What is routed to us would come back, as a packet from ourselves to a VIP (found by fuzzing).
+#[test]
+fn nobody_is_answered_whose_address_leads_to_us() {
+    let mut world = World::new(Insert);
+    let inserted = bad_srh(&world, 3, 4);
+    assert_eq!(world.dropped(&inserted), DropReason::SrhSegmentsLeft);
+    for source in [vip(), other_vip(), lb(NODE)] {
+        let echo = icmp(source, lb(NODE), 128, 0, 7, b"ping");
+        assert_eq!(world.dropped(&echo), DropReason::IcmpIgnored);
+    }
+    assert_eq!(world.engine.events().get(Event::Transmitted), 0);
 }
 
 #[test]

@@ -208,6 +208,22 @@ fn sids_answer_echo() {
     bench.drops(&error, DropReason::IcmpIgnored);
 }
 
+/// Found by fuzzing.
+#[test]
+fn nobody_is_answered_whose_address_is_here() {
+    let (mut bench, here) = (Bench::always(), sid(SERVER, Function::Node));
+    for source in [VIP, "fd00:5e:1::100"] {
+        bench.drops(
+            &icmp(source, here, 128, 7, b"data"),
+            DropReason::IcmpIgnored,
+        );
+        let mut offer = offer(Encoding::Encap, &client(SYN, 0));
+        offer[8..24].copy_from_slice(&addr(source).octets());
+        offer[43] = 9;
+        bench.drops(&offer, DropReason::SrhSegmentsLeft);
+    }
+}
+
 /// A packet that means something, to be spoilt.
 fn meant() -> impl Strategy<Value = Vec<u8>> {
     let flags = prop_oneof![
