@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 use std::fs;
-use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{bail, Context, Result};
+use daemon::control::Client;
 
 use crate::apache::Apache;
 use crate::plan::{Node, Plan, LB_LOCATORS, ONE_VIP, SERVER_LOCATORS, VIP};
@@ -70,7 +70,8 @@ pub fn start(plan: &Plan, node: Node) -> Result<ProcessId> {
     ProcessId::of(child.id()).with_context(|| format!("{} on {node} ended at once", role(node)))
 }
 
-/// Waits until the daemon answers on its control socket.
+/// Waits until the daemon answers on its control socket. It listens there from its first moment
+/// on, and answers when everything is installed.
 pub fn wait_ready(
     plan: &Plan,
     node: Node,
@@ -83,7 +84,8 @@ pub fn wait_ready(
         if !process.is_alive() {
             bail!("{what}; {}", shell::tail(&log_path(plan, node)));
         }
-        Ok(UnixStream::connect(&socket).is_ok())
+        let daemon = Client::connect(role(node), &socket);
+        Ok(daemon.and_then(Client::greet).is_ok())
     })
 }
 

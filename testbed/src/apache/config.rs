@@ -16,6 +16,8 @@ pub struct Shape {
     keep_alive_s: u32,
     timeout_s: u32,
     backlog: usize,
+    /// What the kernel may hold of an answer; 0 leaves it to the kernel.
+    send_buffer_bytes: usize,
 }
 
 /// One request a connection; a full backlog is reached soon, and seen.
@@ -27,6 +29,7 @@ const SHORT_LIVED: Shape = Shape {
     keep_alive_s: 0,
     timeout_s: 60,
     backlog: BACKLOG,
+    send_buffer_bytes: 0,
 };
 
 /// Hundreds of connections that may all be busy, and as many that are silent for an hour.
@@ -38,6 +41,8 @@ const LONG_LIVED: Shape = Shape {
     keep_alive_s: 3600,
     timeout_s: 300,
     backlog: 4096,
+    // A download needs its server until shortly before its end, not only its server's kernel.
+    send_buffer_bytes: 64 * 1024,
 };
 
 impl Shape {
@@ -115,6 +120,7 @@ Listen [::]:80
 ListenBacklog {backlog}
 # An accepted connection shows as a busy worker at once, not when its first data comes.
 AcceptFilter http none
+SendBufferSize {send_buffer_bytes}
 {keep_alive}Timeout {timeout_s}
 
 {workers}
@@ -134,6 +140,7 @@ ProxyPass "/cores" "unix:{cores}|http://cores/cores"
         scoreboard = apache.scoreboard().display(),
         log = apache.log_file().display(),
         backlog = shape.backlog,
+        send_buffer_bytes = shape.send_buffer_bytes,
         keep_alive = shape.keep_alive(),
         timeout_s = shape.timeout_s,
         workers = shape.workers(),
