@@ -16,6 +16,7 @@ mod batch;
 mod buf;
 mod driver;
 pub mod faulty;
+pub mod guard;
 pub mod memory;
 pub mod pcap;
 mod time;

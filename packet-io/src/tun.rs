@@ -14,6 +14,7 @@ mod host;
 
 pub use error::TunError;
 
+use crate::guard::Guard;
 use crate::{Driver, PacketBuf};
 use error::Step;
 use srh::Frame;
@@ -87,6 +88,11 @@ impl Tun {
     /// The device's interface index.
     pub fn if_index(&self) -> io::Result<u32> {
         self.device.if_index()
+    }
+
+    /// Puts a guard in front of the queue, in place of one that may be there. It stays as long as the device.
+    pub fn set_guard(&self, guard: &Guard) -> io::Result<()> {
+        guard.attach(self.device.as_raw_fd())
     }
 
     /// A device that somebody else deleted answers every call with EBADFD; say so.

@@ -34,6 +34,8 @@ struct LbFile {
     #[serde(default)]
     icmp: Icmp,
     hmac: Option<config::Hmac>,
+    #[serde(default)]
+    guard: Guard,
 }
 
 #[derive(Clone, Copy, Default, Deserialize)]
@@ -76,6 +78,20 @@ impl Default for Icmp {
     }
 }
 
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Guard {
+    strangers_pps: u32,
+}
+
+impl Default for Guard {
+    fn default() -> Self {
+        Guard {
+            strangers_pps: 10_000,
+        }
+    }
+}
+
 fn default_mtu() -> u16 {
     1_500
 }
@@ -114,6 +130,8 @@ pub struct Settings {
     pub fabric_mtu_bytes: u16,
     /// The control socket's path.
     pub control_socket: PathBuf,
+    /// First packets of unknown clients that pass a second; 0: all, without a guard.
+    pub strangers_pps: u32,
     /// Where the pool's file is.
     pub pool_path: PathBuf,
     /// What the pool's file says.
@@ -188,6 +206,7 @@ impl Settings {
             tun: file.tun.clone(),
             fabric_mtu_bytes: file.fabric_mtu_bytes,
             control_socket: document.resolve(&file.control_socket),
+            strangers_pps: file.guard.strangers_pps,
             pool_path,
             pool,
             engine,

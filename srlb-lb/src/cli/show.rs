@@ -27,6 +27,15 @@ pub(super) fn status(status: &Value) -> anyhow::Result<()> {
         flows["slots"],
         flows["memory_bytes"].as_u64().unwrap_or(0) >> 20
     );
+    if let Value::Object(guard) = &status["guard"] {
+        say!(
+            "guard: at most {} strangers a second; {} passed, {} dropped, {} clients became known",
+            guard["strangers_pps"],
+            guard["strangers_passed"],
+            guard["strangers_dropped"],
+            guard["admitted"]
+        );
+    }
     let mut servers = table(&["server", "locator", "member of", "opinion"]);
     for server in list(&status["servers"]) {
         let vips: Vec<String> = list(&server["member_of"]).iter().map(word).collect();

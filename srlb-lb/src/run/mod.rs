@@ -1,5 +1,6 @@
 //! The daemon: one thread, one event loop around the engine.
 
+mod guard;
 mod host;
 mod status;
 
@@ -14,6 +15,7 @@ use daemon::trace::{TraceFilter, Tracers};
 use flow_table::HashKey;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
+use packet_io::guard::Guard;
 use packet_io::tun::Tun;
 use packet_io::{Batch, Driver, Instant, PacketBuf};
 use serde::Deserialize;
@@ -51,6 +53,7 @@ struct Daemon {
     registry: Registry,
     engine: Engine,
     tun: Tun,
+    guard: Option<Guard>,
     host: Host,
     poll: Poll,
     signals: Signals,
@@ -81,6 +84,7 @@ impl Daemon {
             pool,
             HashKey(random_key().context("reading /dev/urandom")?),
         );
+        let guard = guard::start(&settings, &tun);
         let host = Host::install(host::plan(&settings))?;
         eprintln!("srlb-lb: {} serves; {}", settings.name, settings.sizes());
         for line in settings.advice() {
@@ -92,6 +96,7 @@ impl Daemon {
             registry,
             engine,
             tun,
+            guard,
             host,
             poll,
             signals,
@@ -238,6 +243,7 @@ impl Daemon {
                 status["uptime_s"] = json!(now.millis() / 1_000);
                 status["last_reload_error"] = json!(self.last_reload_error);
                 status["lost_on_tun"] = json!(self.lost_on_tun);
+                status["guard"] = guard::status(self.guard.as_ref(), &self.settings);
                 status["host"] = host::status(&mut self.host);
                 Ok(Some(status))
             }
@@ -276,6 +282,7 @@ impl Daemon {
         let mut registry = self.registry.clone();
         let pool = tables(&settings.pool, &mut registry)?;
         self.host.update(host::plan(&settings))?;
+        guard::update(&mut self.guard, &settings, &self.tun)?;
         self.registry = registry;
         self.engine.set_config(settings.engine.clone());
         self.engine.set_pool(pool);

@@ -54,6 +54,10 @@ fn a_connection(lab: &Lab, encoding: &str) {
     assert_eq!(drops["unknown_sender"], 1, "{status:#}");
     assert_eq!(status["flows"]["confirmed"], 1, "{status:#}");
     assert_eq!(status["lost_on_tun"], 0, "{status:#}");
+    // The SYN was a stranger's, the ACK behind it made the client known; functions are no strangers.
+    let guard = &status["guard"];
+    assert_eq!(guard["strangers_dropped"], 0, "{status:#}");
+    assert_eq!(guard["admitted"], 1, "{status:#}");
     // The entry is the sender's, not the stranger's.
     let explained = daemon.json("explain", &FLOW);
     let owner = explained["entry"]["server"].as_str().unwrap();

@@ -1,0 +1,282 @@
+//! The guard's program: what [`super`] says, step by step, for the kernel's BPF machine.
+
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use super::asm::{Assembler, Label, Op, Reg, When, Width};
+use Reg::{Frame, R0, R1, R2, R3, R4, R6, R7, R8, R9};
+use Width::{Byte, Double, Word};
+
+/// Cells for addresses of clients: one for each that is active.
+pub(super) const CLIENT_CELLS: u32 = 1 << 18;
+/// Cells for knocks: enough for those of a second or two of a flood.
+pub(super) const KNOCK_CELLS: u32 = 1 << 22;
+/// Bits by which nanoseconds are shifted: the clock's unit is 1.05 ms.
+const CLOCK_SHIFT: i32 = 20;
+/// How long a knock is remembered, in the clock's units: 70 s, the longest pause between the first SYNs of a client.
+const KNOCK_LIFE: i32 = 66_757;
+/// Bits by which the clock is shifted to number the windows in which strangers are counted: 67 ms.
+const WINDOW_SHIFT: i32 = 6;
+
+/// What the program keeps in the one entry of its state: offsets of 64-bit numbers.
+pub(super) mod state {
+    /// Number of the window.
+    pub const WINDOW: i16 = 0;
+    /// Strangers in it.
+    pub const IN_WINDOW: i16 = 8;
+    /// Strangers that passed.
+    pub const PASSED: i16 = 16;
+    /// Strangers that were dropped.
+    pub const DROPPED: i16 = 24;
+    /// Clients that became known.
+    pub const ADMITTED: i16 = 32;
+    /// How many numbers that is.
+    pub const NUMBERS: usize = 5;
+}
+
+/// Strangers that may pass in one window at a rate.
+pub(super) fn per_window(strangers_pps: u32) -> u64 {
+    let window_ns = 1_u64 << (CLOCK_SHIFT + WINDOW_SHIFT);
+    (u64::from(strangers_pps) * window_ns).div_ceil(1_000_000_000)
+}
+
+const HELPER_MAP_LOOKUP: i32 = 1;
+const HELPER_CLOCK: i32 = 5;
+const HELPER_PACKET_BYTES: i32 = 26;
+
+/// The frame: the IPv6 header, 4 bytes behind it, an index into a map, and what has to survive a call.
+const HEADER: i16 = -48;
+const HEADER_BYTES: i32 = 40;
+const NEXT_HEADER: i16 = HEADER + 6;
+const SOURCE: i16 = HEADER + 8;
+const DESTINATION: i16 = HEADER + 24;
+const PORTS: i16 = HEADER + 40;
+const INDEX: i16 = -4;
+const CELL: i16 = -56;
+const CLIENT_MARK: i16 = -64;
+
+const PASS: i32 = -1;
+const DROP: i32 = 0;
+const TCP: i32 = 6;
+const UDP: i32 = 17;
+
+/// What the program works with.
+pub(super) struct Parts<'a> {
+    pub clients: &'a OwnedFd,
+    pub knocks: &'a OwnedFd,
+    pub state: &'a OwnedFd,
+    pub settings: &'a OwnedFd,
+    /// The first 8 bytes of every address of our own SIDs.
+    pub locator: [u8; 8],
+    pub key: [u64; 2],
+}
+
+/// Puts the program together. R6: the packet, R7: hash, R8: time, R9: a cell.
+///
+/// A cell is (mark << 32 | time): a mark is the hash's upper half, never 0; an empty cell has mark 0.
+pub(super) fn assemble(parts: &Parts) -> Vec<u64> {
+    let mut code = Assembler::default();
+    let pass = code.label();
+    read_heads(&mut code, parts, pass);
+    hash_source(&mut code, parts.key);
+    code.call(HELPER_CLOCK);
+    code.op(Op::ShiftRight, R0, CLOCK_SHIFT);
+    code.op_reg_32(Op::Move, R8, R0);
+    find_client(&mut code, parts, pass);
+    hash_flow(&mut code, parts.key[1]);
+    find_knock(&mut code, parts, pass);
+    count_stranger(&mut code, parts, pass);
+    code.place(pass);
+    code.exit(PASS);
+    code.finish()
+}
+
+/// Takes in the IPv6 header and the ports. What goes to our SIDs comes from inside the domain and passes.
+fn read_heads(code: &mut Assembler, parts: &Parts, pass: Label) {
+    code.op_reg(Op::Move, R6, R1);
+    code.store_value(Double, Frame, PORTS, 0);
+    packet_bytes(code, 0, HEADER, HEADER_BYTES);
+    code.jump_if(When::NotEqual, R0, 0, pass);
+    code.load(Double, R0, Frame, DESTINATION);
+    code.set(R1, u64::from_ne_bytes(parts.locator));
+    code.jump_if_reg(When::Equal, R0, R1, pass);
+    let no_ports = code.label();
+    let ports = code.label();
+    code.load(Byte, R0, Frame, NEXT_HEADER);
+    code.jump_if(When::Equal, R0, TCP, ports);
+    code.jump_if(When::NotEqual, R0, UDP, no_ports);
+    code.place(ports);
+    // A packet without ports leaves zeros here.
+    packet_bytes(code, HEADER_BYTES, PORTS, 4);
+    code.place(no_ports);
+}
+
+fn packet_bytes(code: &mut Assembler, offset: i32, to: i16, bytes: i32) {
+    code.op_reg(Op::Move, R1, R6);
+    code.op(Op::Move, R2, offset);
+    code.op_reg(Op::Move, R3, Frame);
+    code.op(Op::Add, R3, i32::from(to));
+    code.op(Op::Move, R4, bytes);
+    code.call(HELPER_PACKET_BYTES);
+}
+
+/// R7 = hash of the source address; the mark is not 0.
+fn hash_source(code: &mut Assembler, key: [u64; 2]) {
+    code.set(R7, key[0]);
+    for offset in [SOURCE, SOURCE + 8] {
+        code.load(Double, R0, Frame, offset);
+        mix(code, key[1]);
+    }
+    make_mark(code);
+}
+
+/// R7 = hash of the flow, going on from that of the source.
+fn hash_flow(code: &mut Assembler, key: u64) {
+    code.store(Double, Frame, CLIENT_MARK, R7);
+    for offset in [DESTINATION, DESTINATION + 8] {
+        code.load(Double, R0, Frame, offset);
+        mix(code, key);
+    }
+    code.load(Word, R0, Frame, PORTS);
+    code.op(Op::ShiftLeft, R0, 8);
+    code.load(Byte, R1, Frame, NEXT_HEADER);
+    code.op_reg(Op::Or, R0, R1);
+    mix(code, key);
+    make_mark(code);
+}
+
+/// R7 = R7 mixed with R0.
+fn mix(code: &mut Assembler, key: u64) {
+    code.op_reg(Op::Xor, R7, R0);
+    code.set(R1, key | 1);
+    code.op_reg(Op::Mul, R7, R1);
+    code.op_reg(Op::Move, R0, R7);
+    code.op(Op::ShiftRight, R0, 32);
+    code.op_reg(Op::Xor, R7, R0);
+}
+
+fn make_mark(code: &mut Assembler) {
+    code.set(R1, 1 << 32);
+    code.op_reg(Op::Or, R7, R1);
+}
+
+/// R0 = the entry whose index is in R1; a map without it lets everything pass.
+fn entry(code: &mut Assembler, map: &OwnedFd, pass: Label) {
+    code.store(Word, Frame, INDEX, R1);
+    code.set_map(R1, map.as_raw_fd());
+    code.op_reg(Op::Move, R2, Frame);
+    code.op(Op::Add, R2, i32::from(INDEX));
+    code.call(HELPER_MAP_LOOKUP);
+    code.jump_if(When::Equal, R0, 0, pass);
+}
+
+/// A client that is known passes, and its cell is younger then. Of a stranger's two cells the older one's
+/// address is left in the frame.
+fn find_client(code: &mut Assembler, parts: &Parts, pass: Label) {
+    let known = code.label();
+    for shift in [0, 14] {
+        code.op_reg(Op::Move, R1, R7);
+        code.op(Op::ShiftRight, R1, shift);
+        code.op(Op::And, R1, CLIENT_CELLS as i32 - 1);
+        entry(code, parts.clients, pass);
+        if shift == 0 {
+            code.store(Double, Frame, CELL, R0);
+        }
+        code.op_reg(Op::Move, R9, R0);
+        code.load(Double, R1, R9, 0);
+        code.op(Op::ShiftRight, R1, 32);
+        code.op_reg(Op::Move, R2, R7);
+        code.op(Op::ShiftRight, R2, 32);
+        code.jump_if_reg(When::Equal, R1, R2, known);
+    }
+    older_cell(code);
+    let stranger = code.label();
+    code.jump(stranger);
+    code.place(known);
+    write_cell(code, R9, R7);
+    code.jump(pass);
+    code.place(stranger);
+}
+
+/// Puts R9 into the frame as the cell to be written, unless the one that is there is older.
+fn older_cell(code: &mut Assembler) {
+    let first = code.label();
+    code.load(Double, R1, Frame, CELL);
+    code.load(Word, R2, R1, 0);
+    code.op_reg_32(Op::Move, R3, R8);
+    code.op_reg_32(Op::Sub, R3, R2);
+    code.load(Word, R2, R9, 0);
+    code.op_reg_32(Op::Move, R4, R8);
+    code.op_reg_32(Op::Sub, R4, R2);
+    code.jump_if_reg(When::Greater, R3, R4, first);
+    code.store(Double, Frame, CELL, R9);
+    code.place(first);
+}
+
+/// `*cell = mark of hash << 32 | now`; loses R1 and R2.
+fn write_cell(code: &mut Assembler, cell: Reg, hash: Reg) {
+    code.op_reg(Op::Move, R1, hash);
+    code.op(Op::ShiftRight, R1, 32);
+    code.op(Op::ShiftLeft, R1, 32);
+    code.op_reg(Op::Or, R1, R8);
+    code.store(Double, cell, 0, R1);
+}
+
+/// Who knocks a second time becomes known and passes; a first knock is written down.
+fn find_knock(code: &mut Assembler, parts: &Parts, pass: Label) {
+    let first = code.label();
+    code.op_reg(Op::Move, R1, R7);
+    code.op(Op::And, R1, KNOCK_CELLS as i32 - 1);
+    entry(code, parts.knocks, pass);
+    code.op_reg(Op::Move, R9, R0);
+    code.load(Double, R1, R9, 0);
+    code.op_reg(Op::Move, R3, R1);
+    code.op(Op::ShiftRight, R1, 32);
+    code.op_reg(Op::Move, R2, R7);
+    code.op(Op::ShiftRight, R2, 32);
+    code.jump_if_reg(When::NotEqual, R1, R2, first);
+    code.op_reg_32(Op::Move, R4, R8);
+    code.op_reg_32(Op::Sub, R4, R3);
+    code.jump_if(When::Greater, R4, KNOCK_LIFE, first);
+    code.load(Double, R3, Frame, CELL);
+    code.load(Double, R4, Frame, CLIENT_MARK);
+    write_cell(code, R3, R4);
+    first_entry(code, parts.state, pass);
+    count(code, state::ADMITTED);
+    code.jump(pass);
+    code.place(first);
+    write_cell(code, R9, R7);
+}
+
+/// A stranger passes as long as not too many came in this window, or if no limit is set.
+fn count_stranger(code: &mut Assembler, parts: &Parts, pass: Label) {
+    let (same, may) = (code.label(), code.label());
+    first_entry(code, parts.settings, pass);
+    code.load(Double, R7, R0, 0);
+    first_entry(code, parts.state, pass);
+    code.op(Op::ShiftRight, R8, WINDOW_SHIFT);
+    code.load(Double, R1, R0, state::WINDOW);
+    code.jump_if_reg(When::Equal, R1, R8, same);
+    code.store(Double, R0, state::WINDOW, R8);
+    code.store_value(Double, R0, state::IN_WINDOW, 0);
+    code.place(same);
+    code.op(Op::Move, R1, 1);
+    code.atomic_add(R0, state::IN_WINDOW, R1);
+    code.jump_if(When::Equal, R7, 0, may);
+    code.load(Double, R1, R0, state::IN_WINDOW);
+    code.jump_if_reg(When::AtMost, R1, R7, may);
+    count(code, state::DROPPED);
+    code.exit(DROP);
+    code.place(may);
+    count(code, state::PASSED);
+}
+
+fn first_entry(code: &mut Assembler, map: &OwnedFd, pass: Label) {
+    code.op(Op::Move, R1, 0);
+    entry(code, map, pass);
+}
+
+/// Adds 1 to a number of the state that R0 leads to.
+fn count(code: &mut Assembler, number: i16) {
+    code.op(Op::Move, R1, 1);
+    code.atomic_add(R0, number, R1);
+}

@@ -1,0 +1,63 @@
+//! The guard in front of the TUN device's queue: see `packet_io::guard`.
+
+use anyhow::Context;
+use daemon::run::random_key;
+use packet_io::guard::Guard;
+use packet_io::tun::Tun;
+use serde_json::{json, Value};
+
+use crate::config::Settings;
+
+/// Puts one in place if the settings want one. Without it all works, but a flood fills the queue; so a kernel that has no BPF is
+/// no reason not to serve.
+pub(super) fn start(settings: &Settings, tun: &Tun) -> Option<Guard> {
+    if settings.strangers_pps == 0 {
+        return None;
+    }
+    match load(settings, tun) {
+        Ok(guard) => Some(guard),
+        Err(error) => {
+            eprintln!("srlb-lb: note: no guard against floods: {error:#}");
+            None
+        }
+    }
+}
+
+fn load(settings: &Settings, tun: &Tun) -> anyhow::Result<Guard> {
+    let mut locator = [0; 8];
+    locator.copy_from_slice(&settings.locator.network().octets()[..8]);
+    let key = random_key().context("reading /dev/urandom")?;
+    let guard = Guard::load(locator, key, settings.strangers_pps).context("loading BPF")?;
+    tun.set_guard(&guard)
+        .context("attaching it to the TUN device")?;
+    Ok(guard)
+}
+
+/// Takes a new limit. Without a guard one is put in place; with 0 it lets everybody pass.
+pub(super) fn update(
+    guard: &mut Option<Guard>,
+    settings: &Settings,
+    tun: &Tun,
+) -> anyhow::Result<()> {
+    match guard {
+        Some(guard) => Ok(guard.set_limit(settings.strangers_pps)?),
+        None => {
+            *guard = start(settings, tun);
+            Ok(())
+        }
+    }
+}
+
+/// For `status`; null without a guard.
+pub(super) fn status(guard: Option<&Guard>, settings: &Settings) -> Value {
+    let Some(counts) = guard.and_then(|guard| guard.counts().ok()) else {
+        return Value::Null;
+    };
+    json!({
+        "strangers_pps": settings.strangers_pps,
+        "strangers_passed": counts.strangers_passed,
+        "strangers_dropped": counts.strangers_dropped,
+        "admitted": counts.admitted,
+        "memory_bytes": Guard::MEMORY_BYTES,
+    })
+}
