@@ -40,6 +40,9 @@ pub enum Command {
     Load(LoadArgs),
     /// Keep connections of several classes going, every byte checked (inside the client, against `up --long-lived`)
     Traffic(TrafficArgs),
+    /// Send packets from sources that nobody has
+    #[command(hide = true)]
+    Flood(FloodArgs),
     /// Emulate a server's cores behind a Unix socket
     #[command(hide = true)]
     Cores(CoresArgs),
@@ -383,6 +386,26 @@ pub struct CoresArgs {
     /// Mean service time of a job that names none
     #[arg(long, value_parser = positive)]
     pub service_mean_ms: f64,
+}
+
+/// A flood.
+#[derive(Args, Debug)]
+pub struct FloodArgs {
+    /// Of what
+    #[arg(long, value_enum)]
+    pub kind: crate::hostile::Kind,
+    /// To whom
+    #[arg(long)]
+    pub target: std::net::Ipv6Addr,
+    /// For how long
+    #[arg(long, value_parser = positive)]
+    pub seconds: f64,
+    /// At most so many packets a second
+    #[arg(long, value_parser = positive)]
+    pub rate_pps: Option<f64>,
+    /// The same seed gives the same packets
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
 }
 
 #[cfg(test)]

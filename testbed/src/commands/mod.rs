@@ -3,6 +3,7 @@
 mod demo;
 mod exec;
 mod failover;
+mod flood;
 mod load;
 mod status;
 mod traffic;
@@ -30,6 +31,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Failover(args) => failover::run(&cli.name, &args),
         Command::Load(args) => load::run(&args),
         Command::Traffic(args) => traffic::run(&args),
+        Command::Flood(args) => flood::run(&args),
         Command::Cores(args) => run_cores(&args),
         Command::TrafficBackend(args) => traffic::run_backend(&args),
     }
