@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::count::{count, Counts};
 use crate::error::Error;
 use crate::found::Found;
 use crate::identity::Identity;
 use crate::layout::Geometry;
 use crate::memory::Mapping;
-use crate::status::{Load, Status};
+use crate::status::Status;
 
 /// No Linux pid is larger.
 const MAX_PID: u32 = 4 << 20;
@@ -19,25 +20,6 @@ pub struct Board {
     geometry: Geometry,
     path: PathBuf,
     identity: Identity,
-}
-
-/// How many workers do what, at one moment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Workers taken by a connection: reading, writing, keep-alive, logging, DNS, closing, finishing gracefully.
-    pub busy: u32,
-    /// Workers that wait for a connection.
-    pub idle: u32,
-    /// `busy + idle`: the workers there are, the paper's n.
-    pub total: u32,
-    /// Workers that start up: neither busy nor idle yet.
-    pub starting: u32,
-    /// Workers on their way out: idle ones being killed or of an older generation, and whatever a quiescing process still has.
-    pub leaving: u32,
-    /// Processes (worker, event) that have stopped accepting because they are full.
-    pub not_accepting: u32,
-    /// Workers with a status that httpd does not have. Not zero means that this is no scoreboard after all.
-    pub unknown: u32,
 }
 
 impl Board {
@@ -68,28 +50,7 @@ impl Board {
     /// is of the running generation.
     #[inline]
     pub fn counts(&self) -> Counts {
-        let running = self.generation();
-        let mut counts = Counts::default();
-        for slot in 0..self.geometry.server_limit() {
-            let process = self.geometry.process(slot);
-            if self.memory.load_u32(process.pid()) == 0 {
-                continue;
-            }
-            let is_quiescing = self.memory.load_u8(process.quiescing()) != 0;
-            let is_current = self.memory.load_u32(process.generation()) == running;
-            if !is_quiescing {
-                let is_full = self.memory.load_u8(process.not_accepting()) != 0;
-                counts.not_accepting += u32::from(is_full);
-            }
-            for thread in 0..self.geometry.thread_limit() {
-                let status = self
-                    .memory
-                    .load_u8(self.geometry.worker(slot, thread).status());
-                counts.add(Status::from_number(status), is_quiescing, is_current);
-            }
-        }
-        counts.total = counts.busy + counts.idle;
-        counts
+        count(&self.memory, &self.geometry)
     }
 
     /// Where everything lies.
@@ -243,22 +204,4 @@ fn first_above(checks: &[(&'static str, u32, u32)]) -> Option<(&'static str, u32
         .iter()
         .find(|(_, value, highest)| value > highest)
         .map(|&(field, value, _)| (field, value))
-}
-
-impl Counts {
-    #[inline]
-    fn add(&mut self, status: Option<Status>, is_quiescing: bool, is_current: bool) {
-        let Some(status) = status else {
-            self.unknown += 1;
-            return;
-        };
-        match status.load() {
-            Load::Absent => {}
-            _ if is_quiescing => self.leaving += 1,
-            Load::Starting => self.starting += 1,
-            Load::Idle if is_current => self.idle += 1,
-            Load::Idle | Load::Leaving => self.leaving += 1,
-            Load::Busy => self.busy += 1,
-        }
-    }
 }

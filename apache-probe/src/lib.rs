@@ -33,6 +33,7 @@
 #![deny(unsafe_code)]
 
 mod board;
+mod count;
 mod error;
 mod event;
 mod found;
@@ -54,7 +55,8 @@ pub mod synthetic;
 mod watched;
 mod watcher;
 
-pub use board::{Board, Counts};
+pub use board::Board;
+pub use count::Counts;
 pub use error::{Error, Seen};
 pub use event::Event;
 pub use found::Found;

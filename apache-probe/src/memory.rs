@@ -33,6 +33,26 @@ unsafe impl Send for Mapping {}
 // SAFETY: `&Mapping` offers atomic loads only, which any number of threads may do at once.
 unsafe impl Sync for Mapping {}
 
+/// Memory of which single fields can be loaded, each atomically and none in any order with another.
+pub(crate) trait Loads {
+    /// The byte at `offset`.
+    fn load_u8(&self, offset: usize) -> u8;
+    /// The 32-bit number in native order at `offset`, which is a multiple of 4.
+    fn load_u32(&self, offset: usize) -> u32;
+}
+
+impl Loads for Mapping {
+    #[inline]
+    fn load_u8(&self, offset: usize) -> u8 {
+        Mapping::load_u8(self, offset)
+    }
+
+    #[inline]
+    fn load_u32(&self, offset: usize) -> u32 {
+        Mapping::load_u32(self, offset)
+    }
+}
+
 impl Mapping {
     /// Maps the first `len` bytes of `file`. The caller has checked that the file has them.
     pub(crate) fn new(file: &File, len: usize) -> io::Result<Mapping> {

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::board::{Board, Counts};
+use crate::board::Board;
+use crate::count::Counts;
 use crate::proc::MapsEntry;
 use crate::status::Status;
 

@@ -19,6 +19,7 @@ pub mod faulty;
 pub mod guard;
 pub mod memory;
 pub mod pcap;
+mod sync;
 mod time;
 pub mod tun;
 
