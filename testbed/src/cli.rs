@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::plan::{parse_name, Node, Plan, MAX_LBS, MAX_SERVERS};
 use crate::settings::{Encoding, Policy, Settings, Tables};
+use crate::swarm::SwarmArgs;
 
 /// A cluster in network namespaces: clients, an ECMP edge router, load balancers, and
 /// servers with a real Apache each.
@@ -43,6 +44,8 @@ pub enum Command {
     /// Send packets from sources that nobody has
     #[command(hide = true)]
     Flood(FloodArgs),
+    /// Many worlds in virtual time, each made from a seed: do they keep every promise?
+    Swarm(SwarmArgs),
     /// Emulate a server's cores behind a Unix socket
     #[command(hide = true)]
     Cores(CoresArgs),

@@ -6,6 +6,7 @@ mod failover;
 mod flood;
 mod load;
 mod status;
+mod swarm;
 mod traffic;
 mod up;
 
@@ -32,6 +33,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Load(args) => load::run(&args),
         Command::Traffic(args) => traffic::run(&args),
         Command::Flood(args) => flood::run(&args),
+        Command::Swarm(args) => swarm::run(&args),
         Command::Cores(args) => run_cores(&args),
         Command::TrafficBackend(args) => traffic::run_backend(&args),
     }

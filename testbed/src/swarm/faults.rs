@@ -26,8 +26,8 @@ pub fn is_pool_change(what: &What) -> bool {
 struct Play<'a> {
     flavour: &'a Flavour,
     lbs_up: Vec<bool>,
-    machines_up: Vec<bool>,
-    applications_up: Vec<bool>,
+    /// When each server is well again, if it has failed.
+    back_ms: Vec<u64>,
     walk: Walk,
     faults: Vec<Fault>,
 }
@@ -43,8 +43,7 @@ pub fn faults(
     let mut play = Play {
         flavour,
         lbs_up: lbs.iter().map(|lb| lb.starts_up).collect(),
-        machines_up: vec![true; servers.into()],
-        applications_up: vec![true; servers.into()],
+        back_ms: vec![0; servers.into()],
         walk,
         faults: Vec::new(),
     };
@@ -101,18 +100,20 @@ impl Play<'_> {
             }
             Trouble::Lb => self.lb(rng, at_ms),
             Trouble::Pool => self.pool(rng, at_ms),
-            Trouble::Machine => self.machine(rng, at_ms),
+            Trouble::Machine => self.server_fails(rng, at_ms, |server| {
+                (What::ServerKill { server }, What::ServerStart { server })
+            }),
             Trouble::Router => {
                 let server = self.any_server(rng);
                 let gap_ms = rng.doubling(1, 3_000) as u32;
                 self.add(at_ms, What::RouterRestart { server, gap_ms });
             }
-            Trouble::Application => self.application(rng, at_ms),
-            Trouble::Kill => {
-                let server = self.any_server(rng);
-                self.applications_up[usize::from(server) - 1] = false;
-                self.add(at_ms, What::AppKill { server });
-            }
+            Trouble::Application => self.server_fails(rng, at_ms, |server| {
+                (What::AppDown { server }, What::AppUp { server })
+            }),
+            Trouble::Kill => self.server_fails(rng, at_ms, |server| {
+                (What::AppKill { server }, What::AppUp { server })
+            }),
             Trouble::Burst => {
                 let what = What::Burst {
                     for_ms: rng.doubling(5, 3_000) as u32,
@@ -124,7 +125,7 @@ impl Play<'_> {
     }
 
     fn any_server(&self, rng: &mut Rng) -> u16 {
-        rng.between(1, self.machines_up.len() as u64) as u16
+        rng.between(1, self.back_ms.len() as u64) as u16
     }
 
     /// An LB comes or goes; somebody stays, or is back soon.
@@ -175,29 +176,21 @@ impl Play<'_> {
         }
     }
 
-    fn machine(&mut self, rng: &mut Rng, at_ms: u64) {
+    /// A server fails in some way and comes back; of those that take new flows most stay well.
+    fn server_fails(&mut self, rng: &mut Rng, at_ms: u64, what: impl Fn(u16) -> (What, What)) {
+        let failed = self.back_ms.iter().filter(|&&back_ms| back_ms > at_ms);
+        if failed.count() > self.back_ms.len() / 3 {
+            return;
+        }
         let server = self.any_server(rng);
-        let place = usize::from(server) - 1;
-        let is_up = self.machines_up[place];
-        self.machines_up[place] = !is_up;
-        self.applications_up[place] = true;
-        self.add(
-            at_ms,
-            match is_up {
-                true => What::ServerKill { server },
-                false => What::ServerStart { server },
-            },
-        );
-    }
-
-    fn application(&mut self, rng: &mut Rng, at_ms: u64) {
-        let server = self.any_server(rng);
-        let is_up = &mut self.applications_up[usize::from(server) - 1];
-        *is_up = !*is_up;
-        let what = match *is_up {
-            false => What::AppDown { server },
-            true => What::AppUp { server },
-        };
-        self.add(at_ms, what);
+        let back_ms = &mut self.back_ms[usize::from(server) - 1];
+        if *back_ms > at_ms {
+            return;
+        }
+        *back_ms = at_ms + rng.doubling(20, self.flavour.span_ms);
+        let (fails, returns) = what(server);
+        let back_ms = *back_ms;
+        self.add(at_ms, fails);
+        self.add(back_ms, returns);
     }
 }

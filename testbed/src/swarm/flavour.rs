@@ -186,11 +186,12 @@ impl Flavour {
     pub fn draw(rng: &mut Rng) -> Flavour {
         let spans_ms = [2_000, 10_000, 30_000, 30_000, 90_000, 240_000];
         let span_ms = *rng.pick(&spans_ms);
+        let (connections, clients) = (rng.doubling(50, 400), rng.doubling(1, 16));
         Flavour {
             span_ms,
-            connections: rng.doubling(50, 400),
-            clients: rng.doubling(1, 16),
-            ports: Self::ports(rng),
+            connections,
+            clients,
+            ports: Self::ports(rng, connections / clients),
             talks: Weights::some_of(rng, &Talk::ALL),
             message_bytes: rng.doubling(10, 60_000),
             pause_ms: rng.doubling(5, span_ms / 2),
@@ -209,14 +210,15 @@ impl Flavour {
         }
     }
 
-    fn ports(rng: &mut Rng) -> Ports {
+    /// `each`: connections of a client.
+    fn ports(rng: &mut Rng, each: u64) -> Ports {
         match rng.below(3) {
             0 => Ports::Fresh,
             1 => Ports::Follow {
                 percent: rng.between(10, 80),
             },
             _ => Ports::Few {
-                each: rng.doubling(2, 32),
+                each: rng.between(each / 12, each / 3).max(2),
             },
         }
     }

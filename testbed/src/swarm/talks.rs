@@ -18,8 +18,14 @@ pub fn connections(rng: &mut Rng, flavour: &Flavour, faults: &[Fault]) -> Vec<Co
         };
         let start_ms = start(rng, flavour, faults);
         let (start_ms, client, port) = ends(rng, flavour, nth, start_ms, earlier.as_ref());
+        let talk = flavour.talks.draw(rng);
+        let port = match talk {
+            // It would keep the port for itself.
+            Talk::Silent => FRESH_FROM + nth as u16,
+            _ => port,
+        };
         let blank = ConnectionSpec::new(start_ms, client, port);
-        all.push(dialogue(rng, flavour, blank));
+        all.push(dialogue(rng, flavour, talk, blank));
     }
     all.sort_by_key(|connection| connection.start_ms);
     all
@@ -127,8 +133,7 @@ impl Pen<'_> {
     }
 }
 
-fn dialogue(rng: &mut Rng, flavour: &Flavour, blank: ConnectionSpec) -> ConnectionSpec {
-    let talk = flavour.talks.draw(rng);
+fn dialogue(rng: &mut Rng, flavour: &Flavour, talk: Talk, blank: ConnectionSpec) -> ConnectionSpec {
     let mut pen = Pen { rng, flavour };
     match talk {
         Talk::Request => {
