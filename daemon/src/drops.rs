@@ -25,6 +25,7 @@ crate::counters! {
         SrhHmacLength = "srh_hmac_length", "SRH HMAC TLV of a wrong length";
         SrhTwice = "srh_twice", "two SRHs in one header chain";
         FragmentTruncated = "fragment_truncated", "fragment header goes past the payload's end";
+        FragmentLength = "fragment_length", "fragment of a length that no packet can be cut into";
         TcpTruncated = "tcp_truncated", "TCP header goes past the payload's end";
         TcpDataOffset = "tcp_data_offset", "TCP data offset outside the segment";
         UdpTruncated = "udp_truncated", "UDP header goes past the payload's end";
@@ -37,7 +38,10 @@ crate::counters! {
         HmacWrong = "hmac_wrong", "the HMAC is wrong";
         NotForUs = "not_for_us", "neither for a SID of ours nor for or from a VIP of ours";
         WrongChecksum = "wrong_checksum", "the transport checksum is wrong, and the packet would have changed state";
-        Fragment = "fragment", "a fragment: not carried yet";
+        Fragment = "fragment", "a fragment of what is never carried in fragments: functions, SYN, RST, ICMPv6";
+        FragmentNoEntry = "fragment_no_entry", "a fragment of a flow without an entry";
+        FragmentNoFirst = "fragment_no_first", "a fragment whose packet's first one was not seen a moment ago";
+        FragmentOverlap = "fragment_overlap", "a fragment that overlaps its packet's first one";
         UnsupportedProtocol = "unsupported_protocol", "a transport protocol that is not carried";
         HopLimit = "hop_limit", "the hop limit is used up";
         NoHeadroom = "no_headroom", "no room in front of the packet for a header, or the packet would be too long";
@@ -83,6 +87,7 @@ impl From<ParseError> for DropReason {
             ParseError::SrhHmacLength => DropReason::SrhHmacLength,
             ParseError::SrhTwice => DropReason::SrhTwice,
             ParseError::FragmentTruncated => DropReason::FragmentTruncated,
+            ParseError::FragmentLength => DropReason::FragmentLength,
             ParseError::TcpTruncated => DropReason::TcpTruncated,
             ParseError::TcpDataOffset => DropReason::TcpDataOffset,
             ParseError::UdpTruncated => DropReason::UdpTruncated,

@@ -55,10 +55,12 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod fragments;
 mod hash;
 mod set;
 mod table;
 
+pub use fragments::{Fragments, NoFlow};
 pub use hash::{FlowHash, HashKey};
 pub use table::{FlowTable, Inserted};
 

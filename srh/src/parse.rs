@@ -109,6 +109,15 @@ pub struct Fragment {
     pub more: bool,
     /// Which packet it is a fragment of.
     pub id: u32,
+    /// How many bytes of that packet it carries.
+    pub data_len: u16,
+}
+
+impl Fragment {
+    /// Is it the whole packet (an atomic fragment, RFC 6946)?
+    pub fn is_whole(&self) -> bool {
+        !self.more && self.offset == 0
+    }
 }
 
 /// A TCP header (RFC 9293 section 3.1).
@@ -241,7 +250,7 @@ pub struct Packet {
 impl Packet {
     /// Is this a fragment of something larger? (An atomic fragment, RFC 6946, is not.)
     pub fn is_fragment(&self) -> bool {
-        self.fragment.is_some_and(|f| f.more || f.offset != 0)
+        self.fragment.is_some_and(|f| !f.is_whole())
     }
 
     /// The TCP header, if it is TCP.
@@ -540,11 +549,19 @@ impl<'a> Walk<'a> {
             .get(self.at..self.at + 8)
             .ok_or(ParseError::FragmentTruncated)?;
         let word = u16::from_be_bytes([head[2], head[3]]);
+        let data_len = self.bytes.len() - self.at - 8;
         let fragment = Fragment {
             offset: word & !7,
             more: word & 1 != 0,
             id: u32::from_be_bytes([head[4], head[5], head[6], head[7]]),
+            // A packet's length is that of an IPv6 header and 16 bits.
+            data_len: data_len as u16,
         };
+        let uneven = fragment.more && data_len % 8 != 0;
+        let too_far = usize::from(fragment.offset) + data_len > usize::from(u16::MAX);
+        if self.whole == Whole::Yes && (uneven || too_far) {
+            return Err(ParseError::FragmentLength);
+        }
         self.packet.fragment = Some(fragment);
         self.go_to_next(head[0], 8);
         Ok(fragment.offset != 0)
@@ -598,7 +615,7 @@ impl<'a> Walk<'a> {
         let head: [u8; 8] = self.transport(4).ok_or(ParseError::UdpTruncated)?;
         let len = usize::from(u16::from_be_bytes([head[4], head[5]]));
         // Of the first fragment of a datagram only a part is here.
-        let bounded = self.whole == Whole::Yes && self.packet.fragment.is_none();
+        let bounded = self.whole == Whole::Yes && !self.packet.is_fragment();
         if bounded && (len < 8 || self.at + len > self.bytes.len()) {
             return Err(ParseError::UdpLength);
         }

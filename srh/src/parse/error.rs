@@ -51,6 +51,10 @@ pub enum ParseError {
     /// The fragment header is cut off.
     #[error("fragment header goes past the payload's end")]
     FragmentTruncated,
+    /// A fragment that isn't the last and carries no multiple of 8 bytes, or one that reaches past 65,535
+    /// bytes (RFC 8200 section 4.5).
+    #[error("fragment of a length that no packet can be cut into")]
+    FragmentLength,
     /// The TCP header is cut off.
     #[error("TCP header goes past the payload's end")]
     TcpTruncated,
@@ -87,6 +91,7 @@ impl ParseError {
         ParseError::SrhHmacLength,
         ParseError::SrhTwice,
         ParseError::FragmentTruncated,
+        ParseError::FragmentLength,
         ParseError::TcpTruncated,
         ParseError::TcpDataOffset,
         ParseError::UdpTruncated,

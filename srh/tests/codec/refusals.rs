@@ -229,8 +229,43 @@ fn transport_rows() -> Vec<Row> {
     ]
 }
 
+fn fragment_rows() -> Vec<Row> {
+    let of = |head: [u8; 8], data: &[u8]| to_vip(nh::FRAGMENT, &[&head[..], data].concat());
+    let head = |protocol, offset, more| -> [u8; 8] {
+        fragment(protocol, offset, more).try_into().unwrap()
+    };
+    vec![
+        (
+            "a fragment of 12 bytes with more behind it",
+            of(head(nh::UDP, 8, true), &[0; 12]),
+            ParseError::FragmentLength,
+        ),
+        (
+            "a fragment that would end at byte 65,536",
+            of(head(nh::UDP, 65_528, false), &[0; 8]),
+            ParseError::FragmentLength,
+        ),
+        (
+            "a first fragment that ends inside the TCP header",
+            of(head(nh::TCP, 0, true), &syn()[..16]),
+            ParseError::TcpTruncated,
+        ),
+        (
+            "a first fragment that ends inside the TCP options",
+            of(head(nh::TCP, 0, true), &tcp(1, 2, 2, &[1; 12], &[])[..24]),
+            ParseError::TcpDataOffset,
+        ),
+        (
+            "an atomic fragment whose UDP length goes past it",
+            of(head(nh::UDP, 0, false), &udp(1, 2, 9, &[])),
+            ParseError::UdpLength,
+        ),
+    ]
+}
+
 fn rows() -> Vec<Row> {
     let mut rows = header_rows();
+    rows.extend(fragment_rows());
     rows.extend(srh_rows());
     rows.extend(transport_rows());
     rows

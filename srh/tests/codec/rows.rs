@@ -192,6 +192,7 @@ fn chain_rows() -> Vec<(&'static str, Vec<u8>, Seen)> {
                     offset: 0,
                     more: false,
                     id: 0xfeed_beef,
+                    data_len: 20,
                 }),
                 ..plain(28)
             },
@@ -200,7 +201,7 @@ fn chain_rows() -> Vec<(&'static str, Vec<u8>, Seen)> {
             "a later fragment: its bytes are no transport header",
             to_vip(
                 nh::FRAGMENT,
-                &concat(&[&fragment(nh::TCP, 1232, true), &[9; 3]]),
+                &concat(&[&fragment(nh::TCP, 1232, true), &[9; 16]]),
             ),
             Seen {
                 upper: Upper::LaterFragment(nh::TCP),
@@ -209,6 +210,25 @@ fn chain_rows() -> Vec<(&'static str, Vec<u8>, Seen)> {
                     offset: 1232,
                     more: true,
                     id: 0xfeed_beef,
+                    data_len: 16,
+                }),
+                ..plain(24)
+            },
+        ),
+        (
+            "the last fragment: of any length",
+            to_vip(
+                nh::FRAGMENT,
+                &concat(&[&fragment(nh::TCP, 1240, false), &[9; 3]]),
+            ),
+            Seen {
+                upper: Upper::LaterFragment(nh::TCP),
+                upper_at: 48,
+                fragment: Some(Fragment {
+                    offset: 1240,
+                    more: false,
+                    id: 0xfeed_beef,
+                    data_len: 3,
                 }),
                 ..plain(11)
             },
@@ -229,6 +249,7 @@ fn chain_rows() -> Vec<(&'static str, Vec<u8>, Seen)> {
                     offset: 0,
                     more: true,
                     id: 0xfeed_beef,
+                    data_len: 16,
                 }),
                 ..plain(24)
             },
@@ -364,7 +385,7 @@ fn only_real_fragments_are_fragments() {
     ] {
         let bytes = to_vip(
             nh::FRAGMENT,
-            &concat(&[&fragment(nh::TCP, offset, more), &syn()]),
+            &concat(&[&fragment(nh::TCP, offset, more), &syn(), &[0; 4]]),
         );
         assert_eq!(
             packet(&bytes).unwrap().is_fragment(),

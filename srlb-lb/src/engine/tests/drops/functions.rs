@@ -185,10 +185,10 @@ pub const ROWS: &[Row] = &[
         w.says(1, RECOVER_NEXT, &spoiled(&w.ack()))
     }),
     (R::Fragment, "inside create", |w| {
-        create(w, &fragment(&w.reply(ACK, NUMBER, &[7; 64]), 0, true))
+        create(w, &fragment(&w.reply(ACK, NUMBER, &[7; 60]), 0, true))
     }),
     (R::Fragment, "inside returnFlow", |w| {
-        w.says(1, RETURN_FLOW, &fragment(&w.data(64), 0, true))
+        w.says(1, RETURN_FLOW, &fragment(&w.data(60), 0, true))
     }),
     (R::Fragment, "of the outer packet, the first", |w| {
         fragment(

@@ -128,7 +128,7 @@ pub const ROWS: &[Row] = &[
         w.syn_ack(NUMBER)
     }),
     (R::Fragment, "the first one", |w| {
-        fragment(&w.data(64), 0, true)
+        fragment(&w.data(60), 0, true)
     }),
     (R::Fragment, "a later one", |w| {
         fragment(&w.data(64), 64, false)
