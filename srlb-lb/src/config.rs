@@ -51,6 +51,7 @@ enum EncodingName {
 struct Flows {
     max: usize,
     idle_timeout_s: u64,
+    udp_idle_timeout_s: u64,
 }
 
 impl Default for Flows {
@@ -58,6 +59,7 @@ impl Default for Flows {
         Flows {
             max: 1 << 20,
             idle_timeout_s: 3_600,
+            udp_idle_timeout_s: config::DEFAULT_UDP_IDLE_S,
         }
     }
 }
@@ -307,6 +309,7 @@ fn check(document: &Document<LbFile>) -> Result<engine::Config, ConfigErrors> {
         75,
         MAX_IDLE_S,
     );
+    check.udp_idle_timeout("flows.udp_idle_timeout_s", file.flows.udp_idle_timeout_s);
     let hmac = check.hmac(file.hmac.as_ref());
     check.finish()?;
     Ok(engine::Config {
@@ -316,6 +319,7 @@ fn check(document: &Document<LbFile>) -> Result<engine::Config, ConfigErrors> {
         domain,
         max_flows: file.flows.max,
         idle_timeout: Duration::from_secs(file.flows.idle_timeout_s),
+        udp_idle_timeout: Duration::from_secs(file.flows.udp_idle_timeout_s),
         packet_too_big: file.icmp.packet_too_big,
         icmp_rate_pps: file.icmp.rate_pps,
         hmac,

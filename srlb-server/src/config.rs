@@ -1,6 +1,7 @@
 //! `server.toml`: what one server router is, and what of it the engine needs.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use apache_probe::Target;
 use daemon::config::{self, Check, ConfigErrors, Document};
@@ -80,12 +81,16 @@ impl Default for Policy {
 #[serde(default, deny_unknown_fields)]
 struct Flows {
     max: usize,
+    udp_max: usize,
+    udp_idle_timeout_s: u64,
 }
 
 impl Default for Flows {
     fn default() -> Self {
         Flows {
             max: engine::DEFAULT_MAX_FLOWS,
+            udp_max: engine::DEFAULT_MAX_UDP_FLOWS,
+            udp_idle_timeout_s: config::DEFAULT_UDP_IDLE_S,
         }
     }
 }
@@ -158,6 +163,10 @@ impl Settings {
             ),
             ("control_socket", self.control_socket != new.control_socket),
             ("flows.max", old_engine.max_flows != engine.max_flows),
+            (
+                "flows.udp_max",
+                old_engine.max_udp_flows != engine.max_udp_flows,
+            ),
         ];
         ConfigErrors::if_changed(path, &rows)
     }
@@ -242,6 +251,8 @@ fn engine_config(document: &Document<ServerFile>) -> Result<EngineConfig, Config
     check.device("tun", &file.tun, 1);
     check_mtu(&mut check, file);
     check.within("flows.max", file.flows.max, MIN_FLOWS, MAX_FLOWS);
+    check.within("flows.udp_max", file.flows.udp_max, 1_000, MAX_FLOWS);
+    check.udp_idle_timeout("flows.udp_idle_timeout_s", file.flows.udp_idle_timeout_s);
     let accept = accept(&mut check, file);
     let hmac = check.hmac(file.hmac.as_ref());
     if check.is_clean() {
@@ -267,6 +278,8 @@ fn engine_config(document: &Document<ServerFile>) -> Result<EngineConfig, Config
         accept,
         pending: file.policy.pending,
         max_flows: file.flows.max,
+        max_udp_flows: file.flows.udp_max,
+        udp_idle_timeout: Duration::from_secs(file.flows.udp_idle_timeout_s),
         lookups_pps: engine::DEFAULT_LOOKUPS_PPS,
         icmp_rate_pps: engine::DEFAULT_ICMP_RATE_PPS,
         hmac,

@@ -10,6 +10,10 @@ use srh::Locator;
 use super::document::Document;
 use super::error::{ConfigError, ConfigErrors};
 
+/// How long a UDP flow may be silent unless a file says otherwise, in seconds (RFC 4787 section 4.3 recommends
+/// five minutes to NATs).
+pub const DEFAULT_UDP_IDLE_S: u64 = 300;
+
 /// Collects the problems of one document.
 pub struct Check<'a, T> {
     document: &'a Document<T>,
@@ -162,6 +166,11 @@ impl<'a, T> Check<'a, T> {
         let right = value >= low && value <= high;
         self.require(right, path, format!("{value} is out of range"), expected)
             .then_some(value)
+    }
+
+    /// The idle timeout of UDP flows on LBs, in seconds.
+    pub fn udp_idle_timeout(&mut self, path: &str, value_s: u64) {
+        self.within(path, value_s, 10, 86_400);
     }
 
     /// The name of an instance: it becomes part of the names of host items.

@@ -15,7 +15,7 @@ mod serde_errors;
 #[cfg(test)]
 mod tests;
 
-pub use check::{is_plain_name, Check};
+pub use check::{is_plain_name, Check, DEFAULT_UDP_IDLE_S};
 pub use document::{load, parse, Document};
 pub use error::{interface_advice, ConfigError, ConfigErrors};
 pub use hmac::{hmac_advice, hmac_words, Hmac};

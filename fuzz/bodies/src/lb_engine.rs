@@ -170,6 +170,7 @@ fn config(tape: &mut Tape) -> (Option<Signer>, Config) {
         },
         max_flows: tape.one_of(&[64, 1, 4]),
         idle_timeout: Duration::from_secs(tape.one_of(&[3_600, 75])),
+        udp_idle_timeout: Duration::from_secs(tape.one_of(&[300, 10])),
         packet_too_big: !tape.flip(),
         icmp_rate_pps: tape.one_of(&[100, 1, 0]),
     };

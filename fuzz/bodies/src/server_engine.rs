@@ -241,6 +241,8 @@ fn config(tape: &mut Tape) -> (Option<Signer>, EngineConfig) {
         },
         pending: !tape.flip(),
         max_flows: tape.one_of(&[64, 1, 4]),
+        max_udp_flows: tape.one_of(&[64, 1, 4]),
+        udp_idle_timeout: Duration::from_secs(tape.one_of(&[300, 10])),
         lookups_pps: tape.one_of(&[30_000, 1, 0]),
         icmp_rate_pps: tape.one_of(&[100, 1, 0]),
     };

@@ -20,10 +20,11 @@ pub(super) fn status(status: &Value) -> anyhow::Result<()> {
     settings(status)?;
     let flows = &status["flows"];
     say!(
-        "flows: {} confirmed, {} unconfirmed, {} closing; table of {} slots, {} MiB",
+        "flows: {} confirmed, {} unconfirmed, {} closing, {} of all these UDP; table of {} slots, {} MiB",
         flows["confirmed"],
         flows["unconfirmed"],
         flows["closing"],
+        flows["udp"],
         flows["slots"],
         flows["memory_bytes"].as_u64().unwrap_or(0) >> 20
     );
@@ -78,8 +79,12 @@ pub(super) fn explanation(answer: &Value) -> anyhow::Result<()> {
             }
         ),
     }
-    say!("a SYN       {}", word(&answer["on_syn"]));
-    say!("the rest    {}", word(&answer["on_other"]));
+    if answer["on_datagram"].is_null() {
+        say!("a SYN       {}", word(&answer["on_syn"]));
+        say!("the rest    {}", word(&answer["on_other"]));
+    } else {
+        say!("a datagram  {}", word(&answer["on_datagram"]));
+    }
     Ok(())
 }
 

@@ -22,16 +22,16 @@ pub(super) struct Visit {
 }
 
 /// A SYN that is offered, as the sketch and the servers' health will know it.
-struct Offer {
-    tag: u64,
-    first: u16,
-    again: Option<Again>,
+pub(super) struct Offer {
+    pub tag: u64,
+    pub first: u16,
+    pub again: Option<Again>,
     /// Is none of the candidates thought to be well?
     in_doubt: bool,
 }
 
 impl Visit {
-    const FRESH: Visit = Visit {
+    pub(super) const FRESH: Visit = Visit {
         back_from: None,
         asked: None,
     };
@@ -46,7 +46,11 @@ impl Engine {
         vip: usize,
     ) -> Outcome {
         self.check_client(packet)?;
+        if packet.is_fragment() {
+            return self.client_fragment(now, frame, packet, vip);
+        }
         match packet.upper {
+            Upper::Udp { .. } => self.client_datagram(now, frame, packet, vip),
             Upper::Tcp(_) => {
                 let event = client_event(packet).ok_or(DropReason::UnsupportedProtocol)?;
                 self.client_tcp(now, frame, packet, vip, event)
@@ -67,9 +71,6 @@ impl Engine {
         }
         if !self.may_be_client(packet.src) {
             return Err(DropReason::ClientInDomain);
-        }
-        if packet.is_fragment() {
-            return Err(DropReason::Fragment);
         }
         Ok(())
     }
@@ -172,7 +173,7 @@ impl Engine {
     }
 
     /// Adds our header, or tells the client why that can't be done.
-    fn put_on(
+    pub(super) fn put_on(
         &mut self,
         now: Instant,
         frame: &mut PacketBuf,
@@ -196,12 +197,12 @@ impl Engine {
         }
     }
 
-    fn ack_segments(&self, pin: &Pin) -> Segments {
+    pub(super) fn ack_segments(&self, pin: &Pin) -> Segments {
         let server = &self.pool.servers()[usize::from(pin.server())];
         Segments::one(server.locator.sid(Function::AckStickiness))
     }
 
-    fn candidates(&self, subject: &Subject) -> Result<Order, DropReason> {
+    pub(super) fn candidates(&self, subject: &Subject) -> Result<Order, DropReason> {
         let list = self.vip(subject).tables.candidates(self.bucket(subject));
         if list.is_empty() {
             return Err(DropReason::NoCandidates);
@@ -211,6 +212,17 @@ impl Engine {
 
     /// The candidates of a new flow. A SYN seen again goes to another candidate first.
     fn hunt(&mut self, now: Instant, subject: &Subject) -> Result<(Segments, Offer), DropReason> {
+        let (order, offer) = self.offer(now, subject)?;
+        let force = Function::ConnectForce;
+        Ok((order.offer(&self.pool, &self.health, force), offer))
+    }
+
+    /// To whom a new flow is offered, in which order.
+    pub(super) fn offer(
+        &mut self,
+        now: Instant,
+        subject: &Subject,
+    ) -> Result<(Order, Offer), DropReason> {
         let mut order = self.candidates(subject)?;
         let tag = subject.hash.tag();
         let again = self.sketch.seen_before(tag, now);
@@ -225,8 +237,7 @@ impl Engine {
             again,
             in_doubt: list.iter().all(|&s| self.health.of(s) != Opinion::Alive),
         };
-        let force = Function::ConnectForce;
-        Ok((order.offer(&self.pool, &self.health, force), offer))
+        Ok((order, offer))
     }
 
     /// Writes an offer down, once its SYN is on its way.
@@ -253,7 +264,7 @@ impl Engine {
     }
 
     /// A chunk of the recovery list, `last` at its end.
-    fn recover(
+    pub(super) fn recover(
         &self,
         now: Instant,
         subject: &Subject,

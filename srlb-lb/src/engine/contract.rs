@@ -6,18 +6,25 @@
 use std::time::Duration;
 
 use daemon::StateTable;
+use flow_table::{Fragments, HashKey};
 
 use super::order::ORDER;
 use super::state::{self, Action, Event, Next, State};
+use super::udp;
 
 /// The state table: what happens to the packet, and to the entry.
 pub type Table = StateTable<State, Event, (Action, Next)>;
 
-/// The state table and the limits.
+/// The same for UDP.
+pub type UdpTable = StateTable<udp::State, udp::Event, (udp::Action, Next)>;
+
+/// The state tables and the limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contract {
     /// What follows from a state and an event.
     pub table: Table,
+    /// The same for UDP.
+    pub udp: UdpTable,
     /// How long, how often, how many.
     pub limits: Limits,
 }
@@ -27,6 +34,7 @@ impl Default for Contract {
     fn default() -> Self {
         Contract {
             table: Table::of(state::transition),
+            udp: UdpTable::of(udp::transition),
             limits: Limits::default(),
         }
     }
@@ -58,6 +66,10 @@ pub struct Limits {
     pub probes_until_dead: u8,
     /// How long a packet may be on its way along a recovery list.
     pub under_way: Duration,
+    /// How long later fragments belong to the flow of their packet's first one.
+    pub fragment_life: Duration,
+    /// Packets under way in fragments that are known at once.
+    pub fragmented_packets: usize,
     /// Calls of `poll` in which the whole table is swept once: about a minute.
     pub sweep_polls: usize,
 }
@@ -76,7 +88,16 @@ impl Default for Limits {
             probe_interval: Duration::from_secs(1),
             probes_until_dead: 3,
             under_way: Duration::from_secs(2),
+            fragment_life: Duration::from_secs(5),
+            fragmented_packets: 4_096,
             sweep_polls: 600,
         }
+    }
+}
+
+impl Limits {
+    /// Room for packets in fragments.
+    pub(super) fn fragments(&self, key: HashKey) -> Fragments {
+        Fragments::new(self.fragmented_packets, self.fragment_life, key)
     }
 }

@@ -9,6 +9,10 @@ daemon::counters! {
         HuntedAgain = "hunted_again", "SYNs that a server returned, offered anew";
         Reordered = "reordered", "SYNs seen again and offered to another candidate first";
         HuntedUnhealthy = "hunted_unhealthy", "SYNs whose candidates are all thought to be out of reach";
+        Opened = "opened", "datagrams without an entry, sent along the recovery list and to the candidates";
+        OpenedAgain = "opened_again", "of these, sent another way round because nobody had answered the last one";
+        OpenedNext = "opened_next", "datagrams without an entry, sent along a further chunk of the recovery list";
+        FragmentsSteered = "fragments_steered", "fragments sent to the server of their flow's entry";
         Steered = "steered", "client packets sent to the server of their entry";
         Recovered = "recovered", "client packets without an entry sent along the recovery list";
         RecoveredNext = "recovered_next", "client packets sent along a further chunk of the recovery list";

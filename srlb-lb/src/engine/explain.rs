@@ -1,11 +1,12 @@
 //! Where a flow would go, and why: the answer to `srlb-lb explain`.
 
 use packet_io::Instant;
+use srh::parse::next_header;
 use srh::Flow;
 
 use super::order::Order;
 use super::state::{self, State};
-use super::{Engine, Opinion};
+use super::{udp, Engine, Opinion};
 
 /// Everything that decides about one flow.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,10 +27,12 @@ pub struct Explanation {
     pub bypassed: bool,
     /// Is every packet of this client refused, because of its address?
     pub refused: bool,
-    /// What a SYN would meet.
-    pub on_syn: state::Action,
-    /// What any other packet would meet.
-    pub on_other: state::Action,
+    /// What a SYN would meet; TCP only.
+    pub on_syn: Option<state::Action>,
+    /// What any other packet would meet; TCP only.
+    pub on_other: Option<state::Action>,
+    /// What a datagram would meet; UDP only.
+    pub on_datagram: Option<udp::Action>,
 }
 
 impl Engine {
@@ -44,7 +47,13 @@ impl Engine {
         let mut order = Order::of(vip.tables.candidates(bucket));
         order.by_health(&self.health);
         let candidates = order.as_slice().iter();
-        let table = &self.contract.table;
+        let is_udp = flow.protocol == next_header::UDP;
+        let tcp = |event| {
+            let (action, _) = self.contract.table.get(subject.state(), event);
+            (!is_udp).then_some(action)
+        };
+        let udp_state = udp::State::of_entry(subject.state());
+        let (on_datagram, _) = self.contract.udp.get(udp_state, udp::Event::Client);
         Some(Explanation {
             vip: vip.name.clone(),
             bucket,
@@ -59,8 +68,9 @@ impl Engine {
             bypassed: kept.is_some() && subject.pin.is_none(),
             refused: !self.may_be_client(flow.client),
             entry: kept.map(|pin| (pin.state(), name(pin.server()), pin.left_ms(now))),
-            on_syn: table.get(subject.state(), state::Event::ClientSyn).0,
-            on_other: table.get(subject.state(), state::Event::ClientOther).0,
+            on_syn: tcp(state::Event::ClientSyn),
+            on_other: tcp(state::Event::ClientOther),
+            on_datagram: is_udp.then_some(on_datagram),
         })
     }
 }

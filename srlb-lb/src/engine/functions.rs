@@ -77,16 +77,19 @@ impl Engine {
         if inner.is_fragment() {
             return Err(DropReason::Fragment);
         }
-        let tcp = *inner.tcp().ok_or(DropReason::UnsupportedProtocol)?;
+        let flow = inner
+            .flow_from_server(inner.dst)
+            .filter(|_| carries(function, inner))
+            .ok_or(DropReason::UnsupportedProtocol)?;
         if !checksum::is_right(frame.bytes(), inner) {
             return Err(DropReason::WrongChecksum);
         }
-        let flow = inner
-            .flow_from_server(inner.dst)
-            .ok_or(DropReason::UnsupportedProtocol)?;
         self.server_is_alive(server, now);
         let subject = self.subject(flow, vip, now);
-        self.server_says(now, &subject, function, &tcp, server, arrived.encoding)
+        match inner.tcp() {
+            Some(tcp) => self.server_says(now, &subject, function, tcp, server, arrived.encoding),
+            None => self.server_takes(now, &subject, server, arrived.encoding),
+        }
     }
 
     /// The rows createStickiness and removeStickiness of the state table.
@@ -145,6 +148,9 @@ impl Engine {
             .ok_or(DropReason::InnerDestination)?;
         let server = self.member(&arrived, vip)?;
         self.check_client(&inner)?;
+        if inner.is_fragment() {
+            return Err(DropReason::Fragment);
+        }
         if !checksum::is_right(frame.bytes(), &inner) {
             return Err(DropReason::WrongChecksum);
         }
@@ -156,6 +162,9 @@ impl Engine {
         };
         if matches!(inner.upper, Upper::Icmp(icmp) if icmp.is_error()) {
             return self.error_for_vip(now, frame, &inner, vip, visit);
+        }
+        if let Upper::Udp { .. } = inner.upper {
+            return self.datagram_back(now, frame, &inner, vip, visit);
         }
         let subject = self.tcp_subject(&inner, vip, now)?;
         let sender = subject.sender(server);
@@ -180,5 +189,14 @@ impl Engine {
         if self.health.heard(server, now) {
             self.events.add(Event::Revived);
         }
+    }
+}
+
+/// May this function ride on that packet? Nothing ends a UDP flow.
+fn carries(function: Function, packet: &Packet) -> bool {
+    match packet.upper {
+        Upper::Tcp(_) => true,
+        Upper::Udp { .. } => function == Function::CreateStickiness,
+        _ => false,
     }
 }

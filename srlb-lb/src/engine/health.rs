@@ -34,8 +34,16 @@ struct Record {
     strikes: u8,
     unanswered: u8,
     next_probe: Instant,
+    /// It is asked whether it is there, and nothing is held against it until it doesn't answer.
+    doubted: bool,
     /// It was dead, and packets that were sent while it was may still be under way.
     bypassed_until: Instant,
+}
+
+impl Record {
+    fn is_asked(&self) -> bool {
+        self.opinion != Opinion::Alive || self.doubted
+    }
 }
 
 /// The opinions of all servers, by their numbers.
@@ -43,8 +51,8 @@ struct Record {
 pub struct Health {
     limits: Limits,
     records: Vec<Record>,
-    /// How many are not alive: where there are none, a poll has nothing to do.
-    doubted: usize,
+    /// How many are to be asked: where there are none, a poll has nothing to do.
+    asked: usize,
 }
 
 impl Health {
@@ -84,14 +92,26 @@ impl Health {
             return;
         };
         if record.opinion == Opinion::Alive {
+            self.asked += usize::from(!record.is_asked());
             *record = Record {
                 opinion: Opinion::Suspect,
-                strikes: 0,
-                unanswered: 0,
                 next_probe: now,
                 bypassed_until: record.bypassed_until,
+                ..Record::default()
             };
-            self.doubted += 1;
+        }
+    }
+
+    /// A datagram that went to this server first has been seen again, with no answer in between. There may
+    /// be none to come: it is asked whether it is there, and keeps its place until it doesn't say so.
+    pub fn doubt(&mut self, server: u16, now: Instant) {
+        let Some(record) = self.records.get_mut(usize::from(server)) else {
+            return;
+        };
+        if !record.is_asked() {
+            record.doubted = true;
+            record.next_probe = record.next_probe.max(now);
+            self.asked += 1;
         }
     }
 
@@ -105,11 +125,12 @@ impl Health {
             Opinion::Dead => now + self.limits.under_way,
             _ => record.bypassed_until,
         };
+        self.asked -= usize::from(record.is_asked());
         *record = Record {
             bypassed_until,
+            next_probe: record.next_probe,
             ..Record::default()
         };
-        self.doubted -= usize::from(news);
         news
     }
 
@@ -123,7 +144,7 @@ impl Health {
     pub fn forget(&mut self, whom: impl Fn(u16) -> bool) {
         for (server, record) in (0u16..).zip(&mut self.records) {
             if whom(server) {
-                self.doubted -= usize::from(record.opinion != Opinion::Alive);
+                self.asked -= usize::from(record.is_asked());
                 *record = Record::default();
             }
         }
@@ -132,11 +153,11 @@ impl Health {
     /// Which servers are to be asked now. Asking once too often without a reply makes a suspect
     /// dead.
     pub fn ask_suspects(&mut self, now: Instant, mut ask: impl FnMut(u16)) {
-        if self.doubted == 0 {
+        if self.asked == 0 {
             return;
         }
         for (server, record) in (0u16..).zip(&mut self.records) {
-            if record.opinion == Opinion::Alive || record.next_probe > now {
+            if !record.is_asked() || record.next_probe > now {
                 continue;
             }
             if record.unanswered >= self.limits.probes_until_dead {
@@ -254,6 +275,29 @@ mod tests {
         assert_eq!(health.of(2), Opinion::Alive);
         assert!(probed(&mut health, 9).is_empty());
         assert!(!health.heard(2, Instant::ZERO));
+    }
+
+    #[test]
+    fn a_doubt_is_a_question_once_a_second_and_silence_makes_dead() {
+        let mut health = Health::default();
+        health.resize(2);
+        for at in 5..8 {
+            health.doubt(1, Instant::from_secs(at));
+            assert_eq!(probed(&mut health, at), [1]);
+            health.heard(1, Instant::from_secs(at));
+            health.doubt(1, Instant::from_secs(at));
+            assert!(probed(&mut health, at).is_empty(), "asked just now");
+            assert_eq!(health.of(1), Opinion::Alive);
+        }
+        for at in 8..11 {
+            health.doubt(1, Instant::from_secs(at));
+            assert_eq!(probed(&mut health, at), [1]);
+            assert_eq!(health.of(1), Opinion::Alive);
+        }
+        assert_eq!(probed(&mut health, 11), [1]);
+        assert_eq!(health.of(1), Opinion::Dead);
+        health.heard(1, Instant::from_secs(11));
+        assert!(probed(&mut health, 20).is_empty());
     }
 
     #[test]

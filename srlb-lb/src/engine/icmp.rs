@@ -7,7 +7,7 @@ use packet_io::{Instant, PacketBuf};
 use srh::carry::node_of;
 use srh::hmac::{self, HmacError};
 use srh::icmp::{self, Error};
-use srh::parse::{self, next_header, Complaint, Icmp, Packet, ParseError};
+use srh::parse::{self, Complaint, Icmp, Packet, ParseError};
 use srh::{checksum, Frame};
 
 use super::client::Visit;
@@ -82,7 +82,7 @@ impl Engine {
         let address = self.pool.vips()[vip].address;
         let flow = icmp::quoted_flow(frame.bytes(), packet)
             .and_then(|quoted| quoted.flow_sent_by_vip())
-            .filter(|flow| flow.vip == address && flow.protocol == next_header::TCP)
+            .filter(|flow| flow.vip == address)
             .ok_or(DropReason::IcmpUnmatched)?;
         let subject = self.subject(flow, vip, now);
         let sent_back_by_owner =

@@ -9,29 +9,33 @@
 
 mod client;
 pub mod contract;
+mod datagram;
 mod events;
 mod explain;
+mod fragments;
 mod functions;
 mod health;
 mod icmp;
 mod note;
+mod open;
 mod order;
 mod pin;
 mod pool;
 pub mod state;
 #[cfg(test)]
 mod tests;
+pub mod udp;
 mod wire;
 
 use std::net::Ipv6Addr;
 use std::time::Duration;
 
 use daemon::{Counts, DropReason, RateLimit, SignedCounts};
-use flow_table::{FlowHash, FlowTable, HashKey, Inserted, Value};
+use flow_table::{FlowHash, FlowTable, Fragments, HashKey, Inserted, Value};
 use ipnet::Ipv6Net;
 use packet_io::{Instant, PacketBuf};
 use srh::hmac::{HmacError, Keys};
-use srh::parse::{self, Packet};
+use srh::parse::{self, next_header, Packet};
 use srh::{Encoding, Flow, Frame, Locator};
 
 pub use contract::Contract;
@@ -61,8 +65,10 @@ pub struct Config {
     pub domain: Vec<Ipv6Net>,
     /// How many flows the table is made for.
     pub max_flows: usize,
-    /// How long a pinned flow may be silent.
+    /// How long a pinned TCP flow may be silent.
     pub idle_timeout: Duration,
+    /// How long a pinned UDP flow may be silent.
+    pub udp_idle_timeout: Duration,
     /// Is Packet Too Big sent to clients?
     pub packet_too_big: bool,
     /// ICMPv6 messages of our own a second.
@@ -126,6 +132,7 @@ pub struct Engine {
     config: Config,
     pool: Pool,
     flows: FlowTable<Pin, SLOTS>,
+    fragments: Fragments,
     sketch: SynSketch,
     health: Health,
     icmp: RateLimit,
@@ -148,6 +155,7 @@ impl Engine {
         let mut health = Health::new(contract.limits);
         health.resize(pool.servers().len());
         Engine {
+            fragments: contract.limits.fragments(key.clone()),
             flows: FlowTable::new(config.max_flows, key),
             icmp: RateLimit::new(config.icmp_rate_pps),
             signed: SignedCounts::new(config.hmac.as_ref()),
@@ -225,6 +233,7 @@ impl Engine {
     pub fn poll(&mut self, now: Instant, out: &mut Vec<PacketBuf>) {
         let sets = self.flows.sets().div_ceil(self.contract.limits.sweep_polls);
         self.flows.sweep(sets, now);
+        self.fragments.sweep(now);
         self.probe_suspects(now, out);
     }
 
@@ -289,6 +298,12 @@ impl Engine {
         self.flows.len()
     }
 
+    /// How many of the entries are of UDP flows.
+    pub fn udp_flows(&self, now: Instant) -> usize {
+        let living = self.flows.iter().filter(|pin| !pin.expired(now));
+        living.filter(|pin| pin.is_udp()).count()
+    }
+
     /// Slots of the flow table, and bytes that it takes.
     pub fn table_size(&self) -> (usize, usize) {
         (self.flows.capacity(), self.flows.memory_bytes())
@@ -334,17 +349,23 @@ impl Engine {
 
     /// Writes what the state table said. `made_by` is the packet that makes an entry.
     fn write(&mut self, subject: &Subject, next: Next, made_by: Option<MadeBy>, now: Instant) {
-        let idle = self.config.idle_timeout;
         let limits = &self.contract.limits;
+        let is_udp = subject.flow.protocol == next_header::UDP;
+        let (idle, unconfirmed) = match is_udp {
+            true => {
+                let idle = self.config.udp_idle_timeout;
+                (idle, limits.unconfirmed_life.min(idle))
+            }
+            false => (self.config.idle_timeout, limits.unconfirmed_life),
+        };
         match (next, made_by) {
             (Next::Unchanged, _) => {}
             (Next::Gone, _) => {
                 self.flows.remove(subject.hash);
             }
             (Next::PinUnconfirmed, Some(by)) => {
-                let life = limits.unconfirmed_life;
-                let pin = Pin::unconfirmed(by.server, by.number, by.encoding, life, now);
-                self.pin(subject, pin, now);
+                let pin = Pin::unconfirmed(by.server, by.number, by.encoding, unconfirmed, now);
+                self.pin(subject, if is_udp { pin.of_udp() } else { pin }, now);
             }
             (Next::PinConfirmed, Some(by)) => {
                 let number = subject.pin.map_or(by.number, |pin| pin.number());

@@ -3,6 +3,7 @@
 use srh::Flow;
 
 use super::state::{Action, Event, Next, State};
+use super::udp;
 
 /// Filled in while tracing is on; what a packet did not reach stays empty.
 #[derive(Clone, Copy, Debug, Default)]
@@ -15,6 +16,8 @@ pub struct Note {
     pub before: Option<State>,
     /// What the table said.
     pub said: Option<(Action, Next)>,
+    /// The last two for a UDP flow.
+    pub udp: Option<(udp::Event, udp::Action, Next)>,
     /// The server of the entry, by number.
     pub pinned: Option<u16>,
     /// The server that sent the function, by number.

@@ -31,13 +31,18 @@ impl Order {
     }
 
     /// Appends a server; false if there is no room for it.
-    fn push(&mut self, server: u16) -> bool {
+    pub fn push(&mut self, server: u16) -> bool {
         let Some(slot) = self.list.get_mut(self.len) else {
             return false;
         };
         *slot = server;
         self.len += 1;
         true
+    }
+
+    /// Takes the last server off if it is `server`.
+    pub fn pop_if(&mut self, server: u16) {
+        self.len -= usize::from(self.as_slice().last() == Some(&server));
     }
 
     fn as_mut_slice(&mut self) -> &mut [u16] {
@@ -101,9 +106,8 @@ impl Order {
     /// Segments that ask for the owner: chunk `number` of a recovery list, with the last word
     /// at its end if it is the last chunk of a complete list.
     pub fn ask(&self, pool: &Pool, number: u8, last_word: bool) -> Segments {
-        let last = self.len - 1;
         self.segments(pool, |i, locator| {
-            if i == last && last_word {
+            if i + 1 == self.len && last_word {
                 locator.sid(Function::RecoverFinal)
             } else {
                 locator.sid_with(Function::RecoverStickiness, number)

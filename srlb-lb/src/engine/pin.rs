@@ -12,6 +12,7 @@ const STEER: u16 = 1;
 const CLOSED: u16 = 2;
 const CONFIRMED: u16 = 4;
 const INSERT: u16 = 8;
+const UDP: u16 = 16;
 
 /// One pinned flow.
 ///
@@ -20,7 +21,7 @@ const INSERT: u16 = 8;
 /// | 0..4 | the acknowledgement number of the SYN-ACK that made it |
 /// | 4..8 | when it ends, in milliseconds of the engine's clock, modulo 2^32 |
 /// | 8..10 | the server's number |
-/// | 10..12 | flags: 1 STEER, 2 CLOSING, 4 confirmed, 8 encoding is insert |
+/// | 10..12 | flags: 1 STEER, 2 CLOSING, 4 confirmed, 8 encoding is insert, 16 UDP |
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct Pin {
@@ -62,6 +63,17 @@ impl Pin {
         let mut pin = Self::unconfirmed(server, number, encoding, idle, now);
         pin.confirm(idle, now);
         pin
+    }
+
+    /// The same for a UDP flow.
+    pub fn of_udp(mut self) -> Self {
+        self.flags |= UDP;
+        self
+    }
+
+    /// Is it a UDP flow's?
+    pub fn is_udp(&self) -> bool {
+        self.flags & UDP != 0
     }
 
     /// A client packet has come: the entry lives `idle` from now.
@@ -134,10 +146,15 @@ impl Value for Pin {
     }
 
     /// What no client packet has confirmed goes first, then what would end first: among
-    /// confirmed entries that is the one that was used longest ago.
+    /// confirmed entries that is the one that was used longest ago. UDP goes before TCP: nobody needs to
+    /// have received an answer to confirm an entry with a second datagram.
     fn keep_rank(&self, now: Instant) -> u64 {
-        let confirmed = u64::from(self.flags & CONFIRMED != 0);
-        confirmed << 32 | self.left_ms(now).max(0) as u64
+        let class = match (self.flags & CONFIRMED != 0, self.is_udp()) {
+            (false, _) => 0,
+            (true, true) => 1,
+            (true, false) => 2,
+        };
+        class << 32 | self.left_ms(now).max(0) as u64
     }
 }
 
@@ -199,7 +216,9 @@ mod tests {
         let fresh = pin();
         let old = Pin::confirmed(1, 0, Encoding::Encap, idle, NOW - Duration::from_secs(500));
         let new = Pin::confirmed(2, 0, Encoding::Encap, idle, NOW);
-        assert!(fresh.keep_rank(NOW) < old.keep_rank(NOW));
+        let udp = Pin::confirmed(3, 0, Encoding::Encap, idle, NOW).of_udp();
+        assert!(fresh.keep_rank(NOW) < udp.keep_rank(NOW));
+        assert!(udp.keep_rank(NOW) < old.keep_rank(NOW));
         assert!(old.keep_rank(NOW) < new.keep_rank(NOW));
     }
 }

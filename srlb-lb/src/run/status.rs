@@ -24,6 +24,7 @@ pub(super) fn engine(engine: &Engine, settings: &Settings, now: Instant) -> Valu
             "confirmed": confirmed,
             "unconfirmed": unconfirmed,
             "closing": closing,
+            "udp": engine.udp_flows(now),
             "slots": slots,
             "memory_bytes": memory_bytes,
         },
@@ -86,10 +87,11 @@ pub(super) fn explain(engine: &Engine, flow: Flow, now: Instant) -> Option<Value
         .candidates
         .iter()
         .map(|(name, opinion)| json!({ "server": name, "opinion": opinion.name() }));
-    let words = |action: Action| match e.refused {
+    let words = |words: &'static str| match e.refused {
         true => format!("is dropped: {}", DropReason::ClientInDomain.text()),
-        false => action.words().to_owned(),
+        false => words.to_owned(),
     };
+    let tcp = |action: Option<Action>| action.map(|action| words(action.words()));
     let entry = e.entry.map(|(state, server, left_ms)| {
         json!({ "state": format!("{state:?}"), "server": server, "left_ms": left_ms })
     });
@@ -103,7 +105,8 @@ pub(super) fn explain(engine: &Engine, flow: Flow, now: Instant) -> Option<Value
         "complete": e.complete,
         "entry": entry,
         "bypassed": e.bypassed,
-        "on_syn": words(e.on_syn),
-        "on_other": words(e.on_other),
+        "on_syn": tcp(e.on_syn),
+        "on_other": tcp(e.on_other),
+        "on_datagram": e.on_datagram.map(|action| words(action.words())),
     }))
 }

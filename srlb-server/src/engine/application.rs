@@ -1,7 +1,7 @@
 //! Packets of the application, on their way to clients.
 
 use packet_io::{Instant, PacketBuf};
-use srh::parse::{Packet, Tcp};
+use srh::parse::{Packet, Tcp, Upper};
 use srh::{carry, tcp as segment, Frame, Function, Segments};
 
 use super::contract::Limits;
@@ -19,6 +19,12 @@ impl Engine {
         packet: &Packet,
         given: &mut Given,
     ) -> Result<Done, Stop> {
+        if matches!(packet.upper, Upper::Udp { .. })
+            && !packet.is_fragment()
+            && packet.srh.is_none()
+        {
+            return self.reply(frame, packet, given);
+        }
         let flow = packet.flow_from_server(packet.dst);
         let (Some(tcp), Some(flow)) = (packet.tcp().copied(), flow) else {
             return Ok(self.straight());
@@ -49,7 +55,7 @@ impl Engine {
         Ok(Done::Transmit)
     }
 
-    fn straight(&mut self) -> Done {
+    pub(super) fn straight(&mut self) -> Done {
         self.events.add(Event::Straight);
         Done::Transmit
     }

@@ -38,7 +38,9 @@ impl Arrival {
         if !is_for_servers(sid.function) {
             return Err(DropReason::NotOurFunction);
         }
-        if outer.is_fragment() {
+        // Nobody of ours sends fragments: only what a client has sent in pieces may be one, inside.
+        let is_ours = outer.srh.is_none() || outer.upper == Upper::Ipv6;
+        if outer.is_fragment() && is_ours {
             return Err(DropReason::Fragment);
         }
         let arrival = match outer.upper {
@@ -146,9 +148,6 @@ impl Arrival {
         }
         if !config.may_be_client(self.client.src) {
             return Err(DropReason::ClientInDomain);
-        }
-        if self.client.is_fragment() {
-            return Err(DropReason::Fragment);
         }
         Ok(())
     }

@@ -36,7 +36,7 @@ impl Engine {
             _ => self.recovered(arrival, &subject, tcp, given)?,
         };
         let (action, state) = self.consult(&subject, said, Some(arrival.lb));
-        let done = match self.act(frame, arrival, &subject, action, given) {
+        let done = match self.act(frame, arrival, subject.hash.flow_label(), action, given) {
             Err(Stop::Drop(DropReason::HopLimit)) => {
                 return self.time_exceeded(frame, arrival, given.now)
             }
@@ -150,12 +150,12 @@ impl Engine {
         }
     }
 
-    /// Does with the packet what the state table said.
+    /// Does with the packet what a state table said.
     pub(super) fn act(
         &mut self,
         frame: &mut PacketBuf,
         arrival: &Arrival,
-        subject: &Subject,
+        flow_label: u32,
         action: Action,
         given: &mut Given,
     ) -> Result<Done, Stop> {
@@ -172,19 +172,28 @@ impl Engine {
                     true => Action::PassOn,
                     false => Action::RecoverNext,
                 };
-                if self.act(&mut copy, arrival, subject, onward, given).is_ok() {
+                if self
+                    .act(&mut copy, arrival, flow_label, onward, given)
+                    .is_ok()
+                {
                     given.extra.push(copy);
                 }
-                self.act(frame, arrival, subject, Action::Deliver, given)
+                self.act(frame, arrival, flow_label, Action::Deliver, given)
             }
             Action::PassOn => {
                 rewrite::advance(frame, &arrival.outer)?;
                 Ok(Done::Transmit)
             }
-            Action::ReturnFlow => self.send_back(frame, arrival, subject, Function::ReturnFlow, 0),
-            Action::RecoverNext => {
-                self.send_back(frame, arrival, subject, Function::RecoverNext, arrival.arg)
+            Action::ReturnFlow => {
+                self.send_back(frame, arrival, flow_label, Function::ReturnFlow, 0)
             }
+            Action::RecoverNext => self.send_back(
+                frame,
+                arrival,
+                flow_label,
+                Function::RecoverNext,
+                arrival.arg,
+            ),
             Action::Drop(reason) => Err(reason.into()),
             // what happens to the application's packets only
             Action::Create | Action::Remove | Action::Straight => Err(DropReason::NotForUs.into()),
@@ -196,7 +205,7 @@ impl Engine {
         &mut self,
         frame: &mut PacketBuf,
         arrival: &Arrival,
-        subject: &Subject,
+        flow_label: u32,
         function: Function,
         arg: u8,
     ) -> Result<Done, Stop> {
@@ -212,7 +221,7 @@ impl Engine {
             self.as_sender(),
             arrival.lb.encoding,
             &Segments::one(sid.addr()),
-            subject.hash.flow_label(),
+            flow_label,
         )?;
         Ok(Done::Transmit)
     }
@@ -294,7 +303,7 @@ impl Engine {
 
 /// Does the table alone say that a packet is ours? A SYN in WAIT goes to the application whatever it opens; what goes
 /// on where the flow was a moment ago is ours, and so is the first packet of a connection that was there at our start.
-fn is_known(subject: &Subject, tcp: &Tcp, limits: &Limits) -> bool {
+pub(super) fn is_known(subject: &Subject, tcp: &Tcp, limits: &Limits) -> bool {
     let Some(entry) = &subject.entry else {
         return false;
     };

@@ -1,6 +1,7 @@
 //! What the engine needs to know about its node.
 
 use std::net::Ipv6Addr;
+use std::time::Duration;
 
 use ipnet::Ipv6Net;
 use srh::hmac::Keys;
@@ -11,6 +12,8 @@ use crate::policy::Accept;
 
 /// Flows that the table is made for unless somebody knows better.
 pub const DEFAULT_MAX_FLOWS: usize = 131_072;
+/// UDP flows that their table is made for unless somebody knows better.
+pub const DEFAULT_MAX_UDP_FLOWS: usize = 65_536;
 /// Socket look-ups a second: at 3 us each a tenth of a core or so.
 pub const DEFAULT_LOOKUPS_PPS: u32 = 30_000;
 /// ICMPv6 messages of our own a second.
@@ -33,9 +36,13 @@ pub struct EngineConfig {
     pub accept: Accept,
     /// Do flows that no worker has picked up yet count as busy?
     pub pending: bool,
-    /// How many flows the table is made for.
+    /// How many TCP flows the table is made for.
     pub max_flows: usize,
-    /// Socket look-ups a second.
+    /// How many UDP flows their table is made for.
+    pub max_udp_flows: usize,
+    /// How long the entry of a silent UDP flow lives on an LB. Here it lives twice as long.
+    pub udp_idle_timeout: Duration,
+    /// Socket look-ups a second, for TCP and for UDP each.
     pub lookups_pps: u32,
     /// ICMPv6 messages of our own a second.
     pub icmp_rate_pps: u32,

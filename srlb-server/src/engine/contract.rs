@@ -6,17 +6,24 @@
 use std::time::Duration;
 
 use daemon::StateTable;
+use flow_table::{Fragments, HashKey};
 
 use super::state::{self, Action, Event, State};
+use super::udp;
 
 /// The state table: what happens to the packet, and the flow's state after.
 pub type Table = StateTable<State, Event, (Action, State)>;
 
-/// The state table and the limits.
+/// The same for UDP.
+pub type UdpTable = StateTable<udp::State, udp::Event, (Action, udp::State)>;
+
+/// The state tables and the limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contract {
     /// What follows from a state and an event.
     pub table: Table,
+    /// The same for UDP.
+    pub udp: UdpTable,
     /// How long, how often, how many.
     pub limits: Limits,
 }
@@ -26,6 +33,7 @@ impl Default for Contract {
     fn default() -> Self {
         Contract {
             table: Table::of(state::next),
+            udp: UdpTable::of(udp::next),
             limits: Limits::default(),
         }
     }
@@ -61,6 +69,13 @@ pub struct Limits {
     /// How far behind what is expected an acknowledgement may lie, in bytes: more than any window in use,
     /// so that no late packet is taken for somebody else's, and 1/512 of all numbers.
     pub window_bytes: u32,
+    /// Half of how long a UDP flow lives that no LB has acknowledged: an LB's entry that no client packet has
+    /// confirmed lives that long.
+    pub udp_unconfirmed_life: Duration,
+    /// How long later fragments belong to the flow of their packet's first one.
+    pub fragment_life: Duration,
+    /// Packets under way in fragments that are known at once.
+    pub fragmented_packets: usize,
     /// Calls of `poll` in which the whole table is swept once: about a minute.
     pub sweep_polls: usize,
 }
@@ -80,7 +95,17 @@ impl Default for Limits {
             empty_acks: 1,
             syn_ack_numbers: super::entry::NUMBERS,
             window_bytes: 8 << 20,
+            udp_unconfirmed_life: Duration::from_secs(75),
+            fragment_life: Duration::from_secs(5),
+            fragmented_packets: 4_096,
             sweep_polls: 600,
         }
+    }
+}
+
+impl Limits {
+    /// Room for packets in fragments.
+    pub(super) fn fragments(&self, key: HashKey) -> Fragments {
+        Fragments::new(self.fragmented_packets, self.fragment_life, key)
     }
 }

@@ -30,6 +30,11 @@ daemon::counters! {
         EchoAnswered = "echo_answered", "echo requests to our SIDs answered";
         ParameterProblemSent = "parameter_problem_sent", "Parameter Problem sent about Segment Routing Headers";
         TimeExceededSent = "time_exceeded_sent", "Time Exceeded sent";
-        UdpSeen = "udp_seen", "UDP datagrams for a VIP, which are not carried yet";
+        UdpTaken = "udp_taken", "new UDP flows taken";
+        UdpFound = "udp_found", "datagrams without a pin whose flow was here already";
+        UdpRefused = "udp_refused", "datagrams that nobody listens for, given to our kernel for its error";
+        UdpTooLong = "udp_too_long", "answers too long for the header, sent straight: the LB was not told";
+        UdpEvicted = "udp_evicted", "UDP flows that had to make room";
+        FragmentsDelivered = "fragments_delivered", "fragments given to the application's kernel";
     }
 }

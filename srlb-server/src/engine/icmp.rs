@@ -55,10 +55,13 @@ impl Engine {
         let message = &frame.bytes()[arrival.client_at..];
         let flow = icmp::quoted_flow(message, &arrival.client)
             .and_then(|quoted| quoted.flow_sent_by_vip())
-            .filter(|flow| flow.vip == arrival.vip && flow.protocol == next_header::TCP)
+            .filter(|flow| flow.vip == arrival.vip)
             .ok_or(DropReason::IcmpUnmatched)?;
         let subject = self.subject(flow, given.now);
-        let is_mine = self.owns(&subject, given)?;
+        let is_mine = match flow.protocol {
+            next_header::UDP => self.udp_subject(flow, given).entry.is_some(),
+            _ => self.owns(&subject, given)?,
+        };
         let action = match (arrival.function, is_mine) {
             (
                 Function::AckStickiness | Function::RecoverStickiness | Function::RecoverFinal,
@@ -70,7 +73,7 @@ impl Engine {
             (Function::RecoverFinal, false) => Action::Drop(DropReason::IcmpUnmatched),
             _ => Action::Drop(DropReason::NotASyn),
         };
-        let done = self.act(frame, arrival, &subject, action, given)?;
+        let done = self.act(frame, arrival, subject.hash.flow_label(), action, given)?;
         if is_mine {
             self.events.add(Event::ErrorsDelivered);
         }

@@ -15,7 +15,9 @@ mod client;
 mod config;
 pub mod contract;
 mod counters;
+mod datagram;
 pub mod entry;
+mod fragments;
 mod icmp;
 pub mod mine;
 mod note;
@@ -23,11 +25,13 @@ pub mod state;
 mod status;
 #[cfg(test)]
 mod tests;
+pub mod udp;
+mod udp_entry;
 mod verdict;
 mod write;
 
 use daemon::{Counts, DropReason, RateLimit, SignedCounts};
-use flow_table::{FlowHash, FlowTable, HashKey};
+use flow_table::{FlowHash, FlowTable, Fragments, HashKey};
 use packet_io::{Instant, PacketBuf};
 use srh::hmac::HmacError;
 use srh::parse::{self, Packet, Upper};
@@ -37,8 +41,12 @@ use crate::policy::Policy;
 use arrival::Arrival;
 use entry::Entry;
 use state::State;
+use udp_entry::UdpEntry;
 
-pub use config::{EngineConfig, DEFAULT_ICMP_RATE_PPS, DEFAULT_LOOKUPS_PPS, DEFAULT_MAX_FLOWS};
+pub use config::{
+    EngineConfig, DEFAULT_ICMP_RATE_PPS, DEFAULT_LOOKUPS_PPS, DEFAULT_MAX_FLOWS,
+    DEFAULT_MAX_UDP_FLOWS,
+};
 pub use contract::Contract;
 pub use counters::Event;
 pub use note::Note;
@@ -91,7 +99,10 @@ pub struct Engine {
     config: EngineConfig,
     policy: Policy,
     flows: FlowTable<Entry, SLOTS>,
+    udp_flows: FlowTable<UdpEntry, SLOTS>,
+    fragments: Fragments,
     lookups: RateLimit,
+    udp_lookups: RateLimit,
     icmp: RateLimit,
     drops: Counts<DropReason>,
     events: Counts<Event>,
@@ -109,10 +120,13 @@ impl Engine {
     /// The same with another state table or other limits: for mutation tests alone.
     pub fn with_contract(contract: Contract, config: EngineConfig, key: HashKey) -> Self {
         Engine {
-            contract,
             policy: Policy::new(config.accept, config.pending),
+            udp_flows: FlowTable::new(config.max_udp_flows, key.clone()),
+            fragments: contract.limits.fragments(key.clone()),
             flows: FlowTable::new(config.max_flows, key),
             lookups: RateLimit::new(config.lookups_pps),
+            udp_lookups: RateLimit::new(config.lookups_pps),
+            contract,
             icmp: RateLimit::new(config.icmp_rate_pps),
             signed: SignedCounts::new(config.hmac.as_ref()),
             config,
@@ -185,6 +199,12 @@ impl Engine {
     pub fn poll(&mut self, now: Instant) {
         let sets = self.flows.sets().div_ceil(self.contract.limits.sweep_polls);
         self.flows.sweep(sets, now);
+        let sets = self
+            .udp_flows
+            .sets()
+            .div_ceil(self.contract.limits.sweep_polls);
+        self.udp_flows.sweep(sets, now);
+        self.fragments.sweep(now);
     }
 
     /// A connection that is there at the start: ours, and which LB it comes from isn't known. Sockets in
@@ -201,6 +221,7 @@ impl Engine {
     pub fn set_config(&mut self, config: EngineConfig) {
         self.policy.replace(config.accept, config.pending);
         self.lookups = RateLimit::new(config.lookups_pps);
+        self.udp_lookups = RateLimit::new(config.lookups_pps);
         self.icmp = RateLimit::new(config.icmp_rate_pps);
         self.signed.set_keys(config.hmac.as_ref());
         self.config = config;
@@ -250,13 +271,13 @@ impl Engine {
             return self.icmp_for_us(frame, &packet);
         }
         let arrival = Arrival::read(&self.config, frame.bytes(), packet)?;
+        if arrival.client.is_fragment() {
+            return self.client_fragment(frame, &arrival, given);
+        }
         match arrival.client.upper {
             Upper::Tcp(tcp) => self.client_packet(frame, &arrival, &tcp, given),
             Upper::Icmp(icmp) if icmp.is_error() => self.error_for_vip(frame, &arrival, given),
-            Upper::Udp { .. } => {
-                self.events.add(Event::UdpSeen);
-                Err(DropReason::UnsupportedProtocol.into())
-            }
+            Upper::Udp { .. } => self.client_datagram(frame, &arrival, given),
             _ => Err(DropReason::UnsupportedProtocol.into()),
         }
     }

@@ -4,6 +4,7 @@ use srh::Flow;
 
 use super::entry::Peer;
 use super::state::{Action, Event, State};
+use super::udp;
 
 /// Filled in while tracing is on; what a packet did not reach stays empty.
 #[derive(Clone, Copy, Debug, Default)]
@@ -16,6 +17,8 @@ pub struct Note {
     pub event: Option<Event>,
     /// What the table said.
     pub said: Option<(Action, State)>,
+    /// State before, what the datagram was, and what the table said, for a UDP flow.
+    pub udp: Option<(udp::State, udp::Event, Action, udp::State)>,
     /// The LB that sent the function, or that the flow is known by.
     pub lb: Option<Peer>,
 }

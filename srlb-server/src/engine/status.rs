@@ -7,6 +7,7 @@ use srh::Flow;
 
 use super::entry::Peer;
 use super::state::State;
+use super::udp;
 use super::{Application, Engine, EngineConfig, Event, Note};
 use crate::policy::PolicyState;
 
@@ -43,6 +44,25 @@ impl Engine {
             counts[entry.state(now) as usize] += 1;
         }
         counts
+    }
+
+    /// UDP flows by state, in the order of their states' list.
+    pub fn udp_flows_by_state(&self, now: Instant) -> [usize; 4] {
+        let mut counts = [0; 4];
+        let living = self.udp_flows.iter().filter(|entry| !entry.expired(now));
+        living.for_each(|entry| counts[entry.state() as usize] += 1);
+        counts
+    }
+
+    /// What the table says about a UDP flow: its state, and the LB that it came from last.
+    pub fn udp_flow_state(&self, now: Instant, flow: &Flow) -> (udp::State, Option<Peer>) {
+        let entry = self.udp_flows.get(self.udp_flows.hash(flow), now);
+        entry.map_or((udp::State::None, None), |e| (e.state(), e.peer()))
+    }
+
+    /// Slots of the table of UDP flows, and bytes that it takes.
+    pub fn udp_table_size(&self) -> (usize, usize) {
+        (self.udp_flows.capacity(), self.udp_flows.memory_bytes())
     }
 
     /// What the table says about a flow: its state, and the LB that it came from last.

@@ -23,6 +23,7 @@ impl Engine {
                 event: Some(event),
                 said: Some(said),
                 lb,
+                ..Note::default()
             };
         }
         said

@@ -18,6 +18,8 @@ use super::tcp::listener::Listener;
 use super::tcp::port::MTU_BYTES;
 use crate::rng::Rng;
 
+/// As it is by default; nobody sends datagrams in this world.
+const UDP_IDLE_TIMEOUT: Duration = Duration::from_secs(300);
 /// More than any scenario needs: the bound itself is tested elsewhere.
 const NO_BOUND_PPS: u32 = 1_000_000;
 
@@ -137,6 +139,7 @@ impl LbHost {
             domain: networks(&[LB_NETWORK, SERVER_NETWORK]),
             max_flows: self.spec.max_flows,
             idle_timeout: Duration::from_millis(self.spec.idle_timeout_ms.into()),
+            udp_idle_timeout: UDP_IDLE_TIMEOUT,
             packet_too_big: true,
             icmp_rate_pps: 100,
             hmac: world.hmac.clone(),
@@ -189,6 +192,8 @@ impl ServerHost {
             accept: self.spec.accept,
             pending: self.spec.pending,
             max_flows: self.spec.max_flows,
+            max_udp_flows: 1,
+            udp_idle_timeout: UDP_IDLE_TIMEOUT,
             lookups_pps: NO_BOUND_PPS,
             icmp_rate_pps: 100,
             hmac: world.hmac.clone(),

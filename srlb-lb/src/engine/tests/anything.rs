@@ -10,7 +10,7 @@ use proptest::sample::Index;
 use srh::Encoding::{self, Encap, Insert};
 use srh::Frame;
 
-use super::build::{self, fragment, icmp, udp, with_source, with_target, ACK, FIN, RST, SYN};
+use super::build::{self, fragment, icmp, with_source, with_target, ACK, FIN, RST, SYN};
 use super::world::*;
 use crate::engine::pin::Pin;
 use crate::engine::{Event, Verdict};
@@ -111,14 +111,17 @@ fn inner() -> impl Strategy<Value = Vec<u8>> {
     ]);
     let data = prop_oneof![4 => 0usize..40, 1 => 1_200usize..1_460];
     let number = prop::sample::select(vec![NUMBER, 9, 0]);
-    (any::<bool>(), flags, data, number, 0u8..12).prop_map(|(to_vip, flags, data, number, kind)| {
+    (any::<bool>(), flags, data, number, 0u8..16).prop_map(|(to_vip, flags, data, number, kind)| {
         let mut world = World::new(Encap);
         let tcp = match to_vip {
             true => world.request(flags, number, &vec![1; data]),
             false => world.reply(flags, number, &vec![1; data]),
         };
         match kind {
-            0 => udp((client(), world.port), (vip(), 80), &vec![1; data]),
+            0 => match to_vip {
+                true => world.datagram(&vec![1; data]),
+                false => world.answer(&vec![1; data]),
+            },
             1 => icmp(client(), vip(), 128, 0, 7, &vec![1; data]),
             2 => icmp(client(), vip(), 2, 0, 1_300, &tcp),
             3 => icmp(
@@ -131,7 +134,10 @@ fn inner() -> impl Strategy<Value = Vec<u8>> {
             ),
             4 => with_source(&tcp, sid(2, NODE)),
             5 => with_target(&tcp, other_vip()),
-            6 => fragment(&tcp, 0, flags & 1 == 0),
+            6 => fragment(&tcp, 8 * u16::from(number == 9), flags & 1 == 0),
+            // whole units of eight bytes, of a flow with an entry and of one without
+            8 => fragment(&world.data(data / 8 * 8 + 4), 0, true),
+            9 => fragment(&world.datagram(&vec![1; data / 8 * 8]), 0, true),
             7 => {
                 world.port += 1;
                 world.request(flags, number, b"another flow")
@@ -214,6 +220,7 @@ fn assert_well_formed(sent: &[u8], received: &[u8]) {
 fn feed(world: &mut World, received: &[u8]) {
     let mut frame = PacketBuf::from_slice(received);
     let (entries, drops) = (all_entries(world), world.engine.drops().clone());
+    let in_fragments = world.engine.fragments.len();
     let states = world.engine.flows_by_state(world.now);
     let explained = |w: &World| w.engine.explain(w.flow(), w.now).unwrap().entry;
     let known = explained(world);
@@ -222,6 +229,7 @@ fn feed(world: &mut World, received: &[u8]) {
         Verdict::Transmit => assert_well_formed(frame.bytes(), received),
         Verdict::Drop(reason) => {
             assert_eq!(all_entries(world), entries, "{reason}");
+            assert_eq!(world.engine.fragments.len(), in_fragments, "{reason}");
             assert_eq!(world.engine.flows_by_state(world.now), states, "{reason}");
             // A dropped packet can show that a dead server lives: then its pins are seen again.
             if world.engine.events().get(Event::Revived) == revived {
@@ -243,11 +251,18 @@ proptest! {
     #[test]
     fn one_packet_at_any_state(
         encoding in prop_oneof![Just(Encap), Just(Insert)],
+        protocol in prop_oneof![Just(6), Just(17)],
         entry in entry(),
         input in input(),
     ) {
         let mut world = World::new(encoding);
-        world.make(entry);
+        world.protocol = protocol;
+        world.make(match entry {
+            Entry::Unconfirmed(server, _) | Entry::Closing(server) if protocol == 17 => {
+                Entry::Unconfirmed(server, 0)
+            }
+            other => other,
+        });
         feed(&mut world, &input);
     }
 }

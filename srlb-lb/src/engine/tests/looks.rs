@@ -24,7 +24,10 @@ fn explain_says_what_a_packet_would_meet() {
         let mut world = World::new(Encap);
         world.make(entry);
         let explained = world.engine.explain(world.flow(), world.now).unwrap();
-        assert_eq!((explained.on_syn, explained.on_other), (on_syn, on_other));
+        assert_eq!(
+            (explained.on_syn, explained.on_other),
+            (Some(on_syn), Some(on_other))
+        );
         assert_eq!(explained.vip, "web");
         assert_eq!(explained.bucket, world.bucket());
         let candidates = world.candidates().into_iter();

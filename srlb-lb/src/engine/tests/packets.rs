@@ -39,6 +39,14 @@ impl World {
         self.request(RST, 0, b"")
     }
 
+    pub fn datagram(&self, data: &[u8]) -> Vec<u8> {
+        build::udp((client(), self.port), (vip(), 80), data)
+    }
+
+    pub fn answer(&self, data: &[u8]) -> Vec<u8> {
+        build::udp((vip(), 80), (client(), self.port), data)
+    }
+
     pub fn reply(&self, flags: u8, ack: u32, data: &[u8]) -> Vec<u8> {
         Segment {
             from: (vip(), 80),

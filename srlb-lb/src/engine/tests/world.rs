@@ -75,6 +75,7 @@ pub fn config(encoding: Encoding) -> Config {
         domain: vec!["fd00:1b::/32".parse().unwrap()],
         max_flows: 1_000,
         idle_timeout: Duration::from_secs(3_600),
+        udp_idle_timeout: Duration::from_secs(300),
         packet_too_big: true,
         icmp_rate_pps: 100,
         hmac: None,
@@ -158,6 +159,8 @@ pub struct World {
     /// Does everybody sign?
     pub is_signed: bool,
     pub port: u16,
+    /// The protocol of the client's flow.
+    pub protocol: u8,
 }
 
 impl World {
@@ -172,6 +175,7 @@ impl World {
             encoding,
             is_signed: false,
             port: CLIENT_PORT,
+            protocol: 6,
         }
     }
 
@@ -192,7 +196,7 @@ impl World {
 
     pub fn flow(&self) -> Flow {
         Flow {
-            protocol: 6,
+            protocol: self.protocol,
             client: client(),
             client_port: self.port,
             vip: vip(),
@@ -232,6 +236,22 @@ impl World {
         }
     }
 
+    /// Makes a packet in fragments known, with identification 1 and 80 bytes in the first: it was one of
+    /// another flow.
+    pub fn know_a_packet_in_fragments(&mut self) {
+        let flow = Flow {
+            client_port: self.port + 9,
+            ..self.flow()
+        };
+        let first = srh::parse::Fragment {
+            offset: 0,
+            more: true,
+            id: 1,
+            data_len: 80,
+        };
+        self.engine.fragments.begin(&flow, &first, self.now);
+    }
+
     /// The entry of the client's flow, as the engine would use it.
     pub fn entry(&self) -> Entry {
         match self.pin() {
@@ -259,6 +279,13 @@ impl World {
     pub fn make(&mut self, entry: Entry) {
         match entry {
             Entry::None => {}
+            Entry::Unconfirmed(server, _) if self.protocol == 17 => {
+                self.sent(&self.says(server, CREATE, &self.answer(b"answer")));
+            }
+            Entry::Confirmed(server) if self.protocol == 17 => {
+                self.make(Entry::Unconfirmed(server, 0));
+                self.sent(&self.datagram(b"question"));
+            }
             Entry::Unconfirmed(server, number) => {
                 self.sent(&self.says(server, CREATE, &self.syn_ack(number)));
             }

@@ -66,6 +66,8 @@ fn config(accept: Accept) -> EngineConfig {
         accept,
         pending: false,
         max_flows: 64,
+        max_udp_flows: 64,
+        udp_idle_timeout: std::time::Duration::from_secs(300),
         lookups_pps: 1_000_000,
         icmp_rate_pps: 100,
         hmac: None,

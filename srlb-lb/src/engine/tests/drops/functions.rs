@@ -192,7 +192,12 @@ pub const ROWS: &[Row] = &[
     }),
     (R::Fragment, "of the outer packet, the first", |w| {
         fragment(
-            &build::encap(sid(1, NODE), &[lb(CREATE)], 0, &w.syn_ack(NUMBER)),
+            &build::encap(
+                sid(1, NODE),
+                &[lb(CREATE)],
+                0,
+                &w.reply(ACK, NUMBER, &[7; 4]),
+            ),
             0,
             true,
         )
@@ -204,18 +209,21 @@ pub const ROWS: &[Row] = &[
             false,
         )
     }),
-    (R::UnsupportedProtocol, "create on UDP", |w| {
-        create(w, &udp((vip(), 80), (client(), w.port), b"answer"))
+    (R::UnsupportedProtocol, "remove on UDP", |w| {
+        w.says(1, REMOVE, &udp((vip(), 80), (client(), w.port), b"answer"))
+    }),
+    (R::WrongChecksum, "create on UDP", |w| {
+        create(
+            w,
+            &spoiled(&udp((vip(), 80), (client(), w.port), b"answer")),
+        )
     }),
     (R::UnsupportedProtocol, "create on ICMPv6", |w| {
         create(w, &build::icmp(vip(), client(), 129, 0, 1, b""))
     }),
-    (R::UnsupportedProtocol, "returnFlow of UDP", |w| {
-        w.says(
-            1,
-            RETURN_FLOW,
-            &udp((client(), w.port), (vip(), 80), b"question"),
-        )
+    (R::WrongChecksum, "returnFlow of UDP", |w| {
+        let datagram = udp((client(), w.port), (vip(), 80), b"question");
+        w.says(1, RETURN_FLOW, &spoiled(&datagram))
     }),
     (
         R::UnsupportedProtocol,

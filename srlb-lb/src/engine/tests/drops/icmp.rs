@@ -73,8 +73,10 @@ pub const ROWS: &[Row] = &[
         "an error about another VIP's packet",
         |w| too_big(&build::with_source(&w.reply(ACK, NUMBER, b""), other_vip())),
     ),
-    (R::IcmpUnmatched, "an error about UDP", |w| {
-        too_big(&build::udp((vip(), 80), (client(), w.port), b"answer"))
+    (R::IcmpUnmatched, "an error about SCTP", |w| {
+        let mut sctp = w.reply(ACK, NUMBER, b"");
+        sctp[6] = 132;
+        too_big(&sctp)
     }),
     (R::IcmpUnmatched, "an error about a later fragment", |w| {
         too_big(&fragment(&w.reply(ACK, NUMBER, b"12345678"), 64, true))

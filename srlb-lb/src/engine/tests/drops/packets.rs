@@ -6,7 +6,8 @@ use daemon::DropReason as R;
 use srh::Encoding;
 
 use super::super::build::{
-    addr, fragment, headers, ipv6, spoiled, srh, udp, with_source, with_target, HOPS,
+    addr, fragment, headers, icmp, ipv6, spoiled, srh, udp, with_source, with_target, HOPS, RST,
+    SYN,
 };
 use super::super::world::*;
 use super::Row;
@@ -127,14 +128,52 @@ pub const ROWS: &[Row] = &[
     (R::NotForUs, "from the VIP, without a function", |w| {
         w.syn_ack(NUMBER)
     }),
-    (R::Fragment, "the first one", |w| {
-        fragment(&w.data(60), 0, true)
+    (R::FragmentLength, "12 bytes with more behind them", |w| {
+        fragment(&w.data(64), 0, true)
     }),
-    (R::Fragment, "a later one", |w| {
+    (R::TcpTruncated, "a first fragment that ends in it", |w| {
+        let mut tiny = w.data(0);
+        tiny[4..6].copy_from_slice(&16u16.to_be_bytes());
+        fragment(&tiny[..56], 0, true)
+    }),
+    (R::FragmentNoEntry, "the first one of a datagram", |w| {
+        w.port += 1;
+        let first = fragment(&udp((client(), w.port), (vip(), 53), &[7; 64]), 0, true);
+        w.port -= 1;
+        first
+    }),
+    (R::FragmentNoEntry, "the first one of another flow", |w| {
+        w.port += 1;
+        let first = fragment(&w.data(60), 0, true);
+        w.port -= 1;
+        first
+    }),
+    (R::FragmentNoFirst, "a later one", |w| {
         fragment(&w.data(64), 64, false)
     }),
-    (R::UnsupportedProtocol, "UDP", |_| {
-        udp((client(), 53), (vip(), 53), b"question")
+    (
+        R::FragmentOverlap,
+        "one that begins inside the first",
+        |w| {
+            w.know_a_packet_in_fragments();
+            fragment(&w.data(60), 8, true)
+        },
+    ),
+    (R::FragmentOverlap, "another first one", |w| {
+        w.know_a_packet_in_fragments();
+        fragment(&w.data(68), 0, true)
+    }),
+    (R::Fragment, "a SYN in pieces", |w| {
+        fragment(&w.request(SYN, 0, &[1; 4]), 0, true)
+    }),
+    (R::Fragment, "a RST in pieces", |w| {
+        fragment(&w.request(RST, 0, &[1; 4]), 0, true)
+    }),
+    (R::Fragment, "a ping in pieces", |_| {
+        fragment(&icmp(client(), vip(), 128, 0, 1, &[1; 64]), 0, true)
+    }),
+    (R::WrongChecksum, "a datagram", |_| {
+        spoiled(&udp((client(), 53), (vip(), 53), b"question"))
     }),
     (R::UnsupportedProtocol, "SCTP", |_| to_vip(132, &[&[0; 12]])),
     (R::UnsupportedProtocol, "nothing", |_| to_vip(59, &[])),
