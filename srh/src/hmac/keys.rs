@@ -1,6 +1,7 @@
 //! The keys of a node: one signs, all of them verify.
 
 use super::{Key, Text, D_BIT, TLV_BYTES, TLV_LENGTH};
+use crate::carry::node_of;
 use crate::icmp;
 use crate::parse::{Complaint, Packet, Upper};
 
@@ -144,11 +145,13 @@ impl Keys {
 }
 
 /// RFC 8754 section 2.1.2.1 asks for a Parameter Problem, code 0, that points to the HMAC TLV where
-/// verification fails: what it has to say about `packet`. `None` if there is no TLV to point to, or
-/// the packet is one about which no error may be sent.
+/// verification fails: what it has to say about `packet`. `None` if there is no TLV to point to, or if
+/// the source is no node: in the insert encoding it is the client or the VIP, who can do nothing about the HMAC,
+/// and an error could cost them a connection.
 pub fn complaint(packet: &Packet) -> Option<Complaint> {
     let at = packet.srh?.hmac_at?;
-    icmp::may_report(packet).then_some(Complaint {
+    let may_be_told = node_of(packet.src).is_some() && icmp::may_report(packet);
+    may_be_told.then_some(Complaint {
         src: packet.src,
         dst: packet.dst,
         len: packet.len,

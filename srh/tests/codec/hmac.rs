@@ -405,18 +405,20 @@ fn a_tlv_may_stand_behind_others() {
     );
 }
 
-/// RFC 8754 section 2.1.2.1: a Parameter Problem points to the TLV.
+/// RFC 8754 section 2.1.2.1: a Parameter Problem points to the TLV, where a node is the source.
 #[test]
 fn complaints_point_to_the_tlv() {
-    let bytes = signed(Encoding::Insert, Text::Rfc8754, &hunt());
+    let bytes = signed(Encoding::Encap, Text::Rfc8754, &hunt());
     let told = complaint(&parse::packet(&bytes).unwrap()).unwrap();
-    assert_eq!((told.src, told.dst), (client(), hunt()[0]));
-    assert_eq!((told.len, told.pointer), (bytes.len(), 40 + 8 + 4 * 16));
+    assert_eq!((told.src, told.dst), (lb().node(), hunt()[0]));
+    assert_eq!((told.len, told.pointer), (bytes.len(), 40 + 8 + 2 * 16));
     let mut from_nobody = bytes;
     from_nobody[8..24].fill(0);
-    assert_eq!(complaint(&parse::packet(&from_nobody).unwrap()), None);
+    let by_a_client = signed(Encoding::Insert, Text::Rfc8754, &hunt());
     let plain = to_vip(nh::TCP, &syn());
-    assert_eq!(complaint(&parse::packet(&plain).unwrap()), None);
+    for bytes in [from_nobody, by_a_client, plain] {
+        assert_eq!(complaint(&parse::packet(&bytes).unwrap()), None);
+    }
 }
 
 #[test]

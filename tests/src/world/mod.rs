@@ -11,8 +11,10 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use consistent_hash::VipTables;
+use daemon::DropReason;
 use flow_table::HashKey;
 use packet_io::{Instant, PacketBuf};
+use srh::hmac::Keys;
 use srh::parse::{Packet, Tcp};
 use srh::{Encoding, Flow, Frame, Locator};
 use srlb_lb::engine as lb_engine;
@@ -143,7 +145,9 @@ impl World {
 
     /// LB `n` crashes and comes back with an empty table.
     pub fn restart_lb(&mut self, n: u16) {
+        let keys = self.lb(n).engine.config().hmac.clone();
         self.lbs[usize::from(n) - 1] = self.new_lb(n);
+        self.set_keys(Node::Lb(n), keys);
     }
 
     /// The router of server `n` crashes and comes back; the kernel goes on. It reads the sockets
@@ -156,8 +160,50 @@ impl World {
                 engine.seed_socket(self.now, flow);
             }
         }
+        let keys = node.engine.config().hmac.clone();
         node.engine = engine;
         node.steered.clear();
+        self.set_keys(Node::Server(n), keys);
+    }
+
+    /// Everybody signs with these keys from now on.
+    pub fn sign_with(&mut self, keys: &Keys) {
+        for node in self.nodes() {
+            self.set_keys(node, Some(keys.clone()));
+        }
+    }
+
+    /// An LB or a server reads its keys again.
+    pub fn set_keys(&mut self, node: Node, hmac: Option<Keys>) {
+        match node {
+            Node::Lb(n) => {
+                let engine = &mut self.lb(n).engine;
+                let config = engine.config().clone();
+                engine.set_config(lb_engine::Config { hmac, ..config });
+            }
+            Node::Server(n) => {
+                let engine = &mut self.server(n).engine;
+                let config = engine.config().clone();
+                engine.set_config(server_engine::EngineConfig { hmac, ..config });
+            }
+            Node::Client => panic!("clients have no keys"),
+        }
+    }
+
+    /// All LBs and servers.
+    pub fn nodes(&self) -> Vec<Node> {
+        let lbs = (1..).zip(&self.lbs).map(|(n, _)| Node::Lb(n));
+        let servers = (1..).zip(&self.servers).map(|(n, _)| Node::Server(n));
+        lbs.chain(servers).collect()
+    }
+
+    /// How many packets a node has dropped for this reason.
+    pub fn drops(&mut self, node: Node, reason: DropReason) -> u64 {
+        match node {
+            Node::Lb(n) => self.lb(n).engine.drops().get(reason),
+            Node::Server(n) => self.server(n).engine.drops().get(reason),
+            Node::Client => 0,
+        }
     }
 
     /// LB `n` reads a new pool.

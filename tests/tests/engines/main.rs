@@ -3,6 +3,7 @@
 
 mod change;
 mod chaos;
+mod hmac;
 mod life;
 mod limits;
 mod others;
