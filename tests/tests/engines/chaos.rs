@@ -7,6 +7,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use srh::Encoding;
+use tests::nodes::{keys, KEY};
 use tests::world::client::flow;
 use tests::world::socket::{Socket, Stage};
 use tests::world::{line, World};
@@ -103,8 +104,7 @@ struct Game {
 const ISS_STEP: u32 = 50_000_000;
 
 impl Game {
-    fn new(encoding: Encoding) -> Self {
-        let world = World::two_by_two(encoding);
+    fn new(world: World) -> Self {
         let port = world.port_for(&[1, 2]);
         let mut game = Game {
             world,
@@ -266,7 +266,11 @@ impl Game {
 }
 
 fn survives(encoding: Encoding, steps: &[Move]) -> Result<(), TestCaseError> {
-    let mut game = Game::new(encoding);
+    survives_in(World::two_by_two(encoding), encoding, steps)
+}
+
+fn survives_in(world: World, encoding: Encoding, steps: &[Move]) -> Result<(), TestCaseError> {
+    let mut game = Game::new(world);
     for &step in steps {
         game.play(step);
     }
@@ -299,6 +303,15 @@ proptest! {
     fn packets_in_any_order(steps in vec(moves(Weather::Packets), 0..60)) {
         for encoding in crate::BOTH {
             survives(encoding, &steps)?;
+        }
+    }
+
+    #[test]
+    fn packets_in_any_order_with_hmac(steps in vec(moves(Weather::Lbs), 0..60)) {
+        for encoding in crate::BOTH {
+            let mut world = World::two_by_two(encoding);
+            world.sign_with(&keys(&[KEY]));
+            survives_in(world, encoding, &steps)?;
         }
     }
 
