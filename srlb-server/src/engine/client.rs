@@ -280,7 +280,7 @@ impl Engine {
                 }
                 entry.numbers.settle(tcp.ack);
                 if tcp.has(Tcp::ACK) {
-                    entry.acknowledged(tcp.ack);
+                    entry.acknowledged(tcp.ack, &self.contract.limits);
                 }
             }
             _ => {}

@@ -98,6 +98,7 @@ pub struct Entry {
     pub numbers: Numbers,
     fin: u32,
     near: u32,
+    sent: u32,
     encoding: Option<Encoding>,
     state: State,
     fin_known: bool,
@@ -115,7 +116,7 @@ enum Known {
     No,
     /// From a client's packet that was taken for ours without a proof.
     Guessed,
-    /// From our kernel's own packets, or from a client's that fitted them.
+    /// From our kernel's own packets, or from a client's no further than a window from them.
     Sure,
 }
 
@@ -190,7 +191,7 @@ impl Entry {
     pub fn saw_fin(&mut self, number: u32) {
         self.fin = number;
         self.fin_known = true;
-        if self.near_known != Known::Sure {
+        if self.near_known == Known::No {
             self.sent_up_to(number);
         }
     }
@@ -198,13 +199,15 @@ impl Entry {
     /// The application has sent everything up to this number.
     pub fn sent_up_to(&mut self, number: u32) {
         self.near = number;
+        self.sent = number;
         self.near_known = Known::Sure;
     }
 
-    /// A packet of the client that acknowledges this number was ours.
-    pub fn acknowledged(&mut self, number: u32) {
+    /// A packet of the client that acknowledges this number was ours. Many in a row may have been forged, each a window
+    /// further: what is that far from our kernel's own number is a guess again, on which nobody is refused.
+    pub fn acknowledged(&mut self, number: u32, limits: &Limits) {
         self.near = number;
-        if self.near_known == Known::No {
+        if self.near_known == Known::No || distance(number, self.sent) > limits.window_bytes {
             self.near_known = Known::Guessed;
         }
     }
@@ -249,6 +252,11 @@ impl Entry {
     pub fn sent_empty_ack(&mut self) {
         self.empty_acks_left = self.empty_acks_left.saturating_sub(1);
     }
+}
+
+/// How far two numbers lie from each other on the circle of sequence numbers.
+pub fn distance(a: u32, b: u32) -> u32 {
+    a.wrapping_sub(b).min(b.wrapping_sub(a))
 }
 
 impl Value for Entry {

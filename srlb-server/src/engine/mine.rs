@@ -3,7 +3,7 @@
 use srh::parse::Tcp;
 
 use super::contract::Limits;
-use super::entry::Entry;
+use super::entry::{distance, Entry};
 use super::verdict::SocketAnswer;
 
 /// Whose packet it is.
@@ -46,7 +46,7 @@ pub fn goes_on(entry: &Entry, tcp: &Tcp, limits: &Limits) -> bool {
     !tcp.has(Tcp::ACK)
         || entry
             .near()
-            .is_some_and(|near| is_around(tcp.ack, near, limits.window_bytes))
+            .is_some_and(|near| distance(tcp.ack, near) <= limits.window_bytes)
 }
 
 /// After the application's FIN: nothing above FIN + 1, nor further than a window below.
@@ -57,7 +57,7 @@ pub fn fits_fin(entry: &Entry, fin: u32, tcp: &Tcp, limits: &Limits) -> Answer {
     let end = fin.wrapping_add(1);
     // What was acknowledged last may lie further back than a window, if that much is under way.
     let una = entry
-        .surely_near()
+        .near()
         .filter(|&near| end.wrapping_sub(near) <= LARGEST_WINDOW)
         .unwrap_or(end);
     Answer::mine_if(is_within(tcp.ack, una, end, limits))
@@ -120,18 +120,13 @@ fn fits_open(
 /// A connection of which we know at most where it once was. What isn't known fits.
 fn fits_near(entry: &Entry, tcp: &Tcp) -> Answer {
     let near = entry.surely_near();
-    Answer::mine_if(near.is_none_or(|near| is_around(tcp.ack, near, LARGEST_WINDOW)))
+    Answer::mine_if(near.is_none_or(|near| distance(tcp.ack, near) <= LARGEST_WINDOW))
 }
 
 /// Is `ack` in [una - window, nxt], on the circle of sequence numbers?
 fn is_within(ack: u32, una: u32, nxt: u32, limits: &Limits) -> bool {
     let lowest = una.wrapping_sub(limits.window_bytes);
     ack.wrapping_sub(lowest) <= nxt.wrapping_sub(lowest)
-}
-
-/// Do these numbers lie no further from each other than `distance`?
-fn is_around(ack: u32, near: u32, distance: u32) -> bool {
-    ack.wrapping_sub(near.wrapping_sub(distance)) <= 2 * distance
 }
 
 #[cfg(test)]
@@ -274,7 +269,7 @@ mod tests {
             "it has no number"
         );
         let near = u32::MAX - 5;
-        known.acknowledged(near);
+        known.acknowledged(near, &limits);
         for (distance, want) in [
             (0, true),
             (WINDOW, true),
@@ -299,7 +294,7 @@ mod tests {
             sent: Some(5),
         };
         let mut known = entry(&[], None);
-        known.acknowledged(1000);
+        known.acknowledged(1000, &Limits::default());
         let far = ack(1000 + LARGEST_WINDOW + 1);
         for socket in [socket, SocketAnswer::Ended] {
             assert_eq!(judged(Some(&known), &far, socket), Answer::Mine);
@@ -323,12 +318,30 @@ mod tests {
     #[test]
     fn a_lot_may_be_under_way_before_a_fin() {
         let mut known = entry(&[100], None);
-        known.acknowledged(1_000);
+        known.acknowledged(1_000, &Limits::default());
         let fin = 1_000 + 100 * WINDOW;
         known.saw_fin(fin);
         let socket = SocketAnswer::Ended;
         assert_eq!(judged(Some(&known), &ack(1_000), socket), Answer::Mine);
         let beyond = ack(fin + 2);
         assert_eq!(judged(Some(&known), &beyond, socket), Answer::NotMine);
+    }
+
+    #[test]
+    fn who_walks_the_number_away_step_by_step_locks_nobody_out() {
+        let (mut known, limits) = (entry(&[], None), Limits::default());
+        known.sent_up_to(1_000);
+        let mut forged = 1_000u32;
+        for _ in 0..200 {
+            forged = forged.wrapping_add(WINDOW);
+            assert!(goes_on(&known, &ack(forged), &limits));
+            known.acknowledged(forged, &limits);
+        }
+        let socket = SocketAnswer::Open {
+            acked: None,
+            sent: None,
+        };
+        assert!(!goes_on(&known, &ack(1_000), &limits), "it asks the kernel");
+        assert_eq!(judged(Some(&known), &ack(1_000), socket), Answer::Mine);
     }
 }
