@@ -34,7 +34,7 @@ impl FlowHash {
     }
 
     /// The two sets, of `sets`, in which the flow may lie. They may be the same one.
-    pub(crate) fn homes(self, sets: usize) -> [usize; 2] {
+    pub fn homes(self, sets: usize) -> [usize; 2] {
         let scale = |half: u32| ((u64::from(half) * sets as u64) >> 32) as usize;
         [scale((self.index >> 32) as u32), scale(self.index as u32)]
     }

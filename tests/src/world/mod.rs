@@ -79,6 +79,10 @@ pub struct World {
     pub held: Vec<Wire>,
     /// Every packet that was sent, in order.
     pub wires: Vec<Wire>,
+    /// What was sent to addresses that are nobody's here, spoofed ones among them.
+    pub to_nobody: Vec<Wire>,
+    /// May anything be sent to such an address? Without strangers in a test it is a mistake.
+    pub has_strangers: bool,
     hold: Option<Filter>,
     lose: Option<Filter>,
     log: Vec<String>,
@@ -102,6 +106,8 @@ impl World {
             edge: 1,
             in_flight: VecDeque::new(),
             held: Vec::new(),
+            to_nobody: Vec::new(),
+            has_strangers: false,
             wires: Vec::new(),
             hold: None,
             lose: None,
@@ -336,6 +342,7 @@ impl World {
             Some(Node::Server(n)) => self.at_server(n, wire.bytes),
             _ if dst == VIP && wire.from == Node::Client => self.at_lb(self.edge, wire.bytes),
             _ if dst == CLIENT => self.at_client(&wire.bytes),
+            _ if self.has_strangers => self.to_nobody.push(wire),
             _ => panic!("from {} to nobody, {dst}", wire.from),
         }
     }
@@ -412,7 +419,10 @@ impl World {
             return;
         };
         assert!(srh::checksum::is_right(bytes, &packet));
-        let flow = flow(tcp.src_port);
+        let flow = Flow {
+            client: packet.src,
+            ..flow(tcp.src_port)
+        };
         let until = self.now + Duration::from_secs(1);
         let node = self.server(n);
         if steer {
@@ -429,7 +439,10 @@ impl World {
         let now = self.now;
         let packet = parse(&bytes);
         let tcp = packet.tcp().copied().expect("the kernel sends TCP");
-        let flow = flow(tcp.dst_port);
+        let flow = Flow {
+            client: packet.dst,
+            ..flow(tcp.dst_port)
+        };
         let is_steered = self
             .server(n)
             .steered
