@@ -41,11 +41,16 @@ pub enum Command {
     Load(LoadArgs),
     /// Keep connections of several classes going, every byte checked (inside the client, against `up --long-lived`)
     Traffic(TrafficArgs),
+    /// SYN and ACK floods from spoofed sources beside legitimate connections: exit code 0 if these notice nothing
+    Hostile(HostileArgs),
     /// Send packets from sources that nobody has
     #[command(hide = true)]
     Flood(FloodArgs),
     /// Many worlds in virtual time, each made from a seed: do they keep every promise?
     Swarm(SwarmArgs),
+    /// Keep legitimate connections going beside a flood
+    #[command(hide = true)]
+    Legit(LegitArgs),
     /// Emulate a server's cores behind a Unix socket
     #[command(hide = true)]
     Cores(CoresArgs),
@@ -389,6 +394,82 @@ pub struct CoresArgs {
     /// Mean service time of a job that names none
     #[arg(long, value_parser = positive)]
     pub service_mean_ms: f64,
+}
+
+/// What the floods are to meet.
+#[derive(Args, Debug)]
+pub struct HostileArgs {
+    /// Load balancers
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_LBS)))]
+    pub lbs: u16,
+    /// Servers
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_SERVERS)))]
+    pub servers: u16,
+    /// How often each flood is measured, against the VIP and beside it
+    #[arg(long, default_value_t = 5)]
+    pub rounds: usize,
+    /// Length of each of a round's four phases
+    #[arg(long, default_value = "8", value_parser = positive)]
+    pub seconds: f64,
+    /// Strangers that an LB's guard lets pass a second; 0: no guard
+    #[arg(long, default_value_t = 500)]
+    pub strangers_pps: u32,
+    /// Flows that each table is made for
+    #[arg(long, default_value_t = 4_096)]
+    pub flows: u32,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Write a report with a plot into this folder
+    #[arg(long, value_name = "DIR")]
+    pub report: Option<PathBuf>,
+}
+
+impl HostileArgs {
+    /// The settings that these arguments mean.
+    pub fn settings(&self, name: &str) -> Settings {
+        Settings {
+            plan: Plan {
+                name: name.to_owned(),
+                lbs: self.lbs,
+                servers: self.servers,
+            },
+            encoding: Encoding::Encap,
+            choices: self.servers.min(2) as u8,
+            policy: Policy::Dynamic,
+            pending: true,
+            service_mean_ms: 50.0,
+            fabric_mtu_bytes: 1500,
+            tables: Tables {
+                lb_flows: Some(self.flows),
+                server_flows: Some(self.flows),
+                strangers_pps: Some(self.strangers_pps),
+                ..Tables::default()
+            },
+            bare: false,
+            long_lived: false,
+        }
+    }
+}
+
+/// Legitimate connections.
+#[derive(Args, Debug)]
+pub struct LegitArgs {
+    /// New ones begin for this long
+    #[arg(long, value_parser = positive)]
+    pub seconds: f64,
+    /// Clients that come again and again, at any time
+    #[arg(long)]
+    pub regulars: usize,
+    /// Clients that nobody has seen, at any time
+    #[arg(long)]
+    pub newcomers: usize,
+    /// Connections that are silent meanwhile
+    #[arg(long)]
+    pub held: usize,
+    /// The first newcomer's number
+    #[arg(long)]
+    pub first_newcomer: u64,
 }
 
 /// A flood.

@@ -158,7 +158,7 @@ pub fn lb_file(settings: &Settings, lb: Node) -> String {
         "name = \"{lb}\"\nlocator = \"{locator}\"\npool = \"../pool.toml\"\nencoding = \"{encoding}\"\n\
          domain = [\"{LB_LOCATORS}\", \"{SERVER_LOCATORS}\"]\n\
          domain_interfaces = [\"eth0\"]\nfabric_mtu_bytes = {mtu}\ncontrol_socket = \"control.sock\"\n{flows}",
-        flows = flows_section(settings.tables.lb_flows),
+        flows = flows_section(settings.tables.lb_flows) + &guard_section(settings.tables.strangers_pps),
         locator = lb.locator().unwrap_or_default(),
         encoding = settings.encoding,
         mtu = settings.fabric_mtu_bytes,
@@ -185,6 +185,12 @@ fn server_file(settings: &Settings, server: Node) -> String {
         pid_file = apache.pid_file().display(),
         pending = settings.pending,
     )
+}
+
+fn guard_section(strangers_pps: Option<u32>) -> String {
+    strangers_pps.map_or(String::new(), |pps| {
+        format!("\n[guard]\nstrangers_pps = {pps}\n")
+    })
 }
 
 fn flows_section(max: Option<u32>) -> String {

@@ -32,7 +32,7 @@ pub const MAX_SERVERS: u16 = 64;
 /// Further addresses of the client, which the load generator sends from.
 ///
 /// Many addresses times many ports: no connection meets an older one's TIME_WAIT.
-pub fn load_sources() -> impl Iterator<Item = Ipv6Addr> {
+pub fn load_sources() -> impl Iterator<Item = Ipv6Addr> + Clone {
     (1..=16).map(|i| Ipv6Addr::new(0x2001, 0xdb8, 0xc, 0, 0, 0, 0xa, i))
 }
 

@@ -68,7 +68,7 @@ impl fmt::Display for Policy {
     }
 }
 
-/// Sizes of tables.
+/// Sizes of tables, and what they are kept from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tables {
     /// Buckets of the pool.
@@ -77,6 +77,9 @@ pub struct Tables {
     pub lb_flows: Option<u32>,
     /// Flows that a server's table is made for, if not the daemon's own choice.
     pub server_flows: Option<u32>,
+    /// Strangers that an LB's guard lets pass a second, if not the daemon's own choice.
+    #[serde(default)]
+    pub strangers_pps: Option<u32>,
 }
 
 impl Default for Tables {
@@ -86,6 +89,7 @@ impl Default for Tables {
             buckets: 65_537,
             lb_flows: None,
             server_flows: None,
+            strangers_pps: None,
         }
     }
 }

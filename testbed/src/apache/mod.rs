@@ -29,7 +29,9 @@ pub const SCOREBOARD: &str = "scoreboard";
 /// Connections that may wait for a worker.
 const BACKLOG: usize = 128;
 /// Size of the file for plain downloads.
-const BIG_FILE_BYTES: usize = 1 << 20;
+pub const BIG_FILE_BYTES: usize = 1 << 20;
+/// Its path.
+pub const BIG_FILE: &str = "/1M.bin";
 
 /// The files of one server's Apache.
 #[derive(Clone, Debug)]
@@ -188,7 +190,7 @@ pub fn children_of(parent: ProcessId) -> Vec<ProcessId> {
 }
 
 /// Bytes in which a piece in the wrong place would show.
-fn pattern(len: usize) -> Vec<u8> {
+pub fn pattern(len: usize) -> Vec<u8> {
     (0..len / 8)
         .flat_map(|i| format!("{:07x}\n", i * 8).into_bytes())
         .collect()

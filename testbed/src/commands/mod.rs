@@ -4,6 +4,7 @@ mod demo;
 mod exec;
 mod failover;
 mod flood;
+mod hostile;
 mod load;
 mod status;
 mod swarm;
@@ -32,8 +33,10 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Failover(args) => failover::run(&cli.name, &args),
         Command::Load(args) => load::run(&args),
         Command::Traffic(args) => traffic::run(&args),
+        Command::Hostile(args) => hostile::run(&cli.name, &args),
         Command::Flood(args) => flood::run(&args),
         Command::Swarm(args) => swarm::run(&args),
+        Command::Legit(args) => hostile::run_legit(&args),
         Command::Cores(args) => run_cores(&args),
         Command::TrafficBackend(args) => traffic::run_backend(&args),
     }
