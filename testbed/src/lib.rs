@@ -6,7 +6,7 @@
 //! ```
 //!
 //! [`plan`] says who is where, [`topology`] builds it, [`testbed`] holds it and
-//! [`teardown`] removes it; [`load`] is the clients, [`cores`] the servers' work, [`demo`] the whole play.
+//! [`teardown`] removes it; [`load`] and [`traffic`] are the clients, [`cores`] the servers' work, [`demo`] the whole play.
 //! [`sim`] is the same protocol without any of these: in virtual time, in one process.
 
 #![forbid(unsafe_code)]

@@ -299,3 +299,6 @@ fn content_length(head: &str) -> Option<u64> {
     let (_, value) = headers.find(|(key, _)| key.eq_ignore_ascii_case("Content-Length"))?;
     value.trim().parse().ok()
 }
+
+#[cfg(test)]
+mod tests;

@@ -321,3 +321,6 @@ fn retried(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<Option<usi
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
