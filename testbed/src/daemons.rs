@@ -78,15 +78,19 @@ pub fn wait_ready(
     process: ProcessId,
     interrupt: &Interrupt,
 ) -> Result<()> {
-    let socket = plan.control_socket(node);
     let what = format!("{} on {node} does not come up", role(node));
     interrupt.wait_for(&what, Duration::from_secs(15), || {
         if !process.is_alive() {
             bail!("{what}; {}", shell::tail(&log_path(plan, node)));
         }
-        let daemon = Client::connect(role(node), &socket);
-        Ok(daemon.and_then(Client::greet).is_ok())
+        Ok(answers(plan, node))
     })
+}
+
+/// Does the daemon answer? It listens before it serves.
+pub fn answers(plan: &Plan, node: Node) -> bool {
+    let daemon = Client::connect(role(node), &plan.control_socket(node));
+    daemon.and_then(Client::greet).is_ok()
 }
 
 /// The daemon's log.

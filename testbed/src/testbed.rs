@@ -123,10 +123,16 @@ impl Testbed {
         Ok(())
     }
 
-    /// Starts the daemon of one LB or server and waits until it answers.
-    pub fn start_daemon(&mut self, node: Node) -> Result<()> {
+    /// Starts the daemon of one LB or server.
+    pub fn launch_daemon(&mut self, node: Node) -> Result<ProcessId> {
         let process = daemons::start(self.plan(), node)?;
         self.note(node, daemons::role(node), process)?;
+        Ok(process)
+    }
+
+    /// Starts the daemon of one LB or server and waits until it answers.
+    pub fn start_daemon(&mut self, node: Node) -> Result<()> {
+        let process = self.launch_daemon(node)?;
         daemons::wait_ready(self.plan(), node, process, &self.interrupt)
     }
 

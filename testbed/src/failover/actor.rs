@@ -9,7 +9,7 @@ use anyhow::{bail, Context, Result};
 use rustix::process::Signal;
 
 use super::action::Action;
-use super::outage::{Outages, Window};
+use super::outage::{Outage, Outages};
 use super::{application, pool};
 use crate::clock::now_ms;
 use crate::daemons;
@@ -23,6 +23,9 @@ use crate::topology;
 
 /// How long a daemon may take to end when it is asked to.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long daemons may take to come up.
+const START_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Something that was done, and when.
 #[derive(Clone, Debug)]
@@ -42,6 +45,10 @@ pub struct Actor<'a> {
     lost: HashSet<SocketAddr>,
     dead: Vec<Node>,
     done: Vec<Done>,
+    /// Servers that leave with the staged generation.
+    leaving: Vec<Node>,
+    /// LBs that have not read of the active generation yet.
+    unaware: Vec<u16>,
 }
 
 /// What the judge has to know.
@@ -49,7 +56,7 @@ pub struct Deeds {
     /// Clients with a socket on a server when its sockets went.
     pub lost: HashSet<SocketAddr>,
     /// When what was gone.
-    pub outages: Vec<Window>,
+    pub outages: Vec<Outage>,
     /// What was done, in order.
     pub done: Vec<Done>,
 }
@@ -66,6 +73,8 @@ impl<'a> Actor<'a> {
             lost: HashSet::new(),
             dead: Vec::new(),
             done: Vec::new(),
+            leaving: Vec::new(),
+            unaware: Vec::new(),
         }
     }
 
@@ -112,7 +121,7 @@ impl<'a> Actor<'a> {
     pub fn finish(self) -> Deeds {
         Deeds {
             lost: self.lost,
-            outages: self.outages.windows(now_ms()),
+            outages: self.outages.finish(now_ms()),
             done: self.done,
         }
     }
@@ -124,17 +133,19 @@ impl<'a> Actor<'a> {
             Action::StartLb(n) => self.start_daemon(Node::Lb(*n)),
             Action::Announce(lbs) => self.announce(lbs),
             Action::WaitMs(ms) => self.interrupt.sleep(Duration::from_millis(*ms)),
-            Action::Stage(edits) => pool::stage(self.plan(), edits),
-            Action::Activate => daemons::edit_pool(self.plan(), "activate", &[]),
-            Action::Reload(lb) => pool::reload(self.plan(), Node::Lb(*lb)),
+            Action::Stage(edits) => {
+                self.leaving = pool::leaving(edits);
+                pool::stage(self.plan(), edits)
+            }
+            Action::Activate => {
+                self.unaware = self.running_lbs();
+                daemons::edit_pool(self.plan(), "activate", &[])
+            }
+            Action::Reload(lb) => self.reload(*lb),
             Action::ForgetHistory(lb) => pool::forget_history(self.testbed, Node::Lb(*lb)),
-            Action::KillRouters(list) => {
-                self.each_router(list, |actor, server| actor.end_daemon(server, Signal::KILL))
-            }
-            Action::StopRouters(list) => {
-                self.each_router(list, |actor, server| actor.end_daemon(server, Signal::TERM))
-            }
-            Action::StartRouters(list) => self.each_router(list, Self::start_daemon),
+            Action::KillRouters(list) => self.end_routers(list, Signal::KILL),
+            Action::StopRouters(list) => self.end_routers(list, Signal::TERM),
+            Action::StartRouters(list) => self.start_routers(list),
             Action::RestartApacheGracefully(n) => {
                 application::restart_gracefully(self.testbed, Node::Server(*n))
             }
@@ -158,12 +169,29 @@ impl<'a> Actor<'a> {
         process.with_context(|| format!("no daemon runs on {node}"))
     }
 
-    fn each_router(
-        &mut self,
-        list: &[u16],
-        mut act: impl FnMut(&mut Self, Node) -> Result<()>,
-    ) -> Result<()> {
-        list.iter().try_for_each(|n| act(self, Node::Server(*n)))
+    fn end_routers(&mut self, list: &[u16], signal: Signal) -> Result<()> {
+        let mut servers = list.iter().copied().map(Node::Server);
+        servers.try_for_each(|server| self.end_daemon(server, signal))
+    }
+
+    /// All at the same time, as every server's own supervisor would.
+    fn start_routers(&mut self, list: &[u16]) -> Result<()> {
+        let servers: Vec<Node> = list.iter().copied().map(Node::Server).collect();
+        for server in &servers {
+            self.testbed.launch_daemon(*server)?;
+        }
+        let mut waiting = servers;
+        self.interrupt
+            .wait_for("the routers do not come up", START_TIMEOUT, || {
+                waiting.retain(|server| {
+                    let ready = daemons::answers(self.testbed.plan(), *server);
+                    if ready {
+                        self.outages.end(*server, now_ms());
+                    }
+                    !ready
+                });
+                Ok(waiting.is_empty())
+            })
     }
 
     /// An LB is missed as long as the edge sends to it, a server's router as long as it is gone.
@@ -186,6 +214,29 @@ impl<'a> Actor<'a> {
     fn start_daemon(&mut self, node: Node) -> Result<()> {
         self.testbed.start_daemon(node)?;
         self.outages.end(node, now_ms());
+        Ok(())
+    }
+
+    fn running_lbs(&self) -> Vec<u16> {
+        let runs = |n: &u16| {
+            let state = self.testbed.state();
+            state.process(Node::Lb(*n), daemons::LB).is_some()
+        };
+        (1..=self.plan().lbs).filter(runs).collect()
+    }
+
+    /// A dead machine is missed until the last LB knows that it has left.
+    fn reload(&mut self, lb: u16) -> Result<()> {
+        pool::reload(self.plan(), Node::Lb(lb))?;
+        if self.unaware.is_empty() {
+            return Ok(());
+        }
+        self.unaware.retain(|other| *other != lb);
+        if self.unaware.is_empty() {
+            for gone in std::mem::take(&mut self.leaving) {
+                self.outages.end(gone, now_ms());
+            }
+        }
         Ok(())
     }
 

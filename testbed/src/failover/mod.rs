@@ -31,7 +31,7 @@ use anyhow::{Context, Result};
 
 use crate::signals::Interrupt;
 use display::Display;
-use play::Playing;
+use play::{Played, Playing};
 
 /// What to play.
 #[derive(Clone, Debug)]
@@ -64,9 +64,10 @@ impl Failover {
             interrupt,
         };
         for scenario in &self.scenarios {
-            let played = playing
-                .play(scenario, &mut |elapsed_s| display.show(scenario, elapsed_s))
-                .with_context(|| format!("scenario {}", scenario.key))?;
+            let mut tell = |elapsed_s| display.show(scenario, elapsed_s);
+            let played = playing.play(scenario, &mut tell);
+            interrupt.check()?;
+            let played = played.unwrap_or_else(|error| Played::broken(scenario, &error));
             display.finish(&played);
             report.add(played);
         }

@@ -23,11 +23,21 @@ impl Window {
     }
 }
 
+/// A part of the cluster that was gone for a while.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Outage {
+    /// What was gone.
+    pub node: String,
+    /// When.
+    #[serde(flatten)]
+    pub window: Window,
+}
+
 /// Outages, open and closed.
 #[derive(Clone, Debug, Default)]
 pub struct Outages {
     open: Vec<(Node, f64)>,
-    closed: Vec<Window>,
+    closed: Vec<Outage>,
 }
 
 impl Outages {
@@ -41,32 +51,40 @@ impl Outages {
         let closed = &mut self.closed;
         self.open.retain(|(gone, from_ms)| {
             if *gone == node {
-                closed.push(Window {
+                let window = Window {
                     from_ms: *from_ms,
                     until_ms: now_ms,
-                });
+                };
+                let node = node.to_string();
+                closed.push(Outage { node, window });
             }
             *gone != node
         });
     }
 
-    /// All of them in order, those that overlap as one; what is still open ends now.
-    pub fn windows(mut self, now_ms: f64) -> Vec<Window> {
+    /// All of them; what is still open ends now.
+    pub fn finish(mut self, now_ms: f64) -> Vec<Outage> {
         for (node, _) in self.open.clone() {
             self.end(node, now_ms);
         }
-        self.closed.sort_by(|a, b| a.from_ms.total_cmp(&b.from_ms));
-        let mut merged: Vec<Window> = Vec::new();
-        for window in self.closed {
-            match merged.last_mut() {
-                Some(last) if window.from_ms <= last.until_ms => {
-                    last.until_ms = last.until_ms.max(window.until_ms);
-                }
-                _ => merged.push(window),
-            }
-        }
-        merged
+        self.closed
     }
+}
+
+/// The times in which anything was gone, in order, those that overlap as one.
+pub fn merged(outages: &[Outage]) -> Vec<Window> {
+    let mut windows: Vec<Window> = outages.iter().map(|outage| outage.window).collect();
+    windows.sort_by(|a, b| a.from_ms.total_cmp(&b.from_ms));
+    let mut merged: Vec<Window> = Vec::new();
+    for window in windows {
+        match merged.last_mut() {
+            Some(last) if window.from_ms <= last.until_ms => {
+                last.until_ms = last.until_ms.max(window.until_ms);
+            }
+            _ => merged.push(window),
+        }
+    }
+    merged
 }
 
 /// How much of a stall lies outside the faults' own time.
@@ -98,7 +116,7 @@ mod tests {
         outages.end(b, 45.0);
         outages.begin(c, 60.0);
         assert_eq!(
-            outages.windows(70.0),
+            merged(&outages.finish(70.0)),
             [window(10.0, 40.0), window(60.0, 70.0)]
         );
     }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::actor::{Actor, Done};
 use super::client;
 use super::judge::{Case, Verdict};
-use super::outage::Window;
+use super::outage::{merged, Outage};
 use super::scenario::{Scenario, Step};
 use super::study::{Findings, Watch};
 use crate::clock::now_ms;
@@ -53,8 +53,12 @@ pub struct Played {
     /// The connections.
     #[serde(flatten)]
     pub verdict: Verdict,
-    /// When what was gone, from the start of the traffic.
-    pub outages: Vec<Window>,
+    /// What was gone when, from the start of the traffic.
+    pub outages: Vec<Outage>,
+    /// The longest time that the faults themselves lasted without a break.
+    pub fault_ms: f64,
+    /// Why it could not be played to its end.
+    pub error: Option<String>,
     /// What was done, and when.
     pub done: Vec<String>,
     /// Client packets without a pin that found their server by recovery.
@@ -96,7 +100,7 @@ impl Playing<'_> {
         let findings = watch.end(&records, &deeds, counters);
         let case = Case {
             unavoidable: deeds.lost,
-            outages: deeds.outages,
+            outages: merged(&deeds.outages),
             goodbyes: scenario.goodbyes,
         };
         let verdict = Verdict::of(&records, &case, start_ms);
@@ -107,7 +111,11 @@ impl Playing<'_> {
             judged,
             ok: !judged || (verdict.is_ok() && findings.is_ok()),
             verdict,
-            outages: case.outages.iter().map(|w| w.since(start_ms)).collect(),
+            fault_ms: (case.outages.iter())
+                .map(|w| w.until_ms - w.from_ms)
+                .fold(0.0, f64::max),
+            outages: since(deeds.outages, start_ms),
+            error: None,
             done: deeds.done.iter().map(|d| told(d, start_ms)).collect(),
             recovered: counters.recovered,
             machine_busy,
@@ -149,6 +157,36 @@ impl Playing<'_> {
                 step.at_s
             ),
             None => Ok(()),
+        }
+    }
+}
+
+fn since(outages: Vec<Outage>, start_ms: f64) -> Vec<Outage> {
+    let outages = outages.into_iter();
+    outages
+        .map(|outage| Outage {
+            window: outage.window.since(start_ms),
+            ..outage
+        })
+        .collect()
+}
+
+impl Played {
+    /// A scenario that could not be played to its end shows nothing, and says why.
+    pub fn broken(scenario: &Scenario, error: &anyhow::Error) -> Played {
+        Played {
+            key: scenario.key.clone(),
+            title: scenario.title.clone(),
+            judged: scenario.is_judged(),
+            ok: false,
+            verdict: Verdict::default(),
+            outages: Vec::new(),
+            fault_ms: 0.0,
+            error: Some(format!("{error:#}")),
+            done: Vec::new(),
+            recovered: 0,
+            machine_busy: 0.0,
+            findings: Findings::None,
         }
     }
 }

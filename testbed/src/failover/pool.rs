@@ -20,6 +20,15 @@ pub fn stage(plan: &Plan, edits: &[Edit]) -> Result<()> {
     daemons::edit_pool(plan, "stage", &[])
 }
 
+/// Servers that are no members any more after these edits.
+pub fn leaving(edits: &[Edit]) -> Vec<Node> {
+    let gone = |edit: &Edit| match edit {
+        Edit::Remove(n) => Some(Node::Server(*n)),
+        Edit::Add(_) | Edit::Drain(_) => None,
+    };
+    edits.iter().filter_map(gone).collect()
+}
+
 fn edit(plan: &Plan, edit: Edit) -> Result<()> {
     let (action, server) = match edit {
         Edit::Add(n) => ("add", n),

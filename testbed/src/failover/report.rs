@@ -6,7 +6,6 @@ use comfy_table::{presets, CellAlignment, Table};
 use serde::Serialize;
 
 use super::judge::Verdict;
-use super::outage::Window;
 use super::play::Played;
 use super::scenario::Point;
 use super::study::{DeadCandidate, Findings, Measured};
@@ -101,7 +100,6 @@ pub fn rows(report: &Report) -> Vec<Row> {
 
 impl Row {
     fn of(played: &Played, design: Option<Point>) -> Row {
-        let longest = |w: &Window| w.until_ms - w.from_ms;
         Row {
             title: design.map_or(played.title.clone(), |p| {
                 format!(
@@ -113,7 +111,7 @@ impl Row {
             judged: played.judged,
             ok: played.ok,
             verdict: played.verdict.clone(),
-            fault_ms: played.outages.iter().map(longest).fold(0.0, f64::max),
+            fault_ms: played.fault_ms,
             recovered: played.recovered,
         }
     }
@@ -204,6 +202,9 @@ pub fn render(report: &Report) -> String {
     for played in report.scenarios.iter().filter(|played| played.judged) {
         for words in &played.verdict.told {
             let _ = writeln!(text, "{}: {words}", played.key);
+        }
+        if let Some(error) = &played.error {
+            let _ = writeln!(text, "{}: {error}", played.key);
         }
         if !played.findings.is_ok() {
             let _ = writeln!(text, "{}: {:?}", played.key, played.findings);
