@@ -76,14 +76,11 @@ fn load_balancers() -> Vec<Scenario> {
             },
             ..scenario("lb-killed-insert", "the same, encoding insert", killed)
         },
-        Scenario {
-            quick: true,
-            ..scenario(
-                "lb-drained",
-                "LB drained: withdrawn, forwards, stops",
-                vec![at(5.0, [Announce(vec![1])]), at(8.0, [StopLb(2)])],
-            )
-        },
+        scenario(
+            "lb-drained",
+            "LB drained: withdrawn, forwards, stops",
+            vec![at(5.0, [Announce(vec![1])]), at(8.0, [StopLb(2)])],
+        ),
         Scenario {
             shape: three,
             before: vec![StopLb(3), Announce(vec![1, 2])],
@@ -125,7 +122,6 @@ fn pools() -> Vec<Scenario> {
     ];
     vec![
         Scenario {
-            quick: true,
             before: change_pool(&[Remove(6)], &[1, 2]),
             ..scenario(
                 "reload-apart",
@@ -172,7 +168,6 @@ fn servers() -> Vec<Scenario> {
         ),
         Scenario {
             goodbyes: true,
-            quick: true,
             ..scenario(
                 "apache-graceful",
                 "Apache restarted gracefully, server by server",
@@ -331,5 +326,105 @@ fn figure_point(point: Point) -> Scenario {
             &format!("{} {verb} with an LB, {}", point.x, point.design()),
             vec![at(3.0, fault)],
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    /// LBs and servers that an action names.
+    fn named(action: &Action) -> (Vec<u16>, Vec<u16>) {
+        let edited = |edits: &[Edit]| {
+            let servers = edits.iter().map(|edit| match edit {
+                Add(n) | Remove(n) | Drain(n) => *n,
+            });
+            servers.collect()
+        };
+        match action {
+            KillLb(n) | StopLb(n) | StartLb(n) | Reload(n) | ForgetHistory(n) => {
+                (vec![*n], Vec::new())
+            }
+            Announce(lbs) => (lbs.clone(), Vec::new()),
+            WaitMs(_) | Activate => (Vec::new(), Vec::new()),
+            Stage(edits) => (Vec::new(), edited(edits)),
+            KillRouters(list) | StopRouters(list) | StartRouters(list) | MachinesDie(list) => {
+                (Vec::new(), list.clone())
+            }
+            RestartApacheGracefully(n) | RestartApacheHard(n) | KillApache(n) | StartApache(n) => {
+                (Vec::new(), vec![*n])
+            }
+        }
+    }
+
+    #[test]
+    fn every_scenario_fits_its_cluster_and_its_time() {
+        let mut keys = HashSet::new();
+        for scenario in all() {
+            let key = &scenario.key;
+            assert!(keys.insert(key.clone()), "{key} is there twice");
+            let steps = scenario.script.iter();
+            let actions = scenario.before.iter().chain(steps.flat_map(|s| &s.actions));
+            for action in actions {
+                let (lbs, servers) = named(action);
+                assert!(
+                    lbs.iter().all(|n| (1..=scenario.shape.lbs).contains(n)),
+                    "{key}: {action}"
+                );
+                let there = |n: &u16| (1..=scenario.shape.servers).contains(n);
+                assert!(servers.iter().all(there), "{key}: {action}");
+            }
+            let times: Vec<f64> = scenario.script.iter().map(|s| s.at_s).collect();
+            assert!(times.windows(2).all(|pair| pair[0] < pair[1]), "{key}");
+            // Something must still run when the last thing happens, and after it.
+            assert!(
+                times
+                    .last()
+                    .is_some_and(|last| last + 2.0 < scenario.mix.seconds),
+                "{key}"
+            );
+        }
+    }
+
+    #[test]
+    fn quick_is_quick_and_all_is_no_night() {
+        let sum =
+            |scenarios: Vec<Scenario>| scenarios.iter().map(Scenario::expected_s).sum::<f64>();
+        assert!(sum(all()) <= 15.0 * 60.0, "{} s", sum(all()));
+        let quick: Vec<Scenario> = all().into_iter().filter(|s| s.quick).collect();
+        assert!(
+            (45.0..=90.0).contains(&sum(quick.clone())),
+            "{} s",
+            sum(quick)
+        );
+    }
+
+    #[test]
+    fn what_the_issue_asks_for_is_there() {
+        let points: Vec<Point> = all()
+            .iter()
+            .filter_map(|s| match s.study {
+                Study::Figure(point) => Some(point),
+                _ => None,
+            })
+            .collect();
+        for choices in [1, 2] {
+            for recovery in [true, false] {
+                for leave in [true, false] {
+                    for x in 1..=FIGURE_SERVERS / 2 {
+                        let point = Point {
+                            choices,
+                            recovery,
+                            leave,
+                            x,
+                        };
+                        assert!(points.contains(&point), "{point:?}");
+                    }
+                }
+            }
+        }
+        let longest_idle_s = all().iter().map(|s| s.mix.idle_pause_s).fold(0.0, f64::max);
+        assert!(longest_idle_s >= 120.0);
     }
 }

@@ -76,7 +76,7 @@ impl Mix {
 
     /// About how long it takes until the last connection is over.
     pub fn longest_s(&self) -> f64 {
-        const LAST_TRANSFERS_S: f64 = 4.0;
+        const LAST_TRANSFERS_S: f64 = 1.5;
         self.seconds + LAST_TRANSFERS_S
     }
 }

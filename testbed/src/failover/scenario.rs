@@ -136,7 +136,7 @@ impl Scenario {
 
     /// About how long it takes, with building and taking down.
     pub fn expected_s(&self) -> f64 {
-        const AROUND_S: f64 = 5.0;
+        const AROUND_S: f64 = 4.0;
         self.mix.longest_s() + AROUND_S
     }
 }
