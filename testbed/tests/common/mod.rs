@@ -1,4 +1,5 @@
 //! A testbed of a test's own, gone when the test is over, however it ends.
+#![allow(dead_code)] // not every test binary needs all of it
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -26,7 +27,6 @@ impl Guard {
     }
 
     /// The same, where the daemons have been built too.
-    #[allow(dead_code)] // not every test binary needs them
     pub fn with_daemons() -> Option<Guard> {
         let beside = Path::new(env!("CARGO_BIN_EXE_srlb-testbed"));
         for daemon in ["srlb-lb", "srlb-server"] {
