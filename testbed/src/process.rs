@@ -5,7 +5,9 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
-use rustix::process::{pidfd_open, pidfd_send_signal, Pid, PidfdFlags, Signal};
+use rustix::process::{
+    pidfd_open, pidfd_send_signal, waitpid, Pid, PidfdFlags, Signal, WaitOptions,
+};
 use serde::{Deserialize, Serialize};
 
 /// A pid together with the moment when that process started.
@@ -60,6 +62,16 @@ impl ProcessId {
     pub fn signal(&self, signal: Signal) -> bool {
         self.handle()
             .is_some_and(|handle| pidfd_send_signal(handle, signal).is_ok())
+    }
+
+    /// Takes note of its end, if it was our child: until then its number stays taken, and whoever looks
+    /// for it by that number believes that it still runs.
+    pub fn reap(&self) {
+        let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw);
+        if stat(self.pid).is_some_and(|(_, start)| start == self.start_ticks) {
+            // Not our child: somebody else's to take note of.
+            let _ = waitpid(pid, WaitOptions::NOHANG);
+        }
     }
 
     /// Waits until it has ended; false if it has not by then.

@@ -146,6 +146,9 @@ impl Testbed {
 
     /// A process that was ended on purpose is no longer missed.
     pub fn forget(&mut self, node: Node, role: &str) -> Result<()> {
+        if let Some(process) = self.state.process(node, role) {
+            process.reap();
+        }
         let name = node.to_string();
         let processes = &mut self.state.processes;
         processes.retain(|p| p.node != name || p.role != role);

@@ -210,11 +210,17 @@ impl Engine {
         Ok(Order::of(list))
     }
 
-    /// The candidates of a new flow. A SYN seen again goes to another candidate first.
+    /// The candidates of a new flow. A SYN seen again goes to another candidate first, who may not
+    /// refuse it.
     fn hunt(&mut self, now: Instant, subject: &Subject) -> Result<(Segments, Offer), DropReason> {
         let (order, offer) = self.offer(now, subject)?;
-        let force = Function::ConnectForce;
-        Ok((order.offer(&self.pool, &self.health, force), offer))
+        // The silent one may be any of those behind the first.
+        let must = match offer.again {
+            Some(_) => 0,
+            None => order.last_sound(&self.health),
+        };
+        let segments = order.offer(&self.pool, must, Function::ConnectForce);
+        Ok((segments, offer))
     }
 
     /// To whom a new flow is offered, in which order.
@@ -260,7 +266,8 @@ impl Engine {
             order.move_first(server);
         }
         order.dead_last(&self.health);
-        Ok(order.offer(&self.pool, &self.health, Function::ConnectFinal))
+        let must = order.last_living(&self.health);
+        Ok(order.offer(&self.pool, must, Function::ConnectFinal))
     }
 
     /// A chunk of the recovery list, `last` at its end.

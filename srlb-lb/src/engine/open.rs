@@ -85,7 +85,7 @@ impl Open {
     pub fn segments(&self, pool: &Pool, health: &Health, force: Function) -> Segments {
         let mut segments = self.ask.ask(pool, self.number, false);
         if let Some(offer) = &self.offer {
-            let offered = offer.offer(pool, health, force);
+            let offered = offer.offer(pool, offer.last_living(health), force);
             offered
                 .as_slice()
                 .iter()

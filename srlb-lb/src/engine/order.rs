@@ -83,17 +83,29 @@ impl Order {
             .sort_by_key(|&s| health.of(s) == Opinion::Dead);
     }
 
-    /// Segments that offer a new flow: connectAvail, the last one `force`.
+    /// The place of the last one who is as sound as the first, in an order by health.
     ///
-    /// The dead stay in the list, behind the living, and the last of the living may not refuse:
-    /// else a busy server would hand the flow to a dead one, SYN after SYN.
-    pub fn offer(&self, pool: &Pool, health: &Health, force: Function) -> Segments {
-        let living = self
-            .as_slice()
-            .iter()
-            .filter(|&&s| health.of(s) != Opinion::Dead)
-            .count();
-        let must = if living == 0 { self.len } else { living } - 1;
+    /// Whoever stands behind it is asked only where this one is no help: else a busy server would hand
+    /// the flow to a silent one, SYN after SYN.
+    pub fn last_sound(&self, health: &Health) -> usize {
+        let best = self.as_slice().first().map(|&s| health.of(s));
+        let as_sound = |s: &&u16| Some(health.of(**s)) == best;
+        let sound = self.as_slice().iter().filter(as_sound).count();
+        sound.saturating_sub(1)
+    }
+
+    /// The place of the last one who lives, in an order with the dead behind; of the last one if
+    /// nobody does.
+    pub fn last_living(&self, health: &Health) -> usize {
+        let living = |s: &&u16| health.of(**s) != Opinion::Dead;
+        match self.as_slice().iter().filter(living).count() {
+            0 => self.len - 1,
+            living => living - 1,
+        }
+    }
+
+    /// Segments that offer a new flow: connectAvail, and from place `must` on `force`.
+    pub fn offer(&self, pool: &Pool, must: usize, force: Function) -> Segments {
         self.segments(pool, |i, locator| {
             locator.sid(if i >= must {
                 force
@@ -216,26 +228,35 @@ mod tests {
     #[test]
     fn the_last_candidate_is_forced() {
         use Function::{ConnectAvail as A, ConnectFinal as X, ConnectForce as F};
-        let (pool, health) = (pool(4), health(4, &[]));
+        let pool = pool(4);
         let order = Order::of(&[2, 0, 3]);
-        let offer = |force| names(&order.offer(&pool, &health, force));
-        assert_eq!(offer(F), [(2, A), (0, A), (3, F)]);
-        assert_eq!(offer(X), [(2, A), (0, A), (3, X)]);
-        assert_eq!(names(&Order::of(&[1]).offer(&pool, &health, F)), [(1, F)]);
+        let offer = |must, force| names(&order.offer(&pool, must, force));
+        assert_eq!(offer(2, F), [(2, A), (0, A), (3, F)]);
+        assert_eq!(offer(2, X), [(2, A), (0, A), (3, X)]);
+        assert_eq!(offer(0, F), [(2, F), (0, F), (3, F)]);
     }
 
     #[test]
-    fn the_dead_go_last_and_the_last_of_the_living_may_not_refuse() {
-        use Function::{ConnectAvail as A, ConnectForce as F};
-        let (pool, health) = (pool(4), health(4, &[2, 3]));
-        let mut order = Order::of(&[2, 0, 1]);
-        order.by_health(&health);
-        assert_eq!(
-            names(&order.offer(&pool, &health, F)),
-            [(0, A), (1, F), (2, F)]
-        );
-        let all_dead = Order::of(&[2, 3]);
-        assert_eq!(names(&all_dead.offer(&pool, &health, F)), [(2, A), (3, F)]);
+    fn those_in_doubt_go_last_and_the_last_of_the_others_may_not_refuse() {
+        let rows: [(&str, &[u16], &[u16], &[u16], usize, usize); 6] = [
+            ("all sound", &[], &[], &[2, 0, 1], 2, 2),
+            ("one suspect", &[2], &[], &[0, 1, 2], 1, 2),
+            ("one dead", &[], &[2], &[0, 1, 2], 1, 1),
+            ("one of each", &[2], &[0], &[1, 2, 0], 0, 1),
+            ("nobody sound", &[1, 2], &[0], &[2, 1, 0], 1, 1),
+            ("all dead", &[], &[0, 1, 2], &[2, 0, 1], 2, 2),
+        ];
+        for (what, suspect, dead, in_order, sound, living) in rows {
+            let mut health = health(4, dead);
+            for &server in suspect {
+                health.suspect(server, Instant::ZERO);
+            }
+            let mut order = Order::of(&[2, 0, 1]);
+            order.by_health(&health);
+            assert_eq!(order.as_slice(), in_order, "{what}");
+            assert_eq!(order.last_sound(&health), sound, "{what}");
+            assert_eq!(order.last_living(&health), living, "{what}");
+        }
     }
 
     #[test]

@@ -9,8 +9,8 @@ use Edit::*;
 
 /// The edge notices a dead LB about so late: BGP with BFD at 3 x 50 ms, and a route change.
 const NOTICED_MS: u64 = 200;
-/// Connections at a time of figure 11d, whose experiment had 1000 on 48 servers: as many a server.
-const FIGURE_CONNECTIONS: u16 = 168;
+/// Connections at a time of figure 11d, whose experiment had 1000 on 48 servers.
+const FIGURE_CONNECTIONS: u16 = 320;
 /// Servers of figure 11d.
 const FIGURE_SERVERS: u16 = 8;
 

@@ -50,13 +50,14 @@ impl Mix {
         }
     }
 
-    /// Long-lived connections alone.
+    /// Long-lived connections alone, most of them silent most of the time.
     pub fn long_lived(seconds: f64, connections: u16) -> Mix {
         let quarter = connections / 4;
         Mix {
             counts: BTreeMap::from([
-                (Class::KeepAlive, connections - 2 * quarter),
-                (Class::Push, 2 * quarter),
+                (Class::KeepAlive, quarter),
+                (Class::Push, quarter),
+                (Class::Idle, connections - 2 * quarter),
             ]),
             short_rate_per_s: 0.0,
             timeout_s: 6.0,

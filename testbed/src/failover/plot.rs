@@ -145,7 +145,10 @@ const PAPER: [(f64, &str); 2] = [
 /// Extra losses over x for servers that leave, or that join.
 pub fn figure(points: &[Measured], leave: bool) -> String {
     let points: Vec<&Measured> = points.iter().filter(|m| m.point.leave == leave).collect();
-    let most = points.iter().map(|m| m.extra_share()).fold(0.05, f64::max) * 1.1;
+    let most = (points.iter())
+        .flat_map(|m| [m.extra_share(), m.expected_share])
+        .fold(0.05, f64::max)
+        * 1.1;
     let last = points.iter().map(|m| m.point.x).max().unwrap_or(1).max(2);
     let (right, bottom) = (FIGURE_WIDTH - RIGHT, FIGURE_HEIGHT - BOTTOM);
     let x = |x: f64| LEFT + (x - 0.5) / f64::from(last) * (right - LEFT);
@@ -186,11 +189,20 @@ pub fn figure(points: &[Measured], leave: bool) -> String {
         let at: Vec<(f64, f64)> = (curve.iter())
             .map(|m| (x(f64::from(m.point.x)), y(m.extra_share())))
             .collect();
+        let expected: Vec<(f64, f64)> = (curve.iter())
+            .map(|m| (x(f64::from(m.point.x)), y(m.expected_share)))
+            .collect();
+        if !recovery {
+            let pairs = expected.windows(2);
+            pairs.for_each(|pair| picture.dashes(pair[0], pair[1], COLOURS[i]));
+        }
         picture.curve(at.iter().copied(), COLOURS[i]);
         at.iter().for_each(|at| picture.dot(*at, COLOURS[i]));
         let legend = (right + 8.0, 40.0 + 20.0 * i as f64);
         let words = Point::design(&first.point);
         picture.text(legend, Anchor::Start, COLOURS[i], words);
     }
+    let note = (right + 8.0, 40.0 + 20.0 * designs.len() as f64);
+    picture.text(note, Anchor::Start, "#666", "dashed: from the tables");
     picture.finish()
 }

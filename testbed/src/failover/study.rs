@@ -12,6 +12,7 @@ use super::action::{Action, Edit};
 use super::actor::{Deeds, Done};
 use super::scenario::{Point, Scenario, Study};
 use crate::counters::ServerCounters;
+use crate::daemons;
 use crate::plan::{Node, Plan};
 use crate::traffic::Record;
 
@@ -30,6 +31,7 @@ pub struct Watch {
     choices: u8,
     /// The pool as it was when the traffic began.
     pool: Option<Pool>,
+    expected_share: f64,
 }
 
 /// What a study found.
@@ -61,6 +63,9 @@ pub struct Measured {
     pub unavoidable: usize,
     /// Of these, lost although their servers live.
     pub extra: usize,
+    /// The share that the tables say is lost so without a recovery list: flows whose server lives and is
+    /// no candidate any more.
+    pub expected_share: f64,
 }
 
 /// Connections by how long they took to stand.
@@ -109,18 +114,35 @@ impl Findings {
 impl Watch {
     /// Before the first connection.
     pub fn begin(scenario: &Scenario, plan: &Plan) -> Result<Watch> {
-        let pool = match scenario.study {
-            Study::DeadCandidate(_) => {
-                let file = file::load(&plan.pool_file()).context("the pool's file")?;
-                Some(tables(&file, &mut Registry::default())?)
-            }
-            _ => None,
+        let all: Vec<Node> = plan.server_nodes().collect();
+        let settings = scenario.settings(&plan.name);
+        let mut registry = Registry::default();
+        let mut pool_of = |members: &[Node]| -> Result<Pool> {
+            let path = plan.run_dir().join("study.toml");
+            std::fs::write(&path, daemons::pool_file(&settings, members))?;
+            let file = file::load(&path).context("the pool's file")?;
+            Ok(tables(&file, &mut registry)?)
         };
+        let (mut pool, mut expected_share) = (None, 0.0);
+        match scenario.study {
+            Study::DeadCandidate(_) => pool = Some(pool_of(&all)?),
+            Study::Figure(point) => {
+                let fewer = &all[..all.len() - usize::from(point.x)];
+                let (many, few) = (pool_of(&all)?, pool_of(fewer)?);
+                expected_share = match (point.recovery, point.leave) {
+                    (true, _) => 0.0,
+                    (false, true) => lost_candidates(&many, &few),
+                    (false, false) => lost_candidates(&few, &many),
+                };
+            }
+            _ => {}
+        }
         Ok(Watch {
             study: scenario.study,
             servers: scenario.shape.servers,
             choices: scenario.shape.choices,
             pool,
+            expected_share,
         })
     }
 
@@ -136,9 +158,33 @@ impl Watch {
             (Study::Drained(server), _) => Findings::Drained {
                 taken: taken_while_draining(Node::Server(server), records, done),
             },
-            (Study::Figure(point), _) => Findings::Figure(Measured::of(point, records, deeds)),
+            (Study::Figure(point), _) => Findings::Figure(self.measured(point, records, deeds)),
             _ => Findings::None,
         }
+    }
+
+    fn measured(&self, point: Point, records: &[Record], deeds: &Deeds) -> Measured {
+        let at_ms = deeds.done.first().map_or(f64::INFINITY, |d| d.at_ms);
+        let mut measured = Measured {
+            point,
+            open: 0,
+            unavoidable: 0,
+            extra: 0,
+            expected_share: self.expected_share,
+        };
+        for record in records {
+            if record.opened_ms >= at_ms || record.ended_ms <= at_ms {
+                continue;
+            }
+            let excused = record.client.is_some_and(|c| deeds.lost.contains(&c));
+            measured.open += 1;
+            match (record.outcome.is_completed(), excused) {
+                (true, _) => {}
+                (false, true) => measured.unavoidable += 1,
+                (false, false) => measured.extra += 1,
+            }
+        }
+        measured
     }
 
     fn dead_candidate(
@@ -174,29 +220,6 @@ impl Watch {
 }
 
 impl Measured {
-    fn of(point: Point, records: &[Record], deeds: &Deeds) -> Measured {
-        let at_ms = deeds.done.first().map_or(f64::INFINITY, |d| d.at_ms);
-        let mut measured = Measured {
-            point,
-            open: 0,
-            unavoidable: 0,
-            extra: 0,
-        };
-        for record in records {
-            if record.opened_ms >= at_ms || record.ended_ms <= at_ms {
-                continue;
-            }
-            let excused = record.client.is_some_and(|c| deeds.lost.contains(&c));
-            measured.open += 1;
-            match (record.outcome.is_completed(), excused) {
-                (true, _) => {}
-                (false, true) => measured.unavoidable += 1,
-                (false, false) => measured.extra += 1,
-            }
-        }
-        measured
-    }
-
     /// Share of the open connections that were lost although their servers live.
     pub fn extra_share(&self) -> f64 {
         self.extra as f64 / self.open.max(1) as f64
@@ -215,6 +238,28 @@ impl Connects {
         };
         *count += 1;
     }
+}
+
+/// Share of the flows, spread evenly over their candidates, whose server serves before and after but is
+/// none of their candidates after (the paper's section III-B1).
+fn lost_candidates(before: &Pool, after: &Pool) -> f64 {
+    let vip = crate::plan::VIP.parse().ok();
+    let tables = |pool: &Pool| {
+        let at = vip.and_then(|vip| pool.vip_at(vip))?;
+        Some(pool.vips()[at].tables.clone())
+    };
+    let (Some(before), Some(after)) = (tables(before), tables(after)) else {
+        return 0.0;
+    };
+    let (mut lost, mut all) = (0, 0);
+    for bucket in 0..before.buckets() {
+        let now = after.candidates(bucket);
+        for server in before.candidates(bucket) {
+            all += 1;
+            lost += usize::from(after.is_member(*server) && !now.contains(server));
+        }
+    }
+    lost as f64 / all.max(1) as f64
 }
 
 /// 0 or 1: the server's place among the flow's candidates; 2 if it is none.

@@ -30,7 +30,7 @@ fn two_servers_take_one_syn_and_one_connection_comes_out() {
             &mut world,
             &[
                 "client > vip: SYN",
-                "lb1 > s2 connectAvail, s1 connectForce: SYN",
+                "lb1 > s2 connectForce, s1 connectForce: SYN",
             ],
         );
         world.pass(2 * RTO);
@@ -39,7 +39,7 @@ fn two_servers_take_one_syn_and_one_connection_comes_out() {
             &mut world,
             &[
                 "client > vip: SYN",
-                "lb1 > s1 connectAvail, s2 connectForce: SYN",
+                "lb1 > s1 connectForce, s2 connectForce: SYN",
             ],
         );
         assert_eq!(world.owners(port), [1, 2]);

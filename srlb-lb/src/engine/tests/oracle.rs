@@ -202,9 +202,11 @@ fn assert_fate(world: &World, step: Step, fate: &Fate, out: &Out) {
             let list = world.candidates();
             let straight = along(&list, CONNECT_AVAIL, *last);
             let other = along(&turned(&list), CONNECT_AVAIL, *last);
+            let forced = |list: &[u16]| along(list, CONNECT_FORCE, *last);
+            let (again, again_other) = (forced(&list), forced(&turned(&list)));
             match first {
-                // A SYN seen again may go to the other one first; the set is the same.
-                None => assert!([&straight, &other].contains(&out), "{out:?}"),
+                // A SYN seen again may go to the other one first, who may not refuse; the set is the same.
+                None => assert!([&straight, &again, &again_other].contains(&out), "{out:?}"),
                 Some(server) if *server == list[1] => assert_eq!(*out, other),
                 Some(_) => assert_eq!(*out, straight),
             }
