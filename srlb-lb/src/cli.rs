@@ -52,6 +52,9 @@ enum Command {
         /// The service: address and port
         #[arg(long, num_args = 2, value_names = ["ADDR", "PORT"], required = true)]
         vip: Vec<String>,
+        /// The flow is one of UDP
+        #[arg(long)]
+        udp: bool,
         #[command(flatten)]
         at: At,
         /// Print JSON
@@ -99,9 +102,10 @@ pub(crate) fn run() -> anyhow::Result<()> {
         Command::Explain {
             client,
             vip,
+            udp,
             at,
             json,
-        } => explain(&client, &vip, &at, json),
+        } => explain(&client, &vip, udp, &at, json),
         Command::Trace {
             client,
             vip,
@@ -134,7 +138,13 @@ fn status(at: &At, as_json: bool) -> anyhow::Result<()> {
     }
 }
 
-fn explain(client: &[String], vip: &[String], at: &At, as_json: bool) -> anyhow::Result<()> {
+fn explain(
+    client: &[String],
+    vip: &[String],
+    udp: bool,
+    at: &At,
+    as_json: bool,
+) -> anyhow::Result<()> {
     let (client, client_port) = cli::endpoint("--client", client)?;
     let (vip, vip_port) = cli::endpoint("--vip", vip)?;
     let answer = connect(at)?.request(&json!({
@@ -143,6 +153,7 @@ fn explain(client: &[String], vip: &[String], at: &At, as_json: bool) -> anyhow:
         "client_port": client_port,
         "vip": vip,
         "vip_port": vip_port,
+        "udp": udp,
     }))?;
     match as_json {
         true => cli::show::json(&answer),

@@ -10,8 +10,8 @@ use netlink_packet_core::{
     NetlinkHeader, NetlinkMessage, NetlinkPayload, NLM_F_DUMP, NLM_F_REQUEST,
 };
 use netlink_packet_sock_diag::constants::{
-    AF_INET6, IPPROTO_TCP, TCP_CLOSE_WAIT, TCP_CLOSING, TCP_ESTABLISHED, TCP_FIN_WAIT1,
-    TCP_FIN_WAIT2, TCP_LAST_ACK, TCP_SYN_RECV, TCP_TIME_WAIT,
+    AF_INET6, IPPROTO_TCP, IPPROTO_UDP, TCP_CLOSE_WAIT, TCP_CLOSING, TCP_ESTABLISHED,
+    TCP_FIN_WAIT1, TCP_FIN_WAIT2, TCP_LAST_ACK, TCP_SYN_RECV, TCP_TIME_WAIT,
 };
 use netlink_packet_sock_diag::inet::nlas::Nla;
 use netlink_packet_sock_diag::inet::{
@@ -36,6 +36,8 @@ const BYTES_RETRANS_AT: usize = 208;
 pub struct Sockets {
     socket: Socket,
     sequence: u32,
+    /// Can the kernel be asked for UDP sockets, too?
+    has_udp: bool,
 }
 
 impl Sockets {
@@ -45,14 +47,71 @@ impl Sockets {
         socket.bind_auto()?;
         socket.connect(&SocketAddr::new(0, 0))?;
         socket.set_non_blocking(true)?;
-        Ok(Sockets {
+        let mut sockets = Sockets {
             socket,
             sequence: 0,
-        })
+            has_udp: true,
+        };
+        sockets.has_udp = sockets.finds_a_udp_socket();
+        Ok(sockets)
     }
 
-    /// The socket of exactly this TCP flow.
+    /// Can the kernel be asked who listens on UDP ports? A kernel without udp_diag says "nobody" for all of
+    /// them, and counts as if somebody always did.
+    pub fn has_udp(&self) -> bool {
+        self.has_udp
+    }
+
+    /// A socket of our own is asked for.
+    fn finds_a_udp_socket(&mut self) -> bool {
+        let ours = std::net::UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0));
+        let Ok(port) = ours.as_ref().map_err(drop).and_then(|s| {
+            let addr = s.local_addr().map_err(drop)?;
+            Ok(addr.port())
+        }) else {
+            return false;
+        };
+        let flow = Flow {
+            protocol: next_header::UDP,
+            client: Ipv6Addr::LOCALHOST,
+            client_port: 1,
+            vip: Ipv6Addr::LOCALHOST,
+            vip_port: port,
+        };
+        matches!(self.look_up(&flow), Ok(SocketAnswer::None))
+    }
+
+    /// The socket of exactly this TCP flow; for a UDP flow, whether anybody listens.
     pub fn look_up(&mut self, flow: &Flow) -> io::Result<SocketAnswer> {
+        match flow.protocol {
+            next_header::UDP => self.udp_listener(flow),
+            _ => self.connection(flow),
+        }
+    }
+
+    /// Does a socket take datagrams of this flow?
+    fn udp_listener(&mut self, flow: &Flow) -> io::Result<SocketAnswer> {
+        if !self.has_udp {
+            return Ok(SocketAnswer::None);
+        }
+        // For UDP the kernel takes source and destination as an arriving datagram has them ("swapped for
+        // historical reasons", net/ipv4/udp_diag.c).
+        let id = SocketId {
+            source_port: flow.client_port,
+            destination_port: flow.vip_port,
+            source_address: flow.client.into(),
+            destination_address: flow.vip.into(),
+            interface_id: 0,
+            cookie: NO_COOKIE,
+        };
+        let states = StateFlags::all();
+        self.ask(IPPROTO_UDP, id, states, ExtensionFlags::empty(), 0)?;
+        let mut answer = SocketAnswer::NobodyListens;
+        self.answers(|_| answer = SocketAnswer::None)?;
+        Ok(answer)
+    }
+
+    fn connection(&mut self, flow: &Flow) -> io::Result<SocketAnswer> {
         let id = SocketId {
             source_port: flow.vip_port,
             destination_port: flow.client_port,
@@ -61,7 +120,7 @@ impl Sockets {
             interface_id: 0,
             cookie: NO_COOKIE,
         };
-        self.ask(id, StateFlags::all(), ExtensionFlags::INFO, 0)?;
+        self.ask(IPPROTO_TCP, id, StateFlags::all(), ExtensionFlags::INFO, 0)?;
         let mut answer = SocketAnswer::NobodyListens;
         self.answers(|response| {
             // the kernel answers for an unknown flow with the listener
@@ -82,6 +141,7 @@ impl Sockets {
             | StateFlags::LAST_ACK
             | StateFlags::CLOSING;
         self.ask(
+            IPPROTO_TCP,
             SocketId::new_v6(),
             states,
             ExtensionFlags::empty(),
@@ -109,6 +169,7 @@ impl Sockets {
 
     fn ask(
         &mut self,
+        protocol: u8,
         socket_id: SocketId,
         states: StateFlags,
         extensions: ExtensionFlags,
@@ -120,7 +181,7 @@ impl Sockets {
         header.sequence_number = self.sequence;
         let request = InetRequest {
             family: AF_INET6,
-            protocol: IPPROTO_TCP,
+            protocol,
             extensions,
             states,
             socket_id,
@@ -290,6 +351,38 @@ mod tests {
         };
         let answer = sockets.look_up(&nobody).unwrap();
         assert_eq!(answer, SocketAnswer::NobodyListens);
+    }
+
+    #[test]
+    fn a_udp_port_has_a_listener_or_not() {
+        let Ok(mut sockets) = Sockets::open() else {
+            eprintln!("skipped: no sock_diag");
+            return;
+        };
+        if !sockets.has_udp() {
+            eprintln!("skipped: no udp_diag");
+            return;
+        }
+        let any = std::net::UdpSocket::bind("[::]:0").unwrap();
+        let flow = Flow {
+            protocol: 17,
+            client: "2001:db8:c::1".parse().unwrap(),
+            client_port: 4_000,
+            vip: "2001:db8:80::1".parse().unwrap(),
+            vip_port: any.local_addr().unwrap().port(),
+        };
+        assert_eq!(sockets.look_up(&flow).unwrap(), SocketAnswer::None);
+        drop(any);
+        let nobody = SocketAnswer::NobodyListens;
+        assert_eq!(sockets.look_up(&flow).unwrap(), nobody);
+        let bound = std::net::UdpSocket::bind("[::1]:0").unwrap();
+        let elsewhere = Flow {
+            vip_port: bound.local_addr().unwrap().port(),
+            ..flow
+        };
+        assert_eq!(sockets.look_up(&elsewhere).unwrap(), nobody);
+        sockets.has_udp = false;
+        assert_eq!(sockets.look_up(&flow).unwrap(), SocketAnswer::None);
     }
 
     #[test]

@@ -94,9 +94,9 @@ impl Ruleset {
         self
     }
 
-    /// Steers what the router must see of the application's packets into the TUN device: all
-    /// with SYN, FIN or RST, and all of a flow for a moment after each client packet that came in through
-    /// the device `steering`.
+    /// Steers what the router must see of the application's packets into the TUN device: all TCP
+    /// with SYN, FIN or RST, and all of a TCP or UDP flow for a moment after each client packet that came in
+    /// through the device `steering`. Of a packet in fragments that holds for the first one, which has ports.
     pub(super) fn steer(
         mut self,
         vips: &[Ipv6Addr],
@@ -104,37 +104,43 @@ impl Ruleset {
         steering: &str,
         mark: u32,
     ) -> Self {
-        const REPLY: &str = "ip6 saddr . tcp sport . ip6 daddr . tcp dport";
-        const REPLY_OF_THIS: &str = "ip6 daddr . tcp dport . ip6 saddr . tcp sport";
+        const PROTOCOLS: [(&str, &str); 2] = [("tcp", "steer"), ("udp", "steer_udp")];
         self.sets.push(format!(
             "set vips {{ type ipv6_addr; elements = {{ {} }}; }}",
             joined(vips)
         ));
-        self.sets.push(
-            "set steer { type ipv6_addr . inet_service . ipv6_addr . inet_service; \
-             flags dynamic, timeout; timeout 1s; size 65536; }"
-                .to_owned(),
-        );
+        let mut learn = Vec::new();
+        let mut steer = vec![
+            // A client on this very host is answered without the router, and needs no detour.
+            "oifname \"lo\" return".to_owned(),
+            "ip6 saddr != @vips return".to_owned(),
+            format!("tcp flags & (syn | fin | rst) != 0 meta mark set {mark:#x} return"),
+        ];
+        for (protocol, set) in PROTOCOLS {
+            self.sets.push(format!(
+                "set {set} {{ type ipv6_addr . inet_service . ipv6_addr . inet_service; \
+                 flags dynamic, timeout; timeout 1s; size 65536; }}"
+            ));
+            let reply = format!("ip6 saddr . {protocol} sport . ip6 daddr . {protocol} dport");
+            let reply_of_this =
+                format!("ip6 daddr . {protocol} dport . ip6 saddr . {protocol} sport");
+            learn.extend([
+                format!("iifname \"{steering}\" ip6 daddr @vips update @{set} {{ {reply_of_this} timeout 1s }}"),
+                format!("iifname \"{direct}\" ip6 daddr @vips delete @{set} {{ {reply_of_this} }}"),
+            ]);
+            steer.push(format!("{reply} @{set} meta mark set {mark:#x}"));
+        }
         self.chains.push(Chain {
             name: "learn",
             purpose: "the router tells on the packet's way which flows to steer",
             hook: "type filter hook prerouting priority raw; policy accept;",
-            rules: vec![
-                format!("iifname \"{steering}\" ip6 daddr @vips update @steer {{ {REPLY_OF_THIS} timeout 1s }}"),
-                format!("iifname \"{direct}\" ip6 daddr @vips delete @steer {{ {REPLY_OF_THIS} }}"),
-            ],
+            rules: learn,
         });
         self.chains.push(Chain {
             name: "steer",
             purpose: "marks what goes through the router on its way out",
             hook: "type route hook output priority mangle; policy accept;",
-            rules: vec![
-                // A client on this very host is answered without the router, and needs no detour.
-                "oifname \"lo\" return".to_owned(),
-                "ip6 saddr != @vips return".to_owned(),
-                format!("tcp flags & (syn | fin | rst) != 0 meta mark set {mark:#x} return"),
-                format!("{REPLY} @steer meta mark set {mark:#x}"),
-            ],
+            rules: steer,
         });
         self
     }

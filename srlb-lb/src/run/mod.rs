@@ -185,13 +185,23 @@ impl Daemon {
                     "time_s": now.micros() as f64 / 1e6,
                     "flow": note.flow.map(|f| f.to_string()),
                     "in": arrived,
-                    "event": note.event.map(|e| format!("{e:?}")),
+                    "event": note
+                        .event
+                        .map(|e| format!("{e:?}"))
+                        .or(note.udp.map(|(e, ..)| format!("{e:?}"))),
                     "before": note.before.map(|s| format!("{s:?}")),
                     "pinned": name(note.pinned),
                     "sender": name(note.sender),
                     "bucket": note.bucket,
-                    "action": note.said.map(|(action, _)| action.words()),
-                    "entry": note.said.map(|(_, next)| format!("{next:?}")),
+                    "action": note
+                        .said
+                        .map(|(action, _)| action.words())
+                        .or(note.udp.map(|(_, action, _)| action.words())),
+                    "entry": note
+                        .said
+                        .map(|(_, next)| next)
+                        .or(note.udp.map(|(_, _, next)| next))
+                        .map(|next| format!("{next:?}")),
                     "dropped": match verdict {
                         Verdict::Drop(reason) => Some(reason.text()),
                         Verdict::Transmit => None,
@@ -299,12 +309,17 @@ struct Endpoints {
     client_port: u16,
     vip: std::net::Ipv6Addr,
     vip_port: u16,
+    #[serde(default)]
+    udp: bool,
 }
 
 impl Endpoints {
     fn flow(&self) -> Flow {
         Flow {
-            protocol: srh::parse::next_header::TCP,
+            protocol: match self.udp {
+                true => srh::parse::next_header::UDP,
+                false => srh::parse::next_header::TCP,
+            },
             client: self.client,
             client_port: self.client_port,
             vip: self.vip,

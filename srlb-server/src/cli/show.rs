@@ -17,6 +17,7 @@ pub(super) fn status(status: &Value) -> anyhow::Result<()> {
     application(&status["application"])?;
     policy(&status["policy"])?;
     flows(&status["flows"])?;
+    udp_flows(&status["udp_flows"])?;
     counters(status)?;
     host(status)?;
     say!("look-ups failed: {}", word(&status["lookup_errors"]));
@@ -52,6 +53,18 @@ fn policy(policy: &Value) -> anyhow::Result<()> {
         word(&policy["accepted"]),
         word(&policy["attempt"]),
         word(&policy["pending"])
+    );
+    Ok(())
+}
+
+fn udp_flows(flows: &Value) -> anyhow::Result<()> {
+    say!(
+        "UDP flows: {} taken, {} wait, {} direct; table of {} slots, {} MiB",
+        flows["taken"],
+        flows["wait"],
+        flows["direct"],
+        flows["slots"],
+        flows["memory_bytes"].as_u64().unwrap_or(0) >> 20
     );
     Ok(())
 }

@@ -89,6 +89,12 @@ impl Daemon {
         for line in settings.advice() {
             eprintln!("srlb-server: note: {line}");
         }
+        if !sockets.has_udp() {
+            eprintln!(
+                "srlb-server: note: the kernel does not tell who listens on UDP ports: every datagram counts as listened \
+                 for; modprobe udp_diag"
+            );
+        }
         if let Some(event) = apache.check() {
             eprintln!("srlb-server: {event}");
         }

@@ -1,7 +1,7 @@
 //! What `status` and `trace` answer.
 
 use daemon::host::Host;
-use daemon::{Counter, DropReason};
+use daemon::{Counter, DropReason, Place};
 use packet_io::{Instant, PacketBuf};
 use serde_json::{json, Map, Value};
 use srh::{Describe, Frame};
@@ -9,7 +9,7 @@ use srh::{Describe, Frame};
 use crate::apache::Apache;
 use crate::config::Settings;
 use crate::engine::state::State;
-use crate::engine::{Engine, Event, Note, Verdict};
+use crate::engine::{udp, Engine, Event, Note, Verdict};
 
 /// State, flows and counters of the engine, with the instance's settings.
 pub(super) fn engine(
@@ -26,6 +26,15 @@ pub(super) fn engine(
     let (slots, memory_bytes) = engine.table_size();
     flows.insert("slots".into(), slots.into());
     flows.insert("memory_bytes".into(), memory_bytes.into());
+    let mut udp_flows: Map<String, Value> = udp::State::ALL
+        .iter()
+        .zip(engine.udp_flows_by_state(now))
+        .filter(|(state, _)| **state != udp::State::None)
+        .map(|(state, count)| (state.name().to_owned(), count.into()))
+        .collect();
+    let (slots, memory_bytes) = engine.udp_table_size();
+    udp_flows.insert("slots".into(), slots.into());
+    udp_flows.insert("memory_bytes".into(), memory_bytes.into());
     let policy = engine.policy_state(now, apache);
     json!({
         "name": settings.name,
@@ -36,6 +45,7 @@ pub(super) fn engine(
         "fabric_mtu_bytes": settings.fabric_mtu_bytes,
         "mss_bytes": settings.engine.mss_bytes(),
         "flows": flows,
+        "udp_flows": udp_flows,
         "policy": {
             "accept": policy.accept.name(),
             "c": policy.c,
@@ -92,13 +102,25 @@ pub(super) fn traced(
         Verdict::Drop(reason) => (None, Some(reason.text())),
         Verdict::LookUp(_) => (None, Some("the kernel did not tell its sockets")),
     };
+    let (before, event, after) = match note.udp {
+        Some((before, event, _, after)) => (
+            Some(before.name()),
+            Some(format!("{event:?}")),
+            Some(after.name()),
+        ),
+        None => (
+            note.before.map(State::name),
+            note.event.map(|event| format!("{event:?}")),
+            note.said.map(|(_, state)| state.name()),
+        ),
+    };
     json!({
         "time_s": now.micros() as f64 / 1e6,
         "flow": note.flow.map(|flow| flow.to_string()),
         "in": arrived,
-        "event": note.event.map(|event| format!("{event:?}")),
-        "before": note.before.map(State::name),
-        "after": note.said.map(|(_, state)| state.name()),
+        "event": event,
+        "before": before,
+        "after": after,
         "lb": note.lb.map(|lb| lb.locator.to_string()),
         "to": to,
         "out": to.map(|_| describe(frame)),
