@@ -46,7 +46,7 @@ impl Rng {
     /// Uniform in 0..`n`; 0 if `n` is 0.
     pub fn below(&mut self, n: u64) -> u64 {
         // The high half of a product: no division, and a bias of n in 2^64.
-        (u128::from(self.next_u64()) * u128::from(n) >> 64) as u64
+        ((u128::from(self.next_u64()) * u128::from(n)) >> 64) as u64
     }
 
     /// Uniform in `low..=high`; `low` if that is empty.

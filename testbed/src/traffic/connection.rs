@@ -187,7 +187,7 @@ impl Connection {
             Ok(None) => {}
             Err(e) => return Turn::Over(broken(&e, Outcome::Reset)),
         }
-        let n = talk.to_send(now_ms, &mut piece);
+        let n = talk.next_piece(now_ms, &mut piece);
         if n == 0 {
             return Turn::Wait;
         }

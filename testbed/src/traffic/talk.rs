@@ -63,7 +63,7 @@ impl Talk {
     }
 
     /// Fills `out` with what is to be sent now; returns how many bytes.
-    pub fn to_send(&mut self, now_ms: f64, out: &mut [u8]) -> usize {
+    pub fn next_piece(&mut self, now_ms: f64, out: &mut [u8]) -> usize {
         let head = &self.exchange.head;
         let head_bytes = head.len() as u64;
         if self.sent < head_bytes {
@@ -213,7 +213,7 @@ mod tests {
     fn send_all(talk: &mut Talk) -> (Vec<u8>, f64) {
         let (mut all, mut out, mut now_ms) = (Vec::new(), [0; 300], 0.0);
         while talk.sent < talk.total_bytes() {
-            let n = talk.to_send(now_ms, &mut out);
+            let n = talk.next_piece(now_ms, &mut out);
             all.extend_from_slice(&out[..n]);
             talk.sent(n);
             if n == 0 {
@@ -221,7 +221,7 @@ mod tests {
                 now_ms = talk.wake_ms().unwrap();
             }
         }
-        assert_eq!(talk.to_send(now_ms, &mut out), 0);
+        assert_eq!(talk.next_piece(now_ms, &mut out), 0);
         (all, now_ms)
     }
 
