@@ -10,6 +10,7 @@ use srlb_lb::engine as lb_engine;
 use srlb_server::engine as server_engine;
 
 use super::nodes::{Node, VIP};
+use super::outcome::Cause;
 use super::tcp::report::Around;
 use super::trace::Fate;
 use super::world::{flow_inside, Done, Event, Wire, World, POLL_EVERY_US};
@@ -174,6 +175,15 @@ impl World<'_> {
         let Some(kernel) = &mut host.kernel else {
             return;
         };
+        let number = tcp.ack.wrapping_sub(1);
+        let is_ours = self.answered.get(&(flow, number)) == Some(&n);
+        if is_ours && kernel.refuses_cookie(&flow, &tcp, self.now_us) {
+            let socket = self
+                .watch
+                .of_flow(&flow)
+                .map(|connection| (connection, number));
+            self.watch.causes.sockets_lost(socket, Cause::CookieRefused);
+        }
         let mut around = Around::new(self.now_us, &self.scenario.connections);
         kernel.receive(flow, &tcp, frame, &self.opened, &mut around);
         if around.dropped {

@@ -59,6 +59,8 @@ pub enum Cause {
     AppKilled,
     /// The application that had it closed its listener before it had taken the connection.
     ListenerClosed,
+    /// Its server had answered by a SYN cookie, and another packet overtook the one that completes the handshake.
+    CookieRefused,
     /// Its server was removed from the pool without draining.
     ServerRemoved,
     /// There was no LB for longer than TCP waits.

@@ -12,6 +12,7 @@ use srh::{Flow, Frame};
 
 use super::isn;
 use super::port::Port;
+use super::segment::Segment;
 
 /// smoltcp's clock.
 fn instant(now_us: u64) -> Instant {
@@ -129,6 +130,18 @@ impl Endpoint {
             self.note(&frame);
             out.push(frame);
         }
+    }
+
+    /// The peer's last segment has come: the ACK for it, if it has not been sent.
+    pub fn acknowledge(&mut self, last: &Tcp) -> Option<Segment> {
+        let end = last
+            .seq
+            .wrapping_add(last.data_len as u32 + u32::from(last.has(Tcp::FIN)));
+        let is_due = is_before(self.numbers.expected, end);
+        is_due.then(|| {
+            self.numbers.expected = end;
+            Segment::ack(self.numbers.next, end)
+        })
     }
 
     fn note(&mut self, frame: &PacketBuf) {

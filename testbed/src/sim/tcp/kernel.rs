@@ -156,6 +156,13 @@ impl Kernel {
                 if before == State::SynSent && after == State::Established {
                     live.peer_first = tcp.seq;
                 }
+                if before != State::TimeWait && after == State::TimeWait {
+                    // smoltcp may delay this ACK, and TIME_WAIT is ours from here on
+                    let end = live.end.acknowledge(tcp);
+                    around
+                        .out
+                        .extend(end.map(|ack| ack.packet(&flow, self.side)));
+                }
                 if tcp.has(Tcp::RST) && matches!(after, State::Closed | State::Listen) {
                     reset = Some(match before {
                         State::SynSent => Gone::Refused,
@@ -171,8 +178,8 @@ impl Kernel {
         self.keep(flow, live, reset, around);
     }
 
-    /// RFC 9293 section 3.10.7.4, and as Linux does it: a SYN beyond the window begins a new connection, what
-    /// is old is answered with an ACK, and the ACK that was awaited is not answered.
+    /// RFC 9293 section 3.10.7.4, and as Linux does it: a SYN beyond the window begins a new connection if
+    /// somebody listens, what is old is answered with an ACK, and the ACK that was awaited is not answered.
     fn at_time_wait(
         &mut self,
         flow: Flow,
@@ -182,7 +189,8 @@ impl Kernel {
         opened: &Opened,
         around: &mut Around,
     ) {
-        if tcp.is_syn() && is_before(wait.expected, tcp.seq) {
+        let is_listening = self.listener.as_ref().is_some_and(|l| l.is_open);
+        if tcp.is_syn() && is_before(wait.expected, tcp.seq) && is_listening {
             return self.without_socket(flow, tcp, frame, opened, around);
         }
         if tcp.has(Tcp::RST) {
@@ -215,7 +223,7 @@ impl Kernel {
         if is_listening && tcp.is_syn() {
             return self.new_flow(flow, tcp, frame, opened, around);
         }
-        if is_listening && self.is_cookie(&flow, tcp, around) {
+        if is_listening && self.is_cookie(&flow, tcp, around.now_us) {
             return self.take_cookie(flow, tcp, frame, opened, around);
         }
         let refusal = Segment::refusal(tcp);
@@ -284,17 +292,24 @@ impl Kernel {
         live.count()
     }
 
-    fn is_cookie(&self, flow: &Flow, tcp: &Tcp, around: &Around) -> bool {
-        let recent = self
-            .listener
-            .as_ref()
-            .and_then(|listener| listener.cookie_us)
-            .is_some_and(|last| around.now_us < last + COOKIE_LIFE_US);
-        let is_ack = tcp.has(Tcp::ACK) && tcp.flags & (Tcp::SYN | Tcp::RST) == 0;
+    fn is_cookie(&self, flow: &Flow, tcp: &Tcp, now_us: u64) -> bool {
         let cookie = |at| isn::cookie(self.secret, flow, tcp.seq.wrapping_sub(1), at);
         let given = tcp.ack.wrapping_sub(1);
-        let minute_ago = around.now_us.saturating_sub(60_000_000);
-        recent && is_ack && (cookie(around.now_us) == given || cookie(minute_ago) == given)
+        let minute_ago = now_us.saturating_sub(60_000_000);
+        self.may_be_cookie(tcp, now_us) && (cookie(now_us) == given || cookie(minute_ago) == given)
+    }
+
+    fn may_be_cookie(&self, tcp: &Tcp, now_us: u64) -> bool {
+        let last_us = self.listener.as_ref().and_then(|l| l.cookie_us);
+        let is_recent = last_us.is_some_and(|last_us| now_us < last_us + COOKIE_LIFE_US);
+        is_recent && tcp.has(Tcp::ACK) && tcp.flags & (Tcp::SYN | Tcp::RST) == 0
+    }
+
+    /// Would this answer to a SYN cookie be refused, because another packet had to come first? A cookie holds
+    /// for the packet that follows the SYN alone.
+    pub fn refuses_cookie(&self, flow: &Flow, tcp: &Tcp, now_us: u64) -> bool {
+        let is_unknown = !self.slots.contains_key(flow);
+        is_unknown && self.may_be_cookie(tcp, now_us) && !self.is_cookie(flow, tcp, now_us)
     }
 
     /// The SYN that the cookie stands for is played again, and its SYN-ACK kept back.

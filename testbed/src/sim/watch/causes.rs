@@ -20,6 +20,7 @@ struct Outage {
 ///
 /// - was switched off, or its application was killed, while it had a socket for the connection;
 /// - closed its listener before the application had taken the connection;
+/// - had answered by a SYN cookie, and got another packet before the one that the cookie is for;
 /// - was removed from the pool, as at least one LB has it, during the connection's life;
 ///
 /// or where one side's dialogue throws the connection away. A client's SYN may be refused if each of its candidates

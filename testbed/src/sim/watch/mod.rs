@@ -133,10 +133,15 @@ impl Watch {
             self.broken(now_us, "owner", Some(number), what);
             return;
         }
-        if let Some(stall) = stall {
-            self.judge_stall(now_us, number, stall);
+        if let Some(stall) = &stall {
+            connection.longest_stall_us = connection.longest_stall_us.max(stall.took_us);
         }
         self.judge_end(now_us, number, specs);
+        let result = self.connections[number].result.as_ref();
+        let is_excused = result.is_some_and(|result| result.cause.is_some());
+        if let Some(stall) = stall.filter(|_| !is_excused) {
+            self.judge_stall(now_us, number, stall);
+        }
     }
 
     fn judge_stall(&mut self, now_us: u64, number: usize, stall: connection::Stall) {
