@@ -26,12 +26,12 @@ pub fn lbs(rng: &mut Rng, flavour: &Flavour) -> Vec<LbSpec> {
         .collect()
 }
 
-/// A server.
-pub fn server(rng: &mut Rng, flavour: &Flavour) -> ServerSpec {
+/// A server, with `spare` workers more than it needs.
+pub fn server(rng: &mut Rng, flavour: &Flavour, spare: u32) -> ServerSpec {
     ServerSpec {
         clock: clock(rng, flavour),
         workers: match flavour.busy_servers {
-            true => rng.doubling(1, 64) as u32,
+            true => rng.doubling(1, 64) as u32 + spare,
             false => 1_000,
         },
         accept: match flavour.busy_servers {

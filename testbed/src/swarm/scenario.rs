@@ -20,6 +20,9 @@ pub fn scenario(seed: u64) -> Scenario {
     let servers = rng.doubling(2, 20) as u16;
     let (history, walk) = pools::history(&mut rng, &flavour, servers);
     let faults = faults::faults(&mut rng, &flavour, &lbs, servers, walk);
+    let connections = talks::connections(&mut rng, &flavour, &faults);
+    // Who never speaks keeps a worker for ever; nobody is to starve by that.
+    let silent = connections.iter().filter(|c| c.turns.is_empty()).count() as u32;
     Scenario {
         seed,
         encoding: *rng.pick(&[Encoding::Encap, Encoding::Encap, Encoding::Insert]),
@@ -27,13 +30,13 @@ pub fn scenario(seed: u64) -> Scenario {
         choices: *rng.pick(&[1, 2, 2, 2, 2, 3, 5, 8]),
         buckets: *rng.pick(&[31, 251, 251]),
         servers: (0..servers)
-            .map(|_| nodes::server(&mut rng, &flavour))
+            .map(|_| nodes::server(&mut rng, &flavour, silent))
             .collect(),
         history,
         complete_history: rng.percent(90),
         withdraw_ms: rng.doubling(10, 3_000) as u32,
         links: nodes::links(&mut rng),
-        connections: talks::connections(&mut rng, &flavour, &faults),
+        connections,
         lbs,
         calm_ms: flavour.span_ms,
         faults,

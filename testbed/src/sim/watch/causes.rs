@@ -142,21 +142,30 @@ impl Causes {
                 return Some(cause);
             }
         }
+        // Only a cookie leaves the server without a socket: if the client's ACK is lost and it has nothing to say,
+        // the server never hears of it.
+        let has_no_socket = connection.server_number().is_some() && connection.server().is_none();
+        if how == End::Unfinished && has_no_socket {
+            return Some(Cause::CookieRefused);
+        }
         let life = (connection.opened_us(), now_us);
-        let was_removed = |server: u16| {
-            let outages = self.removed.get(&server);
-            outages.is_some_and(|o| any_between(o, life.0, life.1))
-        };
-        if connection.server().is_some_and(was_removed) {
+        if self.has_removed_server(connection, now_us) {
             return Some(Cause::ServerRemoved);
         }
-        if how == End::Refused && self.was_without_application(number, life) {
+        let never_connected = matches!(how, End::Refused | End::TimedOut);
+        if never_connected && self.was_without_application(number, life) {
             return Some(Cause::NoApplication);
         }
         if how == End::TimedOut && any_between(&self.without_lb, life.0, life.1) {
             return Some(Cause::NoLb);
         }
         (how == End::Unfinished && !self.complete_history).then_some(Cause::HistoryForgotten)
+    }
+
+    /// Was the connection's server removed during its life, as at least one LB has it?
+    pub fn has_removed_server(&self, connection: &Connection, now_us: u64) -> bool {
+        let outages = connection.server().and_then(|s| self.removed.get(&s));
+        outages.is_some_and(|o| any_between(o, connection.opened_us(), now_us))
     }
 
     /// These are the candidates of a connection that is about to be opened, or not open yet.
