@@ -8,7 +8,7 @@ use super::hosts::Settings;
 use super::outcome::Outcome;
 use super::scenario::Scenario;
 use super::trace::{Capture, Trace};
-use super::world::World;
+use super::world::{World, PORT_PATIENCE_MS};
 
 /// How long after the last thing that the scenario says connections may take: some retransmissions of a
 /// minute each.
@@ -68,7 +68,7 @@ fn horizon_ms(scenario: &Scenario) -> u64 {
         .map(|c| c.start_ms + c.pauses_ms());
     let faults = scenario.faults.iter().map(|fault| fault.at_ms);
     let last = ends.chain(faults).max().unwrap_or(0);
-    last.max(scenario.calm_ms) + LAST_WORDS_MS
+    last.max(scenario.calm_ms) + PORT_PATIENCE_MS + LAST_WORDS_MS
 }
 
 impl World<'_> {

@@ -24,6 +24,8 @@ use crate::rng::Rng;
 pub const POLL_EVERY_US: u64 = 100_000;
 /// How long a client waits before it tries again to open a port that is in use.
 const PORT_AGAIN_US: u64 = 100_000;
+/// How long it tries: somewhat longer than TIME_WAIT.
+pub const PORT_PATIENCE_MS: u64 = 70_000;
 
 /// A packet under way.
 pub struct Wire {
@@ -203,6 +205,9 @@ impl<'a> World<'a> {
         let flow = flow(spec.client, spec.port);
         let client = usize::from(spec.client) - 1;
         if !self.clients[client].is_free(&flow, self.now_us) {
+            if self.now_us > (spec.start_ms + PORT_PATIENCE_MS) * 1_000 {
+                return self.watch.never_opened(self.now_us, connection);
+            }
             let again = self.now_us + PORT_AGAIN_US;
             return self.queue.push(again, Event::Open(connection));
         }

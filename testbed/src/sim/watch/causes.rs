@@ -7,6 +7,9 @@ use crate::sim::dialogue::{Act, ConnectionSpec, Side};
 use crate::sim::outcome::{Cause, End};
 use crate::sim::scenario::Scenario;
 
+/// How long an LB may think a server dead that is back: an echo request a second, and its way.
+const OPINION_US: u64 = 2_000_000;
+
 /// A time in which something was out of order.
 #[derive(Clone, Copy, Debug)]
 struct Outage {
@@ -153,7 +156,9 @@ impl Causes {
             return Some(Cause::ServerRemoved);
         }
         let never_connected = matches!(how, End::Refused | End::TimedOut);
-        if never_connected && self.was_without_application(number, life) {
+        // An LB may think a server dead until its next echo request is answered.
+        let attempt = (life.0.saturating_sub(OPINION_US), life.1);
+        if never_connected && self.was_without_application(number, attempt) {
             return Some(Cause::NoApplication);
         }
         if how == End::TimedOut && any_between(&self.without_lb, life.0, life.1) {

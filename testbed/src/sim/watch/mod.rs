@@ -88,6 +88,17 @@ impl Watch {
         self.connections[connection].opened(now_us);
     }
 
+    /// A client has given up to open a connection: its port is in use.
+    pub fn never_opened(&mut self, now_us: u64, connection: usize) {
+        self.connections[connection].result = Some(ConnectionResult {
+            end: End::NotStarted,
+            cause: None,
+            server: None,
+            longest_stall_ms: 0,
+            ended_ms: now_us / 1_000,
+        });
+    }
+
     /// The connection that a flow belongs to now.
     pub fn of_flow(&self, flow: &Flow) -> Option<usize> {
         self.current.get(flow).copied()
