@@ -1,5 +1,7 @@
 //! The end of the world: no packet comes any more, and every entry has to go when its time is over.
 
+use std::time::Duration;
+
 use packet_io::Instant;
 use srlb_lb::engine as lb_engine;
 use srlb_server::engine as server_engine;
@@ -22,7 +24,8 @@ impl World<'_> {
         for n in 1..=self.lbs.len() as u16 {
             let host = &mut self.lbs[usize::from(n) - 1];
             let clock = host.spec.clock;
-            let local = |after_us| super::hosts::local(clock, now_us + after_us);
+            let local =
+                |after_us| super::hosts::local(clock, now_us) + Duration::from_micros(after_us);
             let idle_us = u64::from(host.spec.idle_timeout_ms) * 1_000 + 1_000_000;
             if let Some(mut engine) = host.engine.take() {
                 let left = old_lb(&mut engine, local, idle_us);
@@ -33,7 +36,8 @@ impl World<'_> {
         for n in 1..=self.servers.len() as u16 {
             let host = &mut self.servers[usize::from(n) - 1];
             let clock = host.spec.clock;
-            let local = |after_us| super::hosts::local(clock, now_us + after_us);
+            let local =
+                |after_us| super::hosts::local(clock, now_us) + Duration::from_micros(after_us);
             if let Some(mut engine) = host.engine.take() {
                 let left = old_router(&mut engine, local);
                 self.nothing_may_be_left(&format!("s{n}"), &left);

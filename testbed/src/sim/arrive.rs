@@ -82,7 +82,9 @@ impl World<'_> {
         let Some(engine) = &mut host.engine else {
             return self.lose(from, Node::Lb(n), &frame, Fate::Nobody);
         };
-        match engine.process(now, &mut frame) {
+        let verdict = engine.process(now, &mut frame);
+        self.rows.note_lb(engine.note());
+        match verdict {
             lb_engine::Verdict::Transmit => self.transmit(Node::Lb(n), frame, hops + 1),
             lb_engine::Verdict::Drop(reason) => self.engine_drops(Node::Lb(n), reason, &frame),
         }
@@ -128,6 +130,7 @@ impl World<'_> {
             });
             verdict = engine.resume(now, &mut frame, answer, &app, &mut extra);
         }
+        self.rows.note_server(engine.note());
         self.tally.extra += extra.len() as u64;
         for other in extra {
             self.transmit(node, other, hops + 1);

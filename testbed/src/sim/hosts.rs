@@ -145,7 +145,8 @@ impl LbHost {
             hmac: world.hmac.clone(),
         };
         let contract = world.lb.clone();
-        let engine = lb_engine::Engine::with_contract(contract, config, pool, key(rng));
+        let mut engine = lb_engine::Engine::with_contract(contract, config, pool, key(rng));
+        engine.set_tracing(true);
         self.engine = Some(engine);
         self.life += 1;
     }
@@ -200,6 +201,7 @@ impl ServerHost {
         };
         let contract = world.server.clone();
         let mut engine = server_engine::Engine::with_contract(contract, config, key(rng));
+        engine.set_tracing(true);
         let now = self.local(now_us);
         let sockets = self.kernel.iter().flat_map(Kernel::connections);
         sockets.for_each(|flow| engine.seed_socket(now, &flow));

@@ -15,6 +15,7 @@ pub mod nodes;
 pub mod outcome;
 pub mod pool;
 pub mod queue;
+pub mod rows;
 pub mod run;
 pub mod scenario;
 pub mod tally;

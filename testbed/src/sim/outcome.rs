@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::dialogue::Side;
+use super::rows::Rows;
 
 /// What came out of a run.
 #[derive(Clone, Debug)]
@@ -14,6 +15,8 @@ pub struct Outcome {
     /// What the engines counted, summed over all of a kind and over restarts: `lb.hunted`, `server.drop.not_mine`,
     /// `world.lost`, ...
     pub counters: BTreeMap<String, u64>,
+    /// Which rows of their state tables the engines have used.
+    pub rows: Rows,
     /// A hash of everything that happened, in order: packets with their bytes, faults, drops.
     pub trace_hash: u64,
     /// How many things happened: packets that arrived somewhere, timers, faults.

@@ -90,6 +90,7 @@ impl World<'_> {
         Outcome {
             connections,
             violations: self.watch.violations,
+            rows: self.rows,
             counters: self.tally.into_map(),
             trace_hash,
             events,

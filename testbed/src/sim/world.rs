@@ -12,6 +12,7 @@ use super::links::{self, Copies};
 use super::nodes::{flow, Node, VIP};
 use super::pool::Pools;
 use super::queue::Queue;
+use super::rows::Rows;
 use super::scenario::Scenario;
 use super::tally::Tally;
 use super::tcp::kernel::Kernel;
@@ -99,6 +100,8 @@ pub struct World<'a> {
     pub answered: HashMap<(Flow, u32), u16>,
     /// Packets under way.
     pub in_flight: usize,
+    /// Which rows of their state tables the engines have used.
+    pub rows: Rows,
     /// What the engines have counted.
     pub tally: Tally,
     /// Who looks at it all.
@@ -136,6 +139,7 @@ impl<'a> World<'a> {
             opened: HashMap::new(),
             answered: HashMap::new(),
             in_flight: 0,
+            rows: Rows::default(),
             tally: Tally::default(),
             watch: Watch::new(scenario),
             trace,

@@ -218,7 +218,7 @@ impl Flavour {
                 percent: rng.between(10, 80),
             },
             _ => Ports::Few {
-                each: rng.between(each / 12, each / 3).max(2),
+                each: rng.between(each / 6, each).max(2),
             },
         }
     }

@@ -30,8 +30,8 @@ pub fn lbs(rng: &mut Rng, flavour: &Flavour) -> Vec<LbSpec> {
 pub fn server(rng: &mut Rng, flavour: &Flavour, spare: u32) -> ServerSpec {
     ServerSpec {
         clock: clock(rng, flavour),
-        workers: match flavour.busy_servers {
-            true => rng.doubling(1, 64) as u32 + spare,
+        workers: match flavour.short_queues {
+            true => rng.doubling(8, 64) as u32 + spare,
             false => 1_000,
         },
         accept: match flavour.busy_servers {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::sim::rows::Rows;
 use crate::sim::{End, Outcome, Scenario};
 
 use super::{is_lb_change, is_pool_change};
@@ -49,6 +50,9 @@ pub struct Tally {
     pub longest_stall_ms: (u64, u64),
     /// The world that took longest, in milliseconds, and its seed.
     pub slowest_ms: (u64, u64),
+    /// Rows of the state tables that were used.
+    #[serde(skip)]
+    pub rows: Rows,
     /// What the engines and the world counted.
     pub counters: BTreeMap<String, u64>,
     /// Worlds that broke a promise, by seed.
@@ -71,6 +75,7 @@ impl Tally {
             pool_changes: changes(is_pool_change),
             virtual_ms: outcome.virtual_ms,
             slowest_ms: (took.as_millis() as u64, scenario.seed),
+            rows: outcome.rows.clone(),
             counters: outcome.counters.clone(),
             failures: Vec::from_iter(failure(scenario.seed, outcome)),
             ..Tally::default()

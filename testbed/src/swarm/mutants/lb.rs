@@ -4,6 +4,7 @@ use srlb_lb::engine::contract::Table;
 use srlb_lb::engine::state::{Action, Event, Next, Sender, State};
 use srlb_lb::engine::Contract;
 
+use crate::sim::rows::Row;
 use crate::sim::Options;
 
 use super::{Change, Mutant};
@@ -22,6 +23,7 @@ pub fn mutants() -> Vec<Mutant> {
             let outcome = outcome?;
             Some(Mutant {
                 name: format!("lb: {row}: {}", change.words()),
+                row: Some(Row::Lb(row.state, row.event)),
                 options: with(table.clone().with(row.state, row.event, outcome)),
                 reason: reason(row.state, row.event, change),
             })

@@ -16,6 +16,11 @@ type OfServer = (&'static str, fn(&mut ServerLimits), Option<&'static str>);
 
 const NOTHING: Duration = Duration::ZERO;
 
+/// The worlds carry TCP alone; tests/tests/engines and both engines' own tests hold these limits.
+const NO_UDP: Option<&str> = Some("the worlds carry no UDP");
+/// The same.
+const NO_FRAGMENTS: Option<&str> = Some("the worlds carry no fragments");
+
 const OF_LB: &[OfLb] = &[
     (
         "unconfirmed_life: 0",
@@ -65,6 +70,16 @@ const OF_LB: &[OfLb] = &[
     ),
     ("under_way: 0", |l| l.under_way = NOTHING, None),
     ("under_way: x10", |l| l.under_way *= 10, None),
+    (
+        "fragment_life: 0",
+        |l| l.fragment_life = NOTHING,
+        NO_FRAGMENTS,
+    ),
+    (
+        "fragmented_packets: 1",
+        |l| l.fragmented_packets = 1,
+        NO_FRAGMENTS,
+    ),
     ("sweep_polls: x10", |l| l.sweep_polls *= 10, None),
 ];
 
@@ -93,6 +108,21 @@ const OF_SERVER: &[OfServer] = &[
     ("syn_ack_numbers: 1", |l| l.syn_ack_numbers = 1, None),
     ("window_bytes: 0", |l| l.window_bytes = 0, None),
     ("window_bytes: x100", |l| l.window_bytes *= 100, None),
+    (
+        "fragment_life: 0",
+        |l| l.fragment_life = NOTHING,
+        NO_FRAGMENTS,
+    ),
+    (
+        "fragmented_packets: 1",
+        |l| l.fragmented_packets = 1,
+        NO_FRAGMENTS,
+    ),
+    (
+        "udp_unconfirmed_life: 0",
+        |l| l.udp_unconfirmed_life = NOTHING,
+        NO_UDP,
+    ),
     ("sweep_polls: x10", |l| l.sweep_polls *= 10, None),
 ];
 
@@ -114,6 +144,7 @@ pub fn mutants() -> Vec<Mutant> {
 fn mutant(of: &str, name: &str, options: Options, reason: Option<&'static str>) -> Mutant {
     Mutant {
         name: format!("{of}: {name}"),
+        row: None,
         options,
         reason,
     }

@@ -14,6 +14,7 @@ mod tests;
 pub use search::{search, Fate, Found};
 pub use show::table;
 
+use crate::sim::rows::Row;
 use crate::sim::Options;
 
 /// An altered protocol.
@@ -21,6 +22,8 @@ use crate::sim::Options;
 pub struct Mutant {
     /// What was altered.
     pub name: String,
+    /// The row that was altered, if it is one.
+    pub row: Option<Row>,
     /// How worlds are run: all as it should be but for that.
     pub options: Options,
     /// Why no world can show it, if none can.

@@ -2,13 +2,14 @@
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::OnceLock;
 
 use serde::Serialize;
 
 use crate::sim::Options;
 use crate::swarm::one::run;
 use crate::swarm::parallel;
-use crate::swarm::tally::Failure;
+use crate::swarm::tally::Tally;
 
 use super::Mutant;
 
@@ -26,6 +27,8 @@ pub struct Found {
 pub struct Fate {
     /// What was altered.
     pub name: String,
+    /// Worlds in which it might have been found: well as it should be, and using the row.
+    pub looked_at: u64,
     /// The world that shows it.
     pub found: Option<Found>,
     /// Why none can, as the source has it.
@@ -39,6 +42,31 @@ impl Fate {
     }
 }
 
+/// What the seeds are like with the protocol as it is; each is run once, when it is needed first.
+struct Ground {
+    seeds: Vec<OnceLock<Tally>>,
+    options: Options,
+}
+
+impl Ground {
+    fn new(seeds: u64) -> Self {
+        Ground {
+            seeds: (0..seeds).map(|_| OnceLock::new()).collect(),
+            options: Options::default(),
+        }
+    }
+
+    /// Can this seed show the mutant? A world that is ill anyway shows nothing, nor does one in which the row
+    /// is never used.
+    fn may_show(&self, seed: u64, mutant: &Mutant, worlds: &AtomicU64) -> bool {
+        let right = self.seeds[seed as usize].get_or_init(|| {
+            worlds.fetch_add(1, Ordering::Relaxed);
+            run(seed, &self.options)
+        });
+        right.failures.is_empty() && mutant.row.is_none_or(|row| right.rows.has(row))
+    }
+}
+
 /// Looks for each mutant in the worlds of `seeds` seeds from 0. `done` hears of each fate, and `worlds` how many
 /// worlds have been run.
 pub fn search(
@@ -48,33 +76,34 @@ pub fn search(
     worlds: &AtomicU64,
     mut done: impl FnMut(usize, Fate) -> ControlFlow<()>,
 ) {
+    let ground = Ground::new(seeds);
     let look = |number: u64| {
         let place = number as usize;
-        (place, look_for(&mutants[place], seeds, worlds))
+        (place, look_for(&mutants[place], &ground, worlds))
     };
     parallel::each(mutants.len() as u64, threads, look, |(place, fate)| {
         done(place, fate)
     });
 }
 
-fn look_for(mutant: &Mutant, seeds: u64, worlds: &AtomicU64) -> Fate {
-    let shows = |seed| {
+fn look_for(mutant: &Mutant, ground: &Ground, worlds: &AtomicU64) -> Fate {
+    let (mut looked_at, mut found) = (0, None);
+    for seed in 0..ground.seeds.len() as u64 {
+        if !ground.may_show(seed, mutant, worlds) {
+            continue;
+        }
+        looked_at += 1;
         worlds.fetch_add(1, Ordering::Relaxed);
-        let first = first_failure(seed, &mutant.options)?;
-        // A world that is ill anyway shows nothing.
-        let is_ill = first_failure(seed, &Options::default()).is_some();
-        (!is_ill).then_some(Found {
-            seed,
-            promise: first.promise,
-        })
-    };
+        if let Some(first) = run(seed, &mutant.options).failures.into_iter().next() {
+            let promise = first.promise;
+            found = Some(Found { seed, promise });
+            break;
+        }
+    }
     Fate {
         name: mutant.name.clone(),
-        found: (0..seeds).find_map(shows),
+        looked_at,
+        found,
         reason: mutant.reason,
     }
-}
-
-fn first_failure(seed: u64, options: &Options) -> Option<Failure> {
-    run(seed, options).failures.into_iter().next()
 }

@@ -5,6 +5,7 @@ use srlb_server::engine::contract::Table;
 use srlb_server::engine::state::{Action, Event, State};
 use srlb_server::engine::Contract;
 
+use crate::sim::rows::Row;
 use crate::sim::Options;
 
 use super::{Change, Mutant};
@@ -27,6 +28,7 @@ pub fn mutants() -> Vec<Mutant> {
             let outcome = outcome?;
             Some(Mutant {
                 name: format!("server: {row}: {}", change.words()),
+                row: Some(Row::Server(row.state, row.event)),
                 options: with(table.clone().with(row.state, row.event, outcome)),
                 reason: reason(row.state, row.event, change),
             })

@@ -8,7 +8,13 @@ use super::Fate;
 pub fn table(fates: &[Fate]) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::ASCII_MARKDOWN);
-    table.set_header(["mutant", "found in seed", "by", "reason why it can't be"]);
+    table.set_header([
+        "mutant",
+        "worlds",
+        "seed",
+        "broken promise",
+        "why it can't be found",
+    ]);
     let mut sorted: Vec<&Fate> = fates.iter().collect();
     sorted.sort_by_key(|fate| fate.is_well());
     for fate in sorted {
@@ -21,7 +27,8 @@ pub fn table(fates: &[Fate]) -> Table {
             (Some(_), Some(_)) => "FOUND ALL THE SAME",
             (_, reason) => reason.unwrap_or(""),
         };
-        table.add_row([fate.name.as_str(), &seed, promise, verdict]);
+        let worlds = fate.looked_at.to_string();
+        table.add_row([fate.name.as_str(), &worlds, &seed, promise, verdict]);
     }
     table
 }
