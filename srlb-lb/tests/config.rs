@@ -151,6 +151,12 @@ fn every_wrong_pool_is_refused() {
     let rows: &[(&str, &str, &str, &[&str])] = &[
         ("key", "000102", "zz0102", &["cluster_key", "32 hex digits"]),
         (
+            "key with signs",
+            "000102",
+            "+0+1+2",
+            &["cluster_key", "32 hex digits"],
+        ),
+        (
             "buckets",
             "[[server]]",
             "buckets = 65540\n[[server]]",

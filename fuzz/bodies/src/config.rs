@@ -23,6 +23,9 @@ pub fn run(input: &[u8]) {
     }
 }
 
+/// A key that such files may name.
+const KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n";
+
 /// An LB's file that nothing is wrong with; every key is named.
 pub const GOOD_LB: &str = r#"
 name = "lb1"
@@ -40,6 +43,11 @@ idle_timeout_s = 3600
 [icmp]
 packet_too_big = true
 rate_pps = 100
+[hmac]
+sign = 2
+keys = [{ id = 1, file = "key.hex" }, { id = 2, file = "key.hex" }]
+required = true
+text = "rfc8754"
 "#;
 
 /// A server's file that nothing is wrong with; every key is named.
@@ -64,6 +72,11 @@ epsilon = 0.1
 pending = true
 [flows]
 max = 1000
+[hmac]
+sign = 1
+keys = [{ id = 1, file = "key.hex", format = "hex" }]
+required = false
+text = "linux"
 "#;
 
 /// A pool that nothing is wrong with.
@@ -97,6 +110,7 @@ mail = ["s2"]
 
 fn lb(text: &[u8], pool: &[u8]) {
     let pool = place::write("pool.toml", pool);
+    place::write("key.hex", KEY.as_bytes());
     let path = place::write("lb.toml", text);
     match srlb_lb::config::Settings::load(&path) {
         Ok(settings) => {
@@ -114,6 +128,7 @@ fn lb(text: &[u8], pool: &[u8]) {
 }
 
 fn server(text: &[u8]) {
+    place::write("key.hex", KEY.as_bytes());
     let path = place::write("server.toml", text);
     match srlb_server::config::Settings::load(&path) {
         Ok(settings) => {

@@ -441,11 +441,11 @@ pub fn is_sealed(bytes: &[u8]) -> Option<bool> {
     Some(wire::checksum(protocol, packet.src, dst, payload) == 0)
 }
 
-/// The flow that a packet belongs to, if it is a client's or a service's.
-pub fn flow_of(bytes: &[u8]) -> Option<Flow> {
+/// The flow that a packet belongs to, if it is a client's or a service's: a service is who has one of the VIPs.
+pub fn flow_of(bytes: &[u8], is_vip: impl Fn(Ipv6Addr) -> bool) -> Option<Flow> {
     let (at, packet) = innermost(bytes)?;
     let dst = final_destination(&bytes[at..], &packet);
-    match [vip(0), vip(1)].contains(&packet.src) {
+    match is_vip(packet.src) {
         true => packet.flow_from_server(dst),
         false => packet.flow_from_client(dst),
     }

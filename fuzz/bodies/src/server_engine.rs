@@ -191,7 +191,9 @@ impl Play {
         self.engine = Engine::new(self.config.clone(), HashKey([tape.byte(); 16]));
         self.asked.clear();
         for _ in 0..tape.below(4) {
-            if let Some(flow) = script::flow_of(&self.writer.packet(tape)) {
+            if let Some(flow) =
+                script::flow_of(&self.writer.packet(tape), |a| self.config.is_vip(a))
+            {
                 self.engine.seed_socket(self.now, &flow);
             }
         }

@@ -293,7 +293,8 @@ fn check_recipe(raw: &Raw, check: &mut Check<'_>) -> Option<Recipe> {
 
 /// 32 hex digits as a key.
 fn key_of(text: &str) -> Option<ClusterKey> {
-    if text.len() != 32 || !text.is_ascii() {
+    // A number may have a sign; a key may not.
+    if text.len() != 32 || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
         return None;
     }
     let mut key = [0; 16];

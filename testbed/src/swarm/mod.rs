@@ -11,10 +11,13 @@ pub mod mutants;
 mod nodes;
 pub mod one;
 mod parallel;
+#[cfg(test)]
+mod parallel_tests;
 mod pools;
 pub mod replay;
 mod scenario;
 pub mod show;
+mod sync;
 mod talks;
 pub mod tally;
 #[cfg(test)]

@@ -11,6 +11,8 @@ mod sync {
 
 pub use packet_io::{Driver, PacketBuf};
 
+mod guard;
 #[path = "../../../packet-io/src/memory.rs"]
 pub mod memory;
+mod swarm;
 mod wire;

@@ -44,7 +44,11 @@ impl<'a> Before<'a> {
         Before {
             received,
             now,
-            table: Table::of(engine, flow_of(received), now),
+            table: Table::of(
+                engine,
+                flow_of(received, |a| engine.pool().vip_at(a).is_some()),
+                now,
+            ),
             drops: engine.drops().clone(),
             events: engine.events().clone(),
         }

@@ -8,6 +8,7 @@ use srh::parse::{self, Packet, Upper};
 use srh::{Flow, Frame};
 use srlb_server::engine::entry::Peer;
 use srlb_server::engine::state::State;
+use srlb_server::engine::udp;
 use srlb_server::engine::{Event, Verdict};
 use srlb_server::Engine;
 
@@ -24,25 +25,36 @@ pub struct Before<'a> {
     resumed: bool,
 }
 
-/// All that can be seen of the flow table.
+/// All that can be seen of the flow tables.
 #[derive(PartialEq, Debug)]
 struct Table {
     by_state: [usize; State::ALL.len()],
     size: (usize, usize),
-    flow: Option<(Flow, State, Option<Peer>)>,
+    udp_by_state: [usize; 4],
+    udp_size: (usize, usize),
+    flow: Option<Flow>,
+    tcp: Option<(State, Option<Peer>)>,
+    udp: Option<(udp::State, Option<Peer>)>,
 }
 
 impl Table {
     fn of(engine: &Engine, flow: Option<Flow>, now: Instant) -> Self {
-        let look_up = |flow: Flow| {
-            let (state, lb) = engine.flow_state(now, &flow);
-            (flow, state, lb)
-        };
         Table {
             by_state: engine.flows_by_state(now),
             size: engine.table_size(),
-            flow: flow.map(look_up),
+            udp_by_state: engine.udp_flows_by_state(now),
+            udp_size: engine.udp_table_size(),
+            tcp: flow.map(|flow| engine.flow_state(now, &flow)),
+            udp: flow.map(|flow| engine.udp_flow_state(now, &flow)),
+            flow,
         }
+    }
+
+    /// Tables keep their memory, and hold no more than they have room for.
+    fn grew_from(&self, before: &Table) -> bool {
+        let fits = self.by_state.iter().sum::<usize>() <= self.size.0
+            && self.udp_by_state.iter().sum::<usize>() <= self.udp_size.0;
+        !fits || (self.size, self.udp_size) != (before.size, before.udp_size)
     }
 }
 
@@ -52,7 +64,11 @@ impl<'a> Before<'a> {
         Before {
             received,
             now,
-            table: Table::of(engine, flow_of(received), now),
+            table: Table::of(
+                engine,
+                flow_of(received, |a| engine.config().is_vip(a)),
+                now,
+            ),
             drops: engine.drops().clone(),
             events: engine.events().clone(),
             resumed: false,
@@ -83,9 +99,8 @@ impl<'a> Before<'a> {
             1 + answers,
             "a packet goes one way, or is counted in one drop"
         );
-        let after = Table::of(engine, self.table.flow.map(|(flow, ..)| flow), self.now);
-        assert_eq!(after.size, self.table.size, "the table's memory");
-        assert!(after.by_state.iter().sum::<usize>() <= after.size.0);
+        let after = Table::of(engine, self.table.flow, self.now);
+        assert!(!after.grew_from(&self.table), "the tables' memory");
         assert!(extra.len() <= 1, "one packet makes no more than two");
         for packet in extra {
             whole(packet.bytes());
@@ -127,7 +142,7 @@ impl<'a> Before<'a> {
             Upper::Icmp(_) => {
                 srh::icmp::quoted_flow(&self.received[at..], &packet)?.flow_sent_by_vip()
             }
-            _ => self.table.flow.map(|(flow, ..)| flow),
+            _ => self.table.flow,
         }
     }
 
