@@ -113,6 +113,46 @@ pub fn server(flags: u8, seq: u32, data: &[u8]) -> Vec<u8> {
     .bytes()
 }
 
+fn datagram(from: (&str, u16), to: (&str, u16), hop_limit: u8, data: &[u8]) -> Vec<u8> {
+    let (src, dst) = (addr(from.0), addr(to.0));
+    let mut udp = Vec::new();
+    udp.extend(from.1.to_be_bytes());
+    udp.extend(to.1.to_be_bytes());
+    udp.extend((8 + data.len() as u16).to_be_bytes());
+    udp.extend([0, 0]);
+    udp.extend(data);
+    let sum = checksum::over(src, dst, 17, &udp);
+    udp[6..8].copy_from_slice(&sum.to_be_bytes());
+    ipv6(17, hop_limit, src, dst, &udp)
+}
+
+/// A datagram of the client, on the ports of [`flow`].
+pub fn question(data: &[u8]) -> Vec<u8> {
+    datagram((CLIENT, CLIENT_PORT), (VIP, 80), 60, data)
+}
+
+/// A datagram of the application.
+pub fn answer(data: &[u8]) -> Vec<u8> {
+    datagram((VIP, 80), (CLIENT, CLIENT_PORT), 64, data)
+}
+
+/// A packet cut into two fragments, the first with `first_bytes` of its payload.
+pub fn in_two(packet: &[u8], first_bytes: usize) -> [Vec<u8>; 2] {
+    let (head, payload) = packet.split_at(40);
+    let part = |offset: usize, data: &[u8], more: bool| {
+        let mut bytes = head.to_vec();
+        bytes[4..6].copy_from_slice(&(8 + data.len() as u16).to_be_bytes());
+        bytes[6] = 44;
+        bytes.extend([head[6], 0]);
+        bytes.extend((offset as u16 | u16::from(more)).to_be_bytes());
+        bytes.extend(9u32.to_be_bytes());
+        bytes.extend(data);
+        bytes
+    };
+    let (first, rest) = payload.split_at(first_bytes);
+    [part(0, first, true), part(first_bytes, rest, false)]
+}
+
 /// Puts a packet on a way along `sids`, as `node` does it, with `left` of them still to come
 /// behind the one that it is on its way to.
 pub fn carried(

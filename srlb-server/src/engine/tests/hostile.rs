@@ -227,7 +227,7 @@ fn meant() -> impl Strategy<Value = Vec<u8>> {
         Just(FIN | ACK),
         any::<u8>()
     ];
-    (0..8usize, flags, any::<bool>(), 99..103u32).prop_map(|(kind, flags, insert, ack)| {
+    (0..13usize, flags, any::<bool>(), 99..103u32).prop_map(|(kind, flags, insert, ack)| {
         let encoding = ENCODINGS[usize::from(insert)];
         let packet = client(flags, ack);
         match kind {
@@ -238,6 +238,14 @@ fn meant() -> impl Strategy<Value = Vec<u8>> {
             4 => one(encoding, Function::RecoverFinal, &packet),
             5 => server(SYN | ACK, ack, b""),
             6 => server(flags, ack, b"data"),
+            7 => offer(encoding, &question(b"datagram")),
+            8 => pinned(encoding, &question(b"datagram")),
+            9 => recovery(encoding, &question(b"datagram"), 0),
+            10 => answer(b"datagram"),
+            11 => {
+                let parts = in_two(&question(&[7; 40]), 16 + 8 * (ack as usize % 3));
+                pinned(encoding, &parts[usize::from(flags & 1)])
+            }
             _ => pinned(
                 encoding,
                 &icmp(CLIENT, addr(VIP), 1, 0, &server(ACK, 1, b"")),
@@ -296,10 +304,10 @@ fn any_put(bench: &mut Bench, bytes: &[u8], answer: SocketAnswer) {
 impl Engine {
     /// Every entry, in the table's order.
     fn snapshot(&self) -> Vec<String> {
-        self.flows
-            .iter()
-            .map(|entry| format!("{entry:?}"))
-            .collect()
+        let tcp = self.flows.iter().map(|entry| format!("{entry:?}"));
+        let udp = self.udp_flows.iter().map(|entry| format!("{entry:?}"));
+        let fragments = format!("{} packets in fragments", self.fragments.len());
+        tcp.chain(udp).chain([fragments]).collect()
     }
 }
 

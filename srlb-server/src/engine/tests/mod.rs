@@ -2,10 +2,12 @@
 
 mod build;
 mod connect;
+mod fragments;
 mod hostile;
 mod owner;
 mod replies;
 mod table;
+mod udp;
 
 use std::cell::Cell;
 
@@ -102,7 +104,9 @@ impl Bench {
             .process(self.now, &mut frame, &self.app, &mut self.extra);
         if let Verdict::LookUp(query) = verdict {
             assert_eq!(frame.bytes(), packet, "a look-up leaves the packet alone");
-            assert_eq!(query.flow, flow());
+            let is_udp = packet_is_udp(packet);
+            let protocol = if is_udp { 17 } else { 6 };
+            assert_eq!(query.flow, Flow { protocol, ..flow() });
             self.asked += 1;
             let (app, extra) = (&self.app, &mut self.extra);
             verdict = self
@@ -168,6 +172,15 @@ impl Bench {
         bench.delivers(&pinned(encoding, &ack), &ack);
         assert_eq!(bench.state(), State::Direct);
         bench
+    }
+}
+
+/// Does the client's packet, which ends this one, hold UDP?
+fn packet_is_udp(packet: &[u8]) -> bool {
+    let outer = srh::parse::packet(packet).unwrap();
+    match outer.upper {
+        Upper::Ipv6 => packet_is_udp(&packet[outer.upper_at..]),
+        upper => matches!(upper, Upper::Udp { .. }),
     }
 }
 
