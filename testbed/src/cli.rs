@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::hmac::FIRST_KEY;
 use crate::plan::{parse_name, Node, Plan, MAX_LBS, MAX_SERVERS};
 use crate::settings::{Encoding, Policy, Settings, Tables};
 use crate::swarm::SwarmArgs;
@@ -100,6 +101,14 @@ pub struct UpArgs {
     /// Apaches for connections that last, as `traffic` makes them: event MPM, hundreds of workers, keep-alive
     #[arg(long)]
     pub long_lived: bool,
+    /// Sign everything between LBs and servers with an HMAC
+    #[arg(long)]
+    pub hmac: bool,
+}
+
+/// The keys of a testbed that signs, or doesn't.
+fn keys(signs: bool) -> Vec<u32> {
+    Vec::from_iter(signs.then_some(FIRST_KEY))
 }
 
 impl UpArgs {
@@ -120,6 +129,7 @@ impl UpArgs {
             tables: Tables::default(),
             bare: self.bare,
             long_lived: self.long_lived,
+            hmac: keys(self.hmac),
         }
     }
 }
@@ -146,6 +156,9 @@ pub struct DemoArgs {
     /// How functions ride on packets
     #[arg(long, value_enum, default_value_t = Encoding::Encap)]
     pub encoding: Encoding,
+    /// Sign everything between LBs and servers with an HMAC
+    #[arg(long)]
+    pub hmac: bool,
     /// Mean service time, exponential; the rate follows from it
     #[arg(long, default_value = "50", value_parser = positive)]
     pub service_mean_ms: f64,
@@ -192,6 +205,7 @@ impl DemoArgs {
             tables: Tables::default(),
             bare: false,
             long_lived: false,
+            hmac: keys(self.hmac),
         }
     }
 }
@@ -206,6 +220,9 @@ pub struct FailoverArgs {
     /// All of them: about a quarter of an hour
     #[arg(long, group = "which")]
     pub all: bool,
+    /// Sign everything between LBs and servers with an HMAC
+    #[arg(long)]
+    pub hmac: bool,
     /// A selection for CI: a minute and a half
     #[arg(long, group = "which")]
     pub quick: bool,

@@ -9,6 +9,7 @@ use anyhow::{bail, Context, Result};
 use daemon::control::Client;
 
 use crate::apache::Apache;
+use crate::hmac;
 use crate::plan::{Node, Plan, LB_LOCATORS, ONE_VIP, SERVER_LOCATORS, VIP};
 use crate::process::ProcessId;
 use crate::settings::{Policy, Settings};
@@ -31,6 +32,9 @@ pub fn write_files(settings: &Settings) -> Result<()> {
     let write = |path: PathBuf, text: String| {
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
     };
+    for id in &settings.hmac {
+        hmac::write_key(plan, *id)?;
+    }
     let all: Vec<Node> = plan.server_nodes().collect();
     write(plan.pool_file(), pool_file(settings, &all))?;
     for lb in plan.lb_nodes() {
@@ -161,8 +165,12 @@ pub fn lb_file(settings: &Settings, lb: Node) -> String {
     format!(
         "name = \"{lb}\"\nlocator = \"{locator}\"\npool = \"../pool.toml\"\nencoding = \"{encoding}\"\n\
          domain = [\"{LB_LOCATORS}\", \"{SERVER_LOCATORS}\"]\n\
-         domain_interfaces = [\"eth0\"]\nfabric_mtu_bytes = {mtu}\ncontrol_socket = \"control.sock\"\n{flows}",
+         domain_interfaces = [\"eth0\"]
+fabric_mtu_bytes = {mtu}
+control_socket = \"control.sock\"
+{flows}{hmac}",
         flows = flows_section(settings.tables.lb_flows) + &guard_section(settings.tables.strangers_pps),
+        hmac = hmac::section(&settings.plan, &settings.hmac),
         locator = lb.locator().unwrap_or_default(),
         encoding = settings.encoding,
         mtu = settings.fabric_mtu_bytes,
@@ -180,8 +188,9 @@ fn server_file(settings: &Settings, server: Node) -> String {
          lb_locators = [\"{LB_LOCATORS}\"]\ndomain = [\"{LB_LOCATORS}\", \"{SERVER_LOCATORS}\"]\n\
          domain_interfaces = [\"eth0\"]\nfabric_mtu_bytes = {mtu}\ncontrol_socket = \"control.sock\"\n\
          \n[application]\nscoreboard = \"{scoreboard}\"\npid_file = \"{pid_file}\"\n\
-         \n[policy]\n{policy}pending = {pending}\n{flows}",
+         \n[policy]\n{policy}pending = {pending}\n{flows}{hmac}",
         flows = flows_section(settings.tables.server_flows),
+        hmac = hmac::section(&settings.plan, &settings.hmac),
         locator = server.locator().unwrap_or_default(),
         vips = server.vips(),
         mtu = settings.fabric_mtu_bytes,

@@ -22,6 +22,7 @@ pub mod counters;
 pub mod daemons;
 pub mod demo;
 pub mod failover;
+pub mod hmac;
 pub mod hostile;
 pub mod load;
 pub mod machine;

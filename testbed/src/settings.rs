@@ -118,6 +118,8 @@ pub struct Settings {
     /// Apaches for connections that last: the event MPM, hundreds of workers, keep-alive, and
     /// behind each what `traffic` asks for.
     pub long_lived: bool,
+    /// Numbers of the keys that LBs and servers accept, the one that signs first; none: no HMAC.
+    pub hmac: Vec<u32>,
 }
 
 #[cfg(test)]

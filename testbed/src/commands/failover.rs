@@ -38,6 +38,9 @@ pub fn run(name: &str, args: &FailoverArgs) -> Result<ExitCode> {
 
 fn chosen(args: &FailoverArgs) -> Result<Vec<Scenario>> {
     let mut scenarios = all();
+    for scenario in &mut scenarios {
+        scenario.shape.hmac = args.hmac;
+    }
     if args.all {
         return Ok(scenarios);
     }

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::action::Action;
 use super::mix::Mix;
+use crate::hmac::FIRST_KEY;
 use crate::plan::Plan;
 use crate::settings::{Encoding, Policy, Settings, Tables};
 
@@ -54,6 +55,8 @@ pub struct Shape {
     pub policy: Policy,
     /// Sizes of tables.
     pub tables: Tables,
+    /// Is everything between LBs and servers signed?
+    pub hmac: bool,
 }
 
 impl Default for Shape {
@@ -65,6 +68,7 @@ impl Default for Shape {
             encoding: Encoding::Encap,
             policy: Policy::Dynamic,
             tables: Tables::default(),
+            hmac: false,
         }
     }
 }
@@ -126,6 +130,7 @@ impl Scenario {
             tables: shape.tables,
             bare: false,
             long_lived: true,
+            hmac: Vec::from_iter(shape.hmac.then_some(FIRST_KEY)),
         }
     }
 
