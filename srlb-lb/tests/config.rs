@@ -1,6 +1,7 @@
 //! Wrong configurations: each is refused with file, key and what is expected.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use srlb_lb::config::Settings;
@@ -144,6 +145,56 @@ fn every_wrong_lb_toml_is_refused() {
         POOL,
         &["flows.max", "flows.idle_timeout_s", "out of range"],
     );
+}
+
+#[test]
+fn with_keys_sizes_grow_and_so_does_the_least_mtu() {
+    let folder = TempDir::new().unwrap();
+    let key = folder.path().join("hmac.key");
+    fs::write(&key, "ab".repeat(32)).unwrap();
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    let with = |more: &str| {
+        let file = key.display();
+        let section = format!("[hmac]\nsign = 7\nkeys = [{{ id = 7, file = \"{file}\" }}]\n");
+        load(&format!("{more}\n{LB}{section}"), POOL)
+    };
+    // new flow, pinned one, longest, what clients may send, least MTU
+    for (encoding, sizes, client_mtu, least) in [
+        (
+            "encap",
+            "120 B on a new flow, 104 B on a pinned one, at most 216 B",
+            1_284,
+            1_496,
+        ),
+        (
+            "insert",
+            "112 B on a new flow, 96 B on a pinned one, at most 208 B",
+            1_292,
+            1_488,
+        ),
+    ] {
+        let encoding = format!("encoding = \"{encoding}\"");
+        let settings = with(&encoding).unwrap();
+        let said = settings.sizes();
+        assert!(said.contains(sizes), "{said}");
+        assert!(
+            said.contains("HMAC by key 7, accepted by 7, required"),
+            "{said}"
+        );
+        assert_eq!(settings.engine.client_mtu_bytes(), client_mtu);
+        assert!(with(&format!("{encoding}\nfabric_mtu_bytes = {least}")).is_ok());
+        let refused = with(&format!("{encoding}\nfabric_mtu_bytes = {}", least - 1)).unwrap_err();
+        let words = format!("at least {least}: 1280 and the longest header");
+        assert!(
+            refused.contains(&words) && refused.contains("with an HMAC"),
+            "{refused}"
+        );
+        let (before, after) = (load(LB, POOL).unwrap(), settings);
+        assert!(before.sizes().contains("no HMAC"));
+        assert!(after
+            .may_become(&with(&encoding).unwrap(), Path::new("lb.toml"))
+            .is_ok());
+    }
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Every way `server.toml` can be wrong, and what is said about it.
 
 use std::fs;
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 
 use srlb_server::config::Settings;
 use srlb_server::policy::Accept;
@@ -52,6 +53,34 @@ fn a_right_file_is_taken_with_its_defaults() {
             epsilon: 0.1
         }
     );
+}
+
+#[test]
+fn with_keys_sizes_grow_and_so_does_the_least_mtu() {
+    let with = |more: &str| {
+        let (folder, path) = write(&format!(
+            "{more}\n{FINE}\n[hmac]\nsign = 7\nkeys = [{{ id = 7, file = \"hmac.key\" }}]\n"
+        ));
+        let key = folder.path().join("hmac.key");
+        fs::write(&key, "ab".repeat(32)).unwrap();
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+        Settings::load(&path).map_err(|errors| errors.to_string())
+    };
+    let settings = with("").unwrap();
+    let said = settings.sizes();
+    let sizes = "104 B (encap) or 96 B (insert), at most 216 B";
+    assert!(said.contains(sizes), "{said}");
+    // The same as without keys: they may come while connections last.
+    assert_eq!(settings.engine.mss_bytes(), 1_224);
+    assert!(load(FINE).unwrap().sizes().contains("at most 168 B"));
+    assert!(load(&format!("fabric_mtu_bytes = 1448\n{FINE}")).is_ok());
+    assert!(with("fabric_mtu_bytes = 1496").is_ok());
+    let refused = with("fabric_mtu_bytes = 1495").unwrap_err();
+    assert!(refused.contains("at least 1496"), "{refused}");
+    let before = load(FINE).unwrap();
+    assert!(before
+        .may_become(&settings, Path::new("server.toml"))
+        .is_ok());
 }
 
 #[test]

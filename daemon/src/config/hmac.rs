@@ -208,3 +208,6 @@ pub fn hmac_advice(keys: Option<&Keys>) -> Option<String> {
             .to_owned()
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 mod build;
 mod connect;
 mod fragments;
+mod hmac;
 mod hostile;
 mod owner;
 mod replies;
