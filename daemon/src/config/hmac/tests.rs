@@ -180,7 +180,7 @@ const ROWS: &[Row] = &[
         "an unknown format",
         "\"raw\"",
         "\"base64\"",
-        &["hmac.keys[1].format"],
+        &["hmac.keys[1]", "base64", "`hex` or `raw`"],
     ),
     (
         "an unknown text",
