@@ -465,6 +465,7 @@ impl HostileArgs {
             },
             bare: false,
             long_lived: false,
+            hmac: Vec::new(),
         }
     }
 }
