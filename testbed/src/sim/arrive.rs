@@ -190,7 +190,7 @@ impl World<'_> {
         let mut around = Around::new(self.now_us, &self.scenario.connections);
         kernel.receive(flow, &tcp, frame, &self.opened, &mut around);
         if around.dropped {
-            self.watch.lost(&flow);
+            self.watch.queue_is_full(&flow);
         }
         self.settle(node, Done::of(around));
     }

@@ -191,6 +191,7 @@ impl World<'_> {
         host.life += 1;
         host.router_life += 1;
         let engine = host.engine.take();
+        self.watch.causes.application(self.now_us, n, false);
         self.watch
             .causes
             .sockets_lost(kernel.owned(), Cause::ServerDied);

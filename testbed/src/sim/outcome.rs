@@ -68,8 +68,10 @@ pub enum Cause {
     ServerRemoved,
     /// There was no LB for longer than TCP waits.
     NoLb,
-    /// No candidate had a living application when it was opened.
+    /// Each of its candidates was without an application at some time while it was being opened.
     NoApplication,
+    /// The application was so busy that its kernel dropped the client's SYNs.
+    QueueFull,
     /// One side threw it away.
     PeerAborted,
     /// The pool's history is not complete, and nobody was left who could have said no.

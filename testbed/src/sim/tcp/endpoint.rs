@@ -118,15 +118,22 @@ impl Endpoint {
             }
         }
         self.port.inbound = Some(frame);
-        self.poll(now_us, out);
+        // What is to be sent waits until the application has read: it tells the window.
+        let _ = self
+            .interface
+            .poll_ingress_single(instant(now_us), &mut self.port, &mut self.sockets);
+        self.hand_out(out);
     }
 
     /// Time has passed, or the application has done something.
     pub fn poll(&mut self, now_us: u64, out: &mut Vec<PacketBuf>) {
         let now = instant(now_us);
         self.interface.poll(now, &mut self.port, &mut self.sockets);
-        let sent = std::mem::take(&mut self.port.outbound);
-        for frame in sent {
+        self.hand_out(out);
+    }
+
+    fn hand_out(&mut self, out: &mut Vec<PacketBuf>) {
+        for frame in std::mem::take(&mut self.port.outbound) {
             self.note(&frame);
             out.push(frame);
         }

@@ -85,7 +85,6 @@ impl Kernel {
         let number = isn::number(self.secret, &flow, around.now_us);
         let mut live = self.socket(&flow, connection, number, around);
         live.end.connect(&flow);
-        live.end.poll(around.now_us, &mut around.out);
         self.keep(flow, live, None, around);
         number
     }
@@ -333,14 +332,14 @@ impl Kernel {
             data_len: 0,
             ..*tcp
         };
-        let sent_before = around.out.len();
         let number = tcp.ack.wrapping_sub(1);
         let syn = syn.packet(&flow, Side::Client);
         let Some(&connection) = opened.get(&(flow, as_sent.seq)) else {
             return;
         };
-        let live = self.listening(flow, &as_sent, (connection, number), syn, around);
-        around.out.truncate(sent_before);
+        let mut live = self.listening(flow, &as_sent, (connection, number), syn, around);
+        // its SYN-ACK has been sent already
+        live.end.poll(around.now_us, &mut Vec::new());
         self.at_socket(flow, live, tcp, frame, around);
     }
 
@@ -353,10 +352,9 @@ impl Kernel {
         }
         if live.served && live.was_established {
             let spec = &around.specs[live.connection];
-            if live.player.play(now_us, spec, live.end.socket()) {
-                live.end.poll(now_us, &mut around.out);
-            }
+            live.player.play(now_us, spec, live.end.socket());
         }
+        live.end.poll(now_us, &mut around.out);
         let gone = gone.or_else(|| match live.end.state() {
             State::Closed if live.player.aborted => Some(Gone::Aborted),
             State::Closed | State::TimeWait => Some(Gone::Closed),
@@ -450,9 +448,6 @@ impl Kernel {
                     State::SynSent if age_us >= SYN_SENT_LIFE_US => Some(Gone::TimedOut),
                     _ => None,
                 };
-                if gone.is_none() {
-                    live.end.poll(around.now_us, &mut around.out);
-                }
                 self.keep(wake.flow, live, gone, around);
             }
             Some(other) => _ = self.slots.insert(wake.flow, other),

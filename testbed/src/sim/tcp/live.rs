@@ -3,7 +3,7 @@
 use smoltcp::socket::tcp::State;
 use srh::parse::Tcp;
 
-use super::endpoint::Endpoint;
+use super::endpoint::{is_before, Endpoint};
 use super::player::Player;
 use super::report::{Gone, Report};
 use super::segment::Segment;
@@ -75,6 +75,11 @@ impl Live {
                 // RFC 5961 section 4: whoever sent it may have lost his memory
                 _ => self.challenge(now_us),
             };
+        }
+        // smoltcp would take the window from it, however old it is (RFC 9293 section 3.10.7.4: SND.WL1, SND.WL2)
+        let is_pure_ack = tcp.data_len == 0 && !tcp.has(Tcp::FIN);
+        if is_pure_ack && is_before(tcp.ack, numbers.unacknowledged) {
+            return Answer::Ignore;
         }
         Answer::Feed
     }

@@ -49,18 +49,17 @@ impl Player {
         }
     }
 
-    /// Does what can be done now. Returns whether the socket has to be polled because of it.
+    /// Does what can be done now. The socket has to be polled after it.
     pub fn play(
         &mut self,
         now_us: u64,
         spec: &ConnectionSpec,
         socket: &mut tcp::Socket<'static>,
-    ) -> bool {
-        let mut did = self.read(socket);
+    ) {
+        self.read(socket);
         while !self.aborted {
             if self.to_send > 0 {
-                let wrote = self.write(socket);
-                did |= wrote;
+                self.write(socket);
                 if self.to_send > 0 {
                     break;
                 }
@@ -79,7 +78,6 @@ impl Player {
             }
             self.ready_us = None;
             self.next_turn = at + 1;
-            did = true;
             match turn.act {
                 Act::Send(bytes) => self.to_send = bytes,
                 Act::End => socket.close(),
@@ -90,7 +88,6 @@ impl Player {
             }
         }
         self.done = self.aborted || self.is_done(spec);
-        did
     }
 
     /// When the pause is over that it is in.
@@ -131,31 +128,27 @@ impl Player {
         self.to_send == 0 && self.next(&spec.turns).is_none() && self.has_heard(&spec.turns)
     }
 
-    fn read(&mut self, socket: &mut tcp::Socket<'static>) -> bool {
-        let mut did = false;
+    fn read(&mut self, socket: &mut tcp::Socket<'static>) {
         loop {
             let (hears, at) = (self.hears, self.received);
             let read = socket.recv(|bytes| (bytes.len(), (bytes.len(), hears.is(at, bytes))));
             match read {
-                Ok((0, _)) => return did,
+                Ok((0, _)) | Err(tcp::RecvError::InvalidState) => return,
                 Ok((len, right)) => {
                     if !right && self.wrong_at.is_none() {
                         self.wrong_at = Some(at);
                     }
                     self.received += len as u64;
-                    did = true;
                 }
                 Err(tcp::RecvError::Finished) => {
                     self.other_ended = true;
-                    return did;
+                    return;
                 }
-                Err(tcp::RecvError::InvalidState) => return did,
             }
         }
     }
 
-    fn write(&mut self, socket: &mut tcp::Socket<'static>) -> bool {
-        let mut did = false;
+    fn write(&mut self, socket: &mut tcp::Socket<'static>) {
         while self.to_send > 0 {
             let (speaks, at, most) = (self.speaks, self.sent, self.to_send as usize);
             let wrote = socket.send(|room| {
@@ -167,11 +160,9 @@ impl Player {
                 Ok(len) if len > 0 => {
                     self.sent += len as u64;
                     self.to_send -= len as u32;
-                    did = true;
                 }
-                _ => return did,
+                _ => return,
             }
         }
-        did
     }
 }

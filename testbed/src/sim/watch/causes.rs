@@ -26,7 +26,7 @@ struct Outage {
 /// - had answered by a SYN cookie, and got another packet before the one that the cookie is for;
 /// - was removed from the pool, as at least one LB has it, during the connection's life;
 ///
-/// or where one side's dialogue throws the connection away. A client's SYN may be refused if each of its candidates
+/// or where one side's dialogue throws the connection away. A client's SYN may be refused, or never be answered, if each of its candidates
 /// was without an application at some time of the attempt.
 #[derive(Clone, Debug)]
 pub struct Causes {
@@ -160,6 +160,9 @@ impl Causes {
         let attempt = (life.0.saturating_sub(OPINION_US), life.1);
         if never_connected && self.was_without_application(number, attempt) {
             return Some(Cause::NoApplication);
+        }
+        if how == End::TimedOut && connection.queue_was_full {
+            return Some(Cause::QueueFull);
         }
         if how == End::TimedOut && any_between(&self.without_lb, life.0, life.1) {
             return Some(Cause::NoLb);

@@ -52,6 +52,8 @@ pub struct Connection {
     timer_us: u64,
     /// Packets lost since it stands still.
     pub lost: u32,
+    /// Has a kernel dropped its SYN, because too many wait?
+    pub queue_was_full: bool,
     /// Was a wrong byte seen?
     pub wrong: bool,
     /// The longest time without progress.
@@ -74,6 +76,7 @@ impl Connection {
             stands_since_us: None,
             timer_us: SHORTEST_TIMER_US,
             lost: 0,
+            queue_was_full: false,
             wrong: false,
             longest_stall_us: 0,
             result: None,

@@ -124,6 +124,14 @@ impl Watch {
         }
     }
 
+    /// A kernel has dropped a SYN, because too many connections wait for its application.
+    pub fn queue_is_full(&mut self, flow: &Flow) {
+        self.lost(flow);
+        if let Some(connection) = self.of_flow(flow) {
+            self.connections[connection].queue_was_full = true;
+        }
+    }
+
     /// An end of a connection has done something.
     pub fn report(&mut self, now_us: u64, node: Node, report: &Report, specs: &[ConnectionSpec]) {
         let number = report.connection;
