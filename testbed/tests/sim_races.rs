@@ -195,7 +195,11 @@ fn race_5_a_syn_on_a_flow_whose_end_the_server_has_not_heard() {
     let mut scenario = Scenario::quiet(2, 3);
     for port in 0..10 {
         let spec = ConnectionSpec::new(0, 1, 4_000 + port);
-        scenario.connect(spec.client(SEND).server(SEND).turn(Side::Client, 500, Act::Abort));
+        scenario.connect(
+            spec.client(SEND)
+                .server(SEND)
+                .turn(Side::Client, 500, Act::Abort),
+        );
         scenario.connect(talk(600, 4_000 + port, 2, 10));
     }
     // the RSTs are lost
@@ -215,8 +219,10 @@ fn race_5_a_syn_meets_time_wait() {
         scenario.connect(talk(1_000, 4_000 + port, 2, 10));
     }
     let outcome = comes_right(&scenario);
-    println!("{:?}", outcome.counters);
-    assert!(count(&outcome, "server.syn_again") >= 10, "TIME_WAIT has it");
+    assert!(
+        count(&outcome, "server.syn_again") >= 10,
+        "TIME_WAIT has it"
+    );
 }
 
 #[test]

@@ -119,9 +119,9 @@ impl Endpoint {
         }
         self.port.inbound = Some(frame);
         // What is to be sent waits until the application has read: it tells the window.
-        let _ = self
-            .interface
-            .poll_ingress_single(instant(now_us), &mut self.port, &mut self.sockets);
+        let _ =
+            self.interface
+                .poll_ingress_single(instant(now_us), &mut self.port, &mut self.sockets);
         self.hand_out(out);
     }
 

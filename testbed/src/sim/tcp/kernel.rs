@@ -354,7 +354,10 @@ impl Kernel {
             let spec = &around.specs[live.connection];
             live.player.play(now_us, spec, live.end.socket());
         }
-        live.end.poll(now_us, &mut around.out);
+        // In TIME_WAIT everything is acknowledged already, and a second ACK would be answered by RST.
+        if live.end.state() != State::TimeWait {
+            live.end.poll(now_us, &mut around.out);
+        }
         let gone = gone.or_else(|| match live.end.state() {
             State::Closed if live.player.aborted => Some(Gone::Aborted),
             State::Closed | State::TimeWait => Some(Gone::Closed),

@@ -50,12 +50,7 @@ impl Player {
     }
 
     /// Does what can be done now. The socket has to be polled after it.
-    pub fn play(
-        &mut self,
-        now_us: u64,
-        spec: &ConnectionSpec,
-        socket: &mut tcp::Socket<'static>,
-    ) {
+    pub fn play(&mut self, now_us: u64, spec: &ConnectionSpec, socket: &mut tcp::Socket<'static>) {
         self.read(socket);
         while !self.aborted {
             if self.to_send > 0 {
