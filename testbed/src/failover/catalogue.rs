@@ -3,6 +3,7 @@
 use super::action::{change_pool, Action, Edit};
 use super::mix::Mix;
 use super::scenario::{Point, Scenario, Shape, Step, Study};
+use super::storm;
 use crate::settings::{Encoding, Policy, Tables};
 use Action::*;
 use Edit::*;
@@ -20,6 +21,7 @@ pub fn all() -> Vec<Scenario> {
     all.extend(pools());
     all.extend(servers());
     all.extend(tables());
+    all.extend(storms());
     all.push(long_silence());
     all.extend(figure());
     all
@@ -241,6 +243,32 @@ fn tables() -> Vec<Scenario> {
             Some(16),
             Some(16),
         ),
+    ]
+}
+
+/// Faults of all kinds in a row, over all of it; the second with tables that hold next to nothing.
+fn storms() -> Vec<Scenario> {
+    let storm = |key, title, seed, shape: Shape| Scenario {
+        shape,
+        mix: Mix::busy(60.0),
+        ..scenario(key, title, storm::script(&shape, seed, 60.0))
+    };
+    let three = Shape {
+        lbs: 3,
+        ..Shape::default()
+    };
+    let small = Shape {
+        encoding: Encoding::Insert,
+        tables: Tables {
+            lb_flows: Some(16),
+            server_flows: Some(16),
+            ..Tables::default()
+        },
+        ..three
+    };
+    vec![
+        storm("storm", "a fault every 3.5 s, of all kinds", 1, three),
+        storm("storm-small", "the same, insert, tables for 16", 2, small),
     ]
 }
 

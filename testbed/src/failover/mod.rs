@@ -19,6 +19,7 @@ mod plot;
 mod pool;
 mod report;
 mod scenario;
+mod storm;
 mod study;
 
 pub use catalogue::all;
