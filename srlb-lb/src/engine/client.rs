@@ -266,8 +266,15 @@ impl Engine {
             order.move_first(server);
         }
         order.dead_last(&self.health);
-        let must = order.last_living(&self.health);
-        Ok(order.offer(&self.pool, must, Function::ConnectFinal))
+        let list = order.as_slice();
+        let is_candidate = list.first().copied() == visit.back_from;
+        let (must, force) = match is_candidate {
+            // It can't take it. Of the others any may be the only one that can, and be busy.
+            true => (1.min(list.len() - 1), Function::ConnectFinal),
+            // A stale pin has led astray: nobody was asked yet.
+            false => (order.last_living(&self.health), Function::ConnectForce),
+        };
+        Ok(order.offer(&self.pool, must, force))
     }
 
     /// A chunk of the recovery list, `last` at its end.

@@ -236,6 +236,14 @@ pub fn transition(state: State, event: Event) -> (Action, Next) {
 
         // The owner after a recovery: it has a socket, so it is right, whatever we believed.
         (Event::CreateOnOther(_), None | Steer { .. }) => (Action::ToClient, Next::PinConfirmed),
+        // A race's loser still repeats its SYN-ACK, after a connection that was over quickly.
+        (
+            Event::CreateOnSynAck {
+                sender: Other,
+                same_number: true,
+            },
+            Closing,
+        ) => (Action::DropLoser, Next::Unchanged),
         (Event::CreateOnSynAck { sender: Other, .. }, Closing) => {
             (Action::ToClient, Next::PinUnconfirmed)
         }

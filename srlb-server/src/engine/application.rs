@@ -5,7 +5,7 @@ use srh::parse::{Packet, Tcp, Upper};
 use srh::{carry, tcp as segment, Frame, Function, Segments};
 
 use super::contract::Limits;
-use super::entry::{Entry, Peer};
+use super::entry::{distance, Entry, Peer};
 use super::state::{Action, Event as Said, State};
 use super::{Done, Engine, Event, Given, Stop, Subject};
 
@@ -189,7 +189,10 @@ impl<'a> Tell<'a> {
 /// Notes the numbers of a packet of the application, and says what kind of packet it is.
 fn take_in(entry: &mut Entry, tcp: &Tcp, limits: &Limits) -> Said {
     if tcp.has(Tcp::RST) {
-        return Said::AppEnd;
+        return match entry.surely_near() {
+            Some(near) if distance(tcp.seq, near) > limits.window_bytes => Said::AppStrayRst,
+            _ => Said::AppEnd,
+        };
     }
     if tcp.is_syn_ack() {
         return match entry.saw_syn_ack(tcp.seq, limits) {

@@ -12,6 +12,18 @@ use super::mine::{self, Answer};
 use super::state::{Action, Event as Said, State};
 use super::{Done, Engine, Event, Given, SocketAnswer, Stop, Subject};
 
+/// What becomes of a new flow that is offered here.
+pub(super) enum Offered {
+    /// It is taken.
+    Taken,
+    /// The next one is to be asked.
+    Refused,
+    /// The application is down, and the LB is to ask the others.
+    Returned,
+    /// The application is down, and everybody was asked.
+    NobodyCan,
+}
+
 impl Engine {
     pub(super) fn client_packet(
         &mut self,
@@ -30,7 +42,7 @@ impl Engine {
         }
         let said = match arrival.function {
             Function::ConnectAvail | Function::ConnectForce | Function::ConnectFinal => {
-                self.connect(arrival.function, &subject, tcp, given)?
+                self.connect(arrival, &subject, tcp, given)?
             }
             Function::AckStickiness => self.acknowledged(&subject, tcp, given)?,
             _ => self.recovered(arrival, &subject, tcp, given)?,
@@ -50,7 +62,7 @@ impl Engine {
     /// A new flow is offered.
     fn connect(
         &mut self,
-        function: Function,
+        arrival: &Arrival,
         subject: &Subject,
         tcp: &Tcp,
         given: &Given,
@@ -67,20 +79,29 @@ impl Engine {
             SocketAnswer::NobodyListens => false,
             _ => return Ok(Said::ConnectMine),
         };
+        Ok(match self.offered(arrival, listens, given) {
+            Offered::Taken => Said::ConnectTaken,
+            Offered::Refused => Said::ConnectRefused,
+            Offered::Returned => Said::ConnectForceDown,
+            Offered::NobodyCan => Said::ConnectFinalDown,
+        })
+    }
+
+    /// What the policy and the application say to an offer, where somebody listens on the port or not.
+    pub(super) fn offered(&mut self, arrival: &Arrival, listens: bool, given: &Given) -> Offered {
         let app = given.app;
         let is_up = listens && app.is_up();
-        let taken = match function {
-            Function::ConnectAvail => {
-                is_up && self.policy.offer(given.now, app.busy(), app.total())
-            }
-            _ => is_up,
-        };
-        Ok(match (taken, function) {
-            (true, _) => Said::ConnectTaken,
-            (false, Function::ConnectAvail) => Said::ConnectRefused,
-            (false, Function::ConnectForce) => Said::ConnectForceDown,
-            (false, _) => Said::ConnectFinalDown,
-        })
+        let may_refuse = arrival.function == Function::ConnectAvail;
+        if is_up && (!may_refuse || self.policy.offer(given.now, app.busy(), app.total())) {
+            return Offered::Taken;
+        }
+        match arrival.function {
+            Function::ConnectAvail => Offered::Refused,
+            Function::ConnectForce => Offered::Returned,
+            // Those behind may be up: they were too busy the first time.
+            _ if arrival.has_next => Offered::Refused,
+            _ => Offered::NobodyCan,
+        }
     }
 
     /// The LB says that the flow is ours.

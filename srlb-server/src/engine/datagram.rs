@@ -9,6 +9,7 @@ use srh::parse::Packet;
 use srh::{carry, Flow, Frame, Function, Segments};
 
 use super::arrival::Arrival;
+use super::client::Offered;
 use super::state::Action;
 use super::udp::{Event as Said, State};
 use super::udp_entry::UdpEntry;
@@ -101,31 +102,23 @@ impl Engine {
             Function::RecoverFinal => Said::RecoverFinal,
             // whatever is decided about new flows, this one is here
             _ if subject.entry.is_some() => Said::ConnectTaken,
-            function => self.offered(function, subject, given)?,
+            _ => self.connect_udp(arrival, subject, given)?,
         })
     }
 
     /// A new flow is offered.
-    fn offered(
+    fn connect_udp(
         &mut self,
-        function: Function,
+        arrival: &Arrival,
         subject: &UdpSubject,
         given: &Given,
     ) -> Result<Said, Stop> {
         let listens = self.ask_udp(subject, given)? != SocketAnswer::NobodyListens;
-        let app = given.app;
-        let is_up = listens && app.is_up();
-        let taken = match function {
-            Function::ConnectAvail => {
-                is_up && self.policy.offer(given.now, app.busy(), app.total())
-            }
-            _ => is_up,
-        };
-        Ok(match (taken, function) {
-            (true, _) => Said::ConnectTaken,
-            (false, Function::ConnectAvail) => Said::ConnectRefused,
-            (false, Function::ConnectForce) => Said::ConnectForceDown,
-            (false, _) => Said::ConnectFinalDown,
+        Ok(match self.offered(arrival, listens, given) {
+            Offered::Taken => Said::ConnectTaken,
+            Offered::Refused => Said::ConnectRefused,
+            Offered::Returned => Said::ConnectForceDown,
+            Offered::NobodyCan => Said::ConnectFinalDown,
         })
     }
 

@@ -80,6 +80,8 @@ pub enum Event {
     AppOther,
     /// A FIN or RST from the application.
     AppEnd,
+    /// An RST from our kernel that is about another connection of the same ports.
+    AppStrayRst,
     /// ackStickiness, and it is ours.
     AckMine,
     /// ackStickiness with a SYN, and it is ours.
@@ -110,7 +112,7 @@ pub enum Event {
 
 impl Event {
     /// All events.
-    pub const ALL: [Event; 23] = [
+    pub const ALL: [Event; 24] = [
         Event::ConnectTaken,
         Event::ConnectRefused,
         Event::ConnectForceDown,
@@ -121,6 +123,7 @@ impl Event {
         Event::AppSynAckThird,
         Event::AppOther,
         Event::AppEnd,
+        Event::AppStrayRst,
         Event::AckMine,
         Event::AckMineSyn,
         Event::AckMineEnded,
@@ -203,6 +206,8 @@ pub fn next(state: State, event: Event) -> (Action, State) {
         },
         // The application has ended the flow.
         Event::AppEnd => (Action::Remove, Closing),
+        // Our kernel's answer to a late packet of an earlier connection: this one goes on.
+        Event::AppStrayRst => (Action::Straight, state),
 
         // The last packets of a flow that has ended.
         Event::AckMine if state == Closing => (Action::Deliver, Closing),

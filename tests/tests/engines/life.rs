@@ -150,6 +150,32 @@ fn with_the_last_application_down_the_flow_comes_back_and_the_first_must_take_it
     }
 }
 
+/// The only one that is up refuses for load: it must be asked again before the client is told that nobody is there.
+#[test]
+fn with_two_applications_down_the_busy_one_must_take_it() {
+    for encoding in BOTH {
+        let mut world = World::new(encoding, 3, 1, &[Version::active(&[1, 2, 3])]);
+        let port = world.port_for(&[1, 2, 3]);
+        world.server(1).kernel.load.busy = 1;
+        for n in 2..=3 {
+            world.server(n).kernel.load.up = false;
+        }
+        world.open(port);
+        let happened = world.run();
+        assert_eq!(
+            happened[4..8],
+            [
+                "s3 > lb1 returnFlow: SYN",
+                "lb1 > s3 connectAvail, s1 connectFinal, s2 connectFinal: SYN",
+                "s3 > s1 connectFinal, s2 connectFinal: SYN",
+                "s1 > lb1 createStickiness: SYN-ACK",
+            ],
+            "{happened:#?}"
+        );
+        works(&mut world, port, 1);
+    }
+}
+
 #[test]
 fn with_every_application_down_the_client_is_told_at_once() {
     for encoding in BOTH {

@@ -230,7 +230,7 @@ fn a_returned_syn_goes_to_the_living_first() {
     let (c, stranger) = (world.candidates(), world.stranger());
     make_dead(&mut world, c[0]);
     let back = world.says(stranger, RETURN_FLOW, &world.syn());
-    let offered = offers(&world, &[(c[1], CONNECT_FINAL), (c[0], CONNECT_FINAL)]);
+    let offered = offers(&world, &[(c[1], CONNECT_FORCE), (c[0], CONNECT_FORCE)]);
     assert_eq!(world.sent(&back), offered);
     // Who returns it is alive.
     let back = world.says(c[0], RETURN_FLOW, &world.syn());

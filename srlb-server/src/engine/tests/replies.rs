@@ -158,3 +158,14 @@ fn a_forgotten_flow_is_swept() {
     }
     assert_eq!(bench.engine.flows_by_state(T0).iter().sum::<usize>(), 0);
 }
+
+#[test]
+fn a_reset_for_another_connection_of_the_ports_ends_nothing_here() {
+    let mut bench = Bench::direct(Encoding::Encap, 100);
+    let before = bench.state();
+    let stray = server(RST, 0x9000_0000, b"");
+    bench.transmits(&stray, &stray);
+    assert_eq!(bench.state(), before);
+    bench.put(&server(RST | ACK, 101, b""));
+    assert_eq!(bench.state(), State::Closing);
+}

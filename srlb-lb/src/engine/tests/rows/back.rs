@@ -27,8 +27,8 @@ fn return_flow_with_a_syn() {
     use Entry::{Closing, Confirmed, None, Unconfirmed};
     check_all(|w| {
         let (c, stranger) = (w.candidates(), w.stranger());
-        let with_first = |first: u16, second: u16| {
-            Goes::Along(vec![(first, CONNECT_AVAIL), (second, CONNECT_FINAL)])
+        let hunt = |first: u16, second: u16, last: u16| {
+            Goes::Along(vec![(first, CONNECT_AVAIL), (second, last)])
         };
         let mut rows = Vec::new();
         let mut row = |what, before, from, goes, after| {
@@ -43,9 +43,11 @@ fn return_flow_with_a_syn() {
             ));
         };
         for from in [c[0], c[1], stranger] {
-            let order = || match from == c[1] {
-                true => with_first(c[1], c[0]),
-                false => with_first(c[0], c[1]),
+            let order = || match from {
+                from if from == c[0] => hunt(c[0], c[1], CONNECT_FINAL),
+                from if from == c[1] => hunt(c[1], c[0], CONNECT_FINAL),
+                // it was asked by a stale pin, and is no candidate
+                _ => hunt(c[0], c[1], CONNECT_FORCE),
             };
             row("none", None, from, order(), None);
             row("STEER(s)", Unconfirmed(from, 9), from, order(), None);

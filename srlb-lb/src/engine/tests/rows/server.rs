@@ -30,7 +30,6 @@ fn create_on_a_syn_ack() {
         let by_1 = Unconfirmed(1, N);
         let passed = [
             ("none", None, by_1),
-            ("CLOSING(other)", Closing(2), by_1),
             ("STEER(other), another number", Unconfirmed(2, 9), by_1),
             ("STEER(s), same number", Unconfirmed(1, N), by_1),
             (
@@ -53,8 +52,17 @@ fn create_on_a_syn_ack() {
             Unconfirmed(1, 9),
         );
         rows.push(again);
+        rows.push(server_row(
+            w,
+            "CLOSING(other), another number",
+            Closing(2),
+            (1, CREATE),
+            &w.syn_ack(9),
+            Unconfirmed(1, 9),
+        ));
         for (what, before, number) in [
             ("STEER(other), same number", Unconfirmed(2, N), N),
+            ("CLOSING(other), same number", Closing(2), N),
             ("STEER(other) confirmed, same number", Confirmed(2), N),
             ("STEER(other) confirmed, another number", Confirmed(2), 9),
         ] {
