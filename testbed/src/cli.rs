@@ -429,7 +429,7 @@ pub struct HostileArgs {
     #[arg(long, default_value = "8", value_parser = positive)]
     pub seconds: f64,
     /// Strangers that an LB's guard lets pass a second; 0: no guard
-    #[arg(long, default_value_t = 500)]
+    #[arg(long, default_value_t = 150)]
     pub strangers_pps: u32,
     /// Flows that each table is made for
     #[arg(long, default_value_t = 4_096)]
@@ -488,6 +488,9 @@ pub struct LegitArgs {
     /// The first newcomer's number
     #[arg(long)]
     pub first_newcomer: u64,
+    /// The other processes of the testbed
+    #[arg(long, value_delimiter = ',')]
+    pub pids: Vec<u32>,
 }
 
 /// A flood.

@@ -18,6 +18,11 @@ impl Machine {
         Machine::parse(&text).context("/proc/stat has no line of all processors")
     }
 
+    /// Ticks in which some processor had nothing to do.
+    pub fn idle_ticks(&self) -> u64 {
+        self.all - self.busy
+    }
+
     /// user, nice, system, idle, iowait, irq, softirq, steal; guests are in user already.
     fn parse(text: &str) -> Option<Machine> {
         let line = text.lines().find_map(|line| line.strip_prefix("cpu "))?;

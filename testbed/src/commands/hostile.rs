@@ -74,6 +74,7 @@ pub fn run_legit(args: &LegitArgs) -> Result<ExitCode> {
         newcomers: args.newcomers,
         held: args.held,
         first_newcomer: args.first_newcomer,
+        pids: args.pids.clone(),
     };
     let served = legit.run(|| {
         daemon::say!("the held connections stand");

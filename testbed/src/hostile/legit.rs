@@ -9,6 +9,7 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use super::fetch::{self, Wanted};
+use super::share::Share;
 use crate::plan::load_sources;
 
 /// Pause between two connections of a newcomers' thread: each is a client's first.
@@ -29,6 +30,8 @@ pub struct Legit {
     pub held: usize,
     /// The first newcomer's number.
     pub first_newcomer: u64,
+    /// The other processes of the testbed, the generator not among them.
+    pub pids: Vec<u32>,
 }
 
 /// Connections of one kind.
@@ -62,6 +65,8 @@ impl Group {
 pub struct Served {
     /// How long it was measured.
     pub seconds: f64,
+    /// Processor time in it, in seconds, that the testbed had besides the generator: taken, or free to be taken.
+    pub share_s: f64,
     /// Bytes that arrived at regulars and newcomers in that time.
     pub bytes: u64,
     /// By kind.
@@ -76,6 +81,11 @@ impl Served {
     /// Bytes a second.
     pub fn rate(&self) -> f64 {
         self.bytes as f64 / self.seconds
+    }
+
+    /// Bytes a second of processor time.
+    pub fn rate_of_share(&self) -> f64 {
+        self.bytes as f64 / self.share_s
     }
 
     /// All kinds.
@@ -98,6 +108,8 @@ impl Legit {
         let mut served = Served::default();
         let mut held = self.hold(&wanted)?;
         begun()?;
+        let share = Share::now(&self.pids)?;
+        let mut had = Ok(0.0);
         let start = Instant::now();
         std::thread::scope(|scope| {
             for source in load_sources().cycle().take(self.regulars) {
@@ -125,7 +137,9 @@ impl Legit {
             std::thread::sleep(self.time.saturating_sub(start.elapsed()));
             served.seconds = start.elapsed().as_secs_f64();
             served.bytes = arrived.load(Ordering::Relaxed);
+            had = share.seconds_since(&self.pids);
         });
+        served.share_s = had?;
         for connection in &mut held {
             let begun = Instant::now();
             let result = connection.finish(&wanted, &AtomicU64::new(0));

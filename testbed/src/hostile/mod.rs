@@ -3,7 +3,7 @@
 //! A flood of SYNs or ACKs at full rate leaves the client's namespace, each packet from another source. It goes to the VIP, or, to know
 //! what it costs the machine in any case, to an address that the LBs' kernels discard. Beside it run connections whose every byte is checked.
 //! Three promises: none of them fails, the daemons' memory is bounded, and the throughput under the flood is at least 0.8 of that beside
-//! the discarded one.
+//! the discarded one, both over the processor time that the testbed had besides the generator ([`share`]).
 
 mod fetch;
 mod flood;
@@ -11,6 +11,7 @@ mod legit;
 mod memory;
 mod packets;
 mod report;
+mod share;
 mod show;
 mod stage;
 

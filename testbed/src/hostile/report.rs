@@ -121,10 +121,10 @@ impl Report {
         self.phases.iter().filter(is_one)
     }
 
-    /// Throughput under the flood over that beside the discarded one, round by round.
+    /// Throughput under the flood over that beside the discarded one, each for the same share of the machine, round by round.
     pub fn ratios(&self, kind: Kind) -> Vec<f64> {
         let both = self.of(kind, Aim::Vip).zip(self.of(kind, Aim::Discarded));
-        both.map(|(flooded, beside)| flooded.served.rate() / beside.served.rate())
+        both.map(|(flooded, beside)| flooded.served.rate_of_share() / beside.served.rate_of_share())
             .collect()
     }
 
@@ -142,6 +142,7 @@ mod tests {
     fn phase(round: usize, kind: Kind, aim: Aim, bytes: u64, failed: u64) -> Phase {
         let mut served = Served {
             seconds: 2.0,
+            share_s: 1.5,
             bytes,
             ..Served::default()
         };

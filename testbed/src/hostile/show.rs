@@ -13,7 +13,7 @@ const KINDS: [Kind; 2] = [Kind::Syn, Kind::Ack];
 pub fn markdown(report: &Report) -> String {
     let mut text = format!("{}.\n\n", report.setting);
     text.push_str(
-        "| flood | at | sent, 1,000 packets/s | legitimate MB/s | strangers passed / dropped |\n| --- | --- | --- | --- | --- |\n",
+        "| flood | at | sent, 1,000 packets/s | legitimate MB/s | MB for a second of processor time | strangers passed / dropped |\n| --- | --- | --- | --- | --- | --- |\n",
     );
     for kind in KINDS {
         for (aim, words) in [
@@ -22,14 +22,16 @@ pub fn markdown(report: &Report) -> String {
         ] {
             let pps = Spread::of(report.of(kind, aim).map(|p| p.sent.pps() / 1e3));
             let rate = Spread::of(report.of(kind, aim).map(|p| p.served.rate() / 1e6));
+            let share = Spread::of(report.of(kind, aim).map(|p| p.served.rate_of_share() / 1e6));
             let passed: u64 = report.of(kind, aim).map(|p| p.strangers_passed).sum();
             let dropped: u64 = report.of(kind, aim).map(|p| p.strangers_dropped).sum();
             let _ = writeln!(
                 text,
-                "| {} | {words} | {} | {} | {passed} / {dropped} |",
+                "| {} | {words} | {} | {} | {} | {passed} / {dropped} |",
                 kind.name(),
                 spread(pps, 0),
-                spread(rate, 1)
+                spread(rate, 1),
+                spread(share, 1)
             );
         }
     }
@@ -69,7 +71,7 @@ pub fn markdown(report: &Report) -> String {
     let ratio = |kind| spread(report.ratio(kind), 2);
     let _ = writeln!(
         text,
-        "- throughput at least {LEAST_RATIO} of that beside the discarded flood: {} (SYN {}, ACK {})",
+        "- throughput at least {LEAST_RATIO} of what the same share of the machine gives beside the discarded flood: {} (SYN {}, ACK {})",
         verdict(report.throughput_kept),
         ratio(Kind::Syn),
         ratio(Kind::Ack)
@@ -156,7 +158,8 @@ pub fn picture(report: &Report) -> String {
             &format!("{} flood", kind.name()),
         );
     }
-    let words = "legitimate throughput under the flood, over that beside a discarded one; a dot a round, the median as a line";
+    let words =
+        "throughput for the same processor time, under the flood over beside it; a dot a round";
     picture.text((WIDTH / 2.0, HEIGHT - 12.0), Anchor::Middle, "black", words);
     picture.finish()
 }

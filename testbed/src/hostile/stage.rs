@@ -13,6 +13,7 @@ use super::memory::{self, ByNode};
 use super::report::{Aim, Phase, Report};
 use super::{Kind, Sent, Served, SPOOFED};
 use crate::daemons;
+use crate::netns;
 use crate::plan::{Node, Plan, CLIENT_ADDRESS, VIP};
 use crate::process::ProcessId;
 use crate::settings::Settings;
@@ -158,6 +159,7 @@ impl Play<'_> {
                 format!("--newcomers={}", hostile.newcomers),
                 format!("--held={}", hostile.held),
                 format!("--first-newcomer={}", self.newcomers),
+                format!("--pids={}", self.pids()),
             ],
             0,
         )?;
@@ -178,6 +180,15 @@ impl Play<'_> {
             None => None,
         };
         Ok((served, sent))
+    }
+
+    /// Everybody who lives in the testbed.
+    fn pids(&self) -> String {
+        let plan = self.testbed.plan();
+        let namespaces: Vec<String> = plan.nodes().map(|node| plan.namespace(node)).collect();
+        let pids = netns::processes_in(&namespaces);
+        let pids: Vec<String> = pids.iter().map(|p| p.pid.to_string()).collect();
+        pids.join(",")
     }
 
     fn start_flood(&mut self, kind: Kind, aim: Aim) -> Result<Client> {
