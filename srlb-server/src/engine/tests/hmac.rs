@@ -97,6 +97,7 @@ fn what_is_not_signed_rightly_changes_nothing() {
             icmp_rate_pps: 0,
             ..config(Accept::Always)
         });
+        let asked = bench.asked;
         let packet = client(RST, 0);
         let good = signed(encoding, &keys(7, 1), &pin(), &packet);
         let tlv = srh::parse::packet(&good)
@@ -127,7 +128,7 @@ fn what_is_not_signed_rightly_changes_nothing() {
         for (bytes, reason) in rows {
             bench.drops(&bytes, reason);
         }
-        assert_eq!(bench.asked, 0, "no socket is asked for a forged packet");
+        assert_eq!(bench.asked, asked, "no socket is asked for a forged packet");
         bench.delivers(&good, &packet);
     }
 }
