@@ -217,7 +217,7 @@ pub struct FailoverArgs {
     /// Scenarios by name
     #[arg(group = "which")]
     pub scenarios: Vec<String>,
-    /// All of them: about a quarter of an hour
+    /// All of them: about 17 minutes
     #[arg(long, group = "which")]
     pub all: bool,
     /// Sign everything between LBs and servers with an HMAC
