@@ -155,7 +155,7 @@ impl<'a> Actor<'a> {
                 Ok(())
             }
             Action::KillApache(n) => {
-                let lost = application::kill(self.testbed, Node::Server(*n))?;
+                let lost = application::kill(self.testbed, self.interrupt, Node::Server(*n))?;
                 self.lost.extend(lost);
                 self.testbed.forget(Node::Server(*n), crate::apache::APACHE)
             }
@@ -169,9 +169,16 @@ impl<'a> Actor<'a> {
         process.with_context(|| format!("no daemon runs on {node}"))
     }
 
+    /// All at the same time.
     fn end_routers(&mut self, list: &[u16], signal: Signal) -> Result<()> {
-        let mut servers = list.iter().copied().map(Node::Server);
-        servers.try_for_each(|server| self.end_daemon(server, signal))
+        let servers = list.iter().copied().map(Node::Server);
+        let mut ending = Vec::new();
+        for server in servers {
+            ending.push(self.ask_to_end(server, signal)?);
+        }
+        ending
+            .into_iter()
+            .try_for_each(|(server, process)| self.await_end(server, process))
     }
 
     /// All at the same time, as every server's own supervisor would.
@@ -194,8 +201,13 @@ impl<'a> Actor<'a> {
             })
     }
 
-    /// An LB is missed as long as the edge sends to it, a server's router as long as it is gone.
     fn end_daemon(&mut self, node: Node, signal: Signal) -> Result<()> {
+        let (node, process) = self.ask_to_end(node, signal)?;
+        self.await_end(node, process)
+    }
+
+    /// An LB is missed as long as the edge sends to it, a server's router as long as it is gone.
+    fn ask_to_end(&mut self, node: Node, signal: Signal) -> Result<(Node, ProcessId)> {
         let process = self.daemon(node)?;
         let missed = match node {
             Node::Lb(n) => self.announced.contains(&n),
@@ -205,6 +217,10 @@ impl<'a> Actor<'a> {
             self.outages.begin(node, now_ms());
         }
         process.signal(signal);
+        Ok((node, process))
+    }
+
+    fn await_end(&mut self, node: Node, process: ProcessId) -> Result<()> {
         if !process.wait_gone(STOP_TIMEOUT) {
             bail!("{node}'s daemon does not end");
         }

@@ -11,14 +11,17 @@ use anyhow::{Context, Result};
 use rustix::process::Signal;
 
 use crate::apache::{children_of, APACHE};
-use crate::plan::{Node, Plan, VIP};
+use crate::plan::{Node, Plan, VIP, VIP_PORT};
 use crate::process::{kill_all, ProcessId};
 use crate::shell;
+use crate::signals::Interrupt;
 use crate::sockets::clients_on;
 use crate::testbed::Testbed;
 
 /// By then every worker has heard that it is to end.
 const HEARD_TIMEOUT: Duration = Duration::from_millis(500);
+/// By then every thread of a killed process is gone.
+const GONE_TIMEOUT: Duration = Duration::from_secs(5);
 /// The rule that keeps packets from the sockets while they are counted.
 const FREEZE: &str = "failover_freeze";
 
@@ -46,13 +49,19 @@ pub fn restart_hard(testbed: &Testbed, server: Node) -> Result<HashSet<SocketAdd
 }
 
 /// Kills all of it; returns whose connections went with it.
-pub fn kill(testbed: &Testbed, server: Node) -> Result<HashSet<SocketAddr>> {
+pub fn kill(testbed: &Testbed, interrupt: &Interrupt, server: Node) -> Result<HashSet<SocketAddr>> {
     let parent = apache(testbed, server)?;
     with_sockets_frozen(testbed.plan(), server, || {
         let mut all = vec![parent];
         all.extend(children_of(parent));
         kill_all(&all);
-        Ok(())
+        // A process counts as gone with its first thread; its sockets go with the last.
+        let namespace = testbed.plan().namespace(server);
+        interrupt.wait_for("Apache's listener stays", GONE_TIMEOUT, || {
+            let port = format!("sport = :{VIP_PORT}");
+            let listeners = shell::run_in(&namespace, &["ss", "-6ltnH", &port], "")?;
+            Ok(listeners.trim().is_empty())
+        })
     })
 }
 
