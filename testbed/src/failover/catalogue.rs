@@ -76,7 +76,11 @@ fn load_balancers() -> Vec<Scenario> {
                 encoding: Encoding::Insert,
                 ..Shape::default()
             },
-            ..scenario("lb-killed-insert", "the same, encoding insert", killed)
+            ..scenario(
+                "lb-killed-insert",
+                "LB killed (-9), encoding insert",
+                killed,
+            )
         },
         scenario(
             "lb-drained",
@@ -227,19 +231,19 @@ fn tables() -> Vec<Scenario> {
     vec![
         small(
             "tables-lb",
-            "LB tables for 16 flows; rehash, LB killed",
+            "tables for 16 flows on LBs; rehash, LB killed",
             Some(16),
             None,
         ),
         small(
             "tables-server",
-            "server tables for 16 flows; the same",
+            "tables for 16 flows on servers; rehash, LB killed",
             None,
             Some(16),
         ),
         small(
             "tables-both",
-            "both for 16 flows; the same",
+            "tables for 16 flows on both; rehash, LB killed",
             Some(16),
             Some(16),
         ),

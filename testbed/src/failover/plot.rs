@@ -84,15 +84,13 @@ fn legend(picture: &mut Picture) {
     let mut x = STALLS.0;
     for (colour, words, width) in [
         (STALL, "longest stall", 110.0),
-        (FAULT, "fault", 55.0),
+        (FAULT, "fault", 60.0),
         ("black", "bound", 0.0),
     ] {
-        picture.bar(
-            (x, 16.0),
-            (if colour == "black" { 2.0 } else { 12.0 }, 12.0),
-            colour,
-        );
-        picture.text((x + 17.0, 27.0), Anchor::Start, "black", words);
+        let box_width = if colour == "black" { 2.0 } else { 12.0 };
+        picture.bar((x, 16.0), (box_width, 12.0), colour);
+        let at = (x + box_width + 5.0, 27.0);
+        picture.text(at, Anchor::Start, "black", words);
         x += width;
     }
 }
