@@ -200,7 +200,7 @@ pub fn figure(points: &[Measured], leave: bool) -> String {
         let words = Point::design(&first.point);
         picture.text(legend, Anchor::Start, COLOURS[i], words);
     }
-    let note = (right + 8.0, 40.0 + 20.0 * designs.len() as f64);
+    let note = (right + 8.0, FIGURE_HEIGHT - 8.0);
     picture.text(note, Anchor::Start, "#666", "dashed: from the tables");
     picture.finish()
 }

@@ -54,7 +54,8 @@ impl Findings {
     pub fn is_ok(&self) -> bool {
         match self {
             Findings::None | Findings::Figure(_) => true,
-            Findings::DeadCandidate(found) => found.first.later == 0 && found.share == 0.0,
+            // How many retransmissions it took is told, not judged: a SYN may be lost for other reasons.
+            Findings::DeadCandidate(found) => found.share == 0.0,
             Findings::Drained { taken } => *taken == 0,
         }
     }
