@@ -20,7 +20,8 @@ pub const SRH_FIXED_BYTES: usize = 8;
 pub const SEGMENT_BYTES: usize = 16;
 /// Length of a TCP header without options.
 pub const TCP_BYTES: usize = 20;
-/// Extension headers that one packet may have before it is refused.
+/// Extension headers that one packet may have before it is refused. An SRH doesn't count: what is taken
+/// in from a client is not refused by the next node because one was inserted.
 pub const MAX_EXTENSION_HEADERS: usize = 8;
 
 /// IP protocol and extension header numbers (IANA).
@@ -414,7 +415,11 @@ impl<'a> Walk<'a> {
     }
 
     fn run(mut self) -> Result<Packet, ParseError> {
-        for i in 0..=MAX_EXTENSION_HEADERS {
+        for i in 0..=MAX_EXTENSION_HEADERS + 1 {
+            let others = i - usize::from(self.packet.srh.is_some());
+            if others > MAX_EXTENSION_HEADERS {
+                break;
+            }
             match self.next_header {
                 next_header::HOP_BY_HOP if i > 0 => return Err(ParseError::HopByHopNotFirst),
                 next_header::HOP_BY_HOP => {

@@ -281,7 +281,7 @@ fn extensions(tape: &mut Tape) -> Vec<(u8, Vec<u8>)> {
     if tape.flip() {
         list.push((number::HOP_BY_HOP, wire::options(tape.byte() % 4)));
     }
-    for _ in 0..tape.below(4) {
+    for _ in 0..tape.below(8) {
         list.push(match tape.below(3) {
             0 => (number::DESTINATION, wire::options(tape.byte() % 4)),
             1 => (number::FRAGMENT, wire::fragment(0, false, tape.long())),

@@ -15,7 +15,7 @@ pub enum ParseError {
     /// An extension header goes past the payload.
     #[error("extension header goes past the payload's end")]
     ExtensionTruncated,
-    /// More than [`MAX_EXTENSION_HEADERS`](super::MAX_EXTENSION_HEADERS).
+    /// More than [`MAX_EXTENSION_HEADERS`](super::MAX_EXTENSION_HEADERS), an SRH not counted.
     #[error("too many extension headers")]
     TooManyExtensions,
     /// Hop-by-Hop Options somewhere else than first (RFC 8200 section 4.1).

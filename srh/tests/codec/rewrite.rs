@@ -165,3 +165,31 @@ proptest! {
         prop_assert_eq!(srh.final_destination(&bytes), Some(chain.dst));
     }
 }
+
+/// A packet with as many extension headers as are taken in has one more with an SRH, and the next node takes it in as well. Found by
+/// fuzzing.
+#[test]
+fn the_last_extension_header_may_be_our_own() {
+    let most = parse::MAX_EXTENSION_HEADERS as u8;
+    let headers = build::options(nh::DESTINATION, 0).repeat(usize::from(most) - 1);
+    let payload = [headers, build::options(nh::TCP, 0), build::syn()].concat();
+    let full = build::to_vip(nh::DESTINATION, &payload);
+    let mut frame = Buf::new(&full, 300);
+    let packet = parse::packet(frame.bytes()).unwrap();
+    let visited = [build::vip(), build::addr("fd00:5e:1::1000"), build::vip()];
+    rewrite::insert(&mut frame, &packet, &visited, None).unwrap();
+    let packet = parse::packet(frame.bytes()).unwrap();
+    assert_eq!(packet.srh.map(|srh| srh.segments()), Some(3));
+    let longer = [build::options(nh::DESTINATION, 0), payload].concat();
+    let mut one_too_many = build::to_vip(
+        nh::ROUTING,
+        &build::srh(nh::DESTINATION, 0, &[build::vip()], &[]),
+    );
+    one_too_many.extend(&longer);
+    let payload_len = (one_too_many.len() - 40) as u16;
+    one_too_many[4..6].copy_from_slice(&payload_len.to_be_bytes());
+    assert_eq!(
+        parse::packet(&one_too_many),
+        Err(parse::ParseError::TooManyExtensions)
+    );
+}
