@@ -147,7 +147,7 @@ impl World<'_> {
     }
 
     /// The kernel of a server gets a packet from its router.
-    fn deliver(&mut self, n: u16, frame: PacketBuf, steer: bool) {
+    pub(super) fn deliver(&mut self, n: u16, frame: PacketBuf, steer: bool) {
         let node = Node::Server(n);
         let bytes = frame.bytes();
         let parsed = parse::packet(bytes).ok();

@@ -31,7 +31,7 @@ pub struct Options {
 
 /// Runs a scenario, as docs/protocol.md has it.
 pub fn run(scenario: &Scenario) -> Outcome {
-    run_to_its_end(scenario, &Options::default(), None)
+    run_to_its_end(scenario, &Options::default(), None, MOST_EVENTS)
 }
 
 /// The same, with options.
@@ -44,17 +44,22 @@ pub fn run_with(scenario: &Scenario, options: &Options) -> std::io::Result<Outco
         Some(path) => Some(Capture::new(BufWriter::new(File::create(path)?))?),
         None => None,
     };
-    Ok(run_to_its_end(scenario, options, capture))
+    Ok(run_to_its_end(scenario, options, capture, MOST_EVENTS))
 }
 
-fn run_to_its_end(scenario: &Scenario, options: &Options, capture: Option<Capture>) -> Outcome {
+fn run_to_its_end(
+    scenario: &Scenario,
+    options: &Options,
+    capture: Option<Capture>,
+    most_events: u64,
+) -> Outcome {
     let trace = Trace::new(options.trace, capture);
     let settings = Settings::new(scenario, options.lb.clone(), options.server.clone());
     let mut world = World::new(scenario, settings, trace);
     let horizon_us = horizon_ms(scenario) * 1_000;
-    while world.is_going_on(horizon_us) && world.step() {}
-    if world.events >= MOST_EVENTS {
-        let what = format!("{MOST_EVENTS} events, and no end");
+    while world.events < most_events && world.is_going_on(horizon_us) && world.step() {}
+    if world.events >= most_events {
+        let what = format!("{most_events} events, and no end");
         world.watch.broken(world.now_us, "runaway", None, what);
     }
     world.finish()
@@ -74,7 +79,7 @@ fn horizon_ms(scenario: &Scenario) -> u64 {
 impl World<'_> {
     fn is_going_on(&self, horizon_us: u64) -> bool {
         let more_to_come = self.watch.is_busy() || self.in_flight > 0 || self.has_faults_ahead();
-        more_to_come && self.now_us < horizon_us && self.events < MOST_EVENTS
+        more_to_come && self.now_us < horizon_us
     }
 
     fn has_faults_ahead(&self) -> bool {
@@ -97,5 +102,24 @@ impl World<'_> {
             virtual_ms: virtual_us / 1_000,
             trace: self.trace.into_lines(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::dialogue::ConnectionSpec;
+
+    #[test]
+    fn a_world_that_does_not_come_to_rest_is_told() {
+        let mut scenario = Scenario::quiet(1, 1);
+        scenario.connect(ConnectionSpec::request(0, 1, 4_000, 100, 100));
+        let promises = |most_events| {
+            let outcome = run_to_its_end(&scenario, &Options::default(), None, most_events);
+            let promises: Vec<_> = outcome.violations.iter().map(|v| v.promise).collect();
+            promises
+        };
+        assert!(promises(MOST_EVENTS).is_empty());
+        assert!(promises(10).contains(&"runaway"));
     }
 }

@@ -65,7 +65,8 @@ impl World<'_> {
         self.tally.add("server.drop", engine.drops());
     }
 
-    fn must_be_even(&mut self, who: &str, taken: u64, out: u64) {
+    /// Everything that went in has come out.
+    pub(super) fn must_be_even(&mut self, who: &str, taken: u64, out: u64) {
         if taken != out {
             let what = format!("{who} has taken {taken} packets in and accounted for {out}");
             self.watch.broken(self.now_us, "conservation", None, what);

@@ -20,6 +20,8 @@
 
 pub mod causes;
 pub mod connection;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 
