@@ -15,12 +15,14 @@ use crate::engine::order::{Order, ORDER};
 use crate::engine::{udp, Event, Opinion};
 use consistent_hash::State as Used;
 
-fn worlds() -> [World; 2] {
-    [Encap, Insert].map(|encoding| {
-        let mut world = World::new(encoding);
-        world.protocol = 17;
-        world
-    })
+/// In both encodings, with and without HMAC.
+fn worlds() -> [World; 4] {
+    let plain = [Encap, Insert].map(World::new);
+    let signed = [Encap, Insert].map(World::signed);
+    let all = plain.into_iter().chain(signed);
+    let mut all: Vec<World> = all.collect();
+    all.iter_mut().for_each(|world| world.protocol = 17);
+    all.try_into().ok().expect("four of them")
 }
 
 /// The SIDs of `(server, function)`.
@@ -250,7 +252,7 @@ fn an_entry_lives_75_s_until_the_client_confirms_it_and_its_idle_timeout_then() 
 
 #[test]
 fn an_entry_that_nobody_has_confirmed_lives_no_longer_than_the_idle_timeout() {
-    let [mut world, _] = worlds();
+    let [mut world, ..] = worlds();
     let mut config = config(Encap);
     config.udp_idle_timeout = Duration::from_secs(30);
     world.engine.set_config(config);
@@ -316,7 +318,7 @@ fn errors_about_udp_flows_follow_them_and_change_nothing() {
 
 #[test]
 fn explain_says_where_a_datagram_goes() {
-    let [mut world, _] = worlds();
+    let [mut world, ..] = worlds();
     let meets = |world: &World| {
         let e = world.engine.explain(world.flow(), world.now).unwrap();
         assert_eq!((e.on_syn, e.on_other), (None, None));

@@ -150,3 +150,17 @@ fn echo_and_the_applications_own_packets_need_none() {
     let answer = server(ACK, 1, b"data");
     bench.transmits(&answer, &answer);
 }
+
+#[test]
+fn udp_is_signed_as_well() {
+    for encoding in ENCODINGS {
+        let mut bench = strict();
+        let packet = question(b"question");
+        bench.drops(&offer(encoding, &packet), DropReason::HmacMissing);
+        let offer = signed(encoding, &keys(7, 1), &offer_list(), &packet);
+        bench.delivers_steered(&offer, &packet);
+        let (verdict, told) = bench.put(&answer(b"answer"));
+        assert_eq!(verdict, Verdict::Transmit);
+        is_signed(&told);
+    }
+}
