@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-use etherparse::{IpNumber, Ipv6FlowLabel, Ipv6Header, TcpHeader};
+use etherparse::{IpNumber, Ipv6FlowLabel, Ipv6Header, PacketBuilder, TcpHeader};
 use srh::parse::{Packet, Tcp};
 
 use crate::nodes::{CLIENT, VIP, VIP_PORT};
@@ -104,6 +104,25 @@ impl Segment {
         bytes.extend(&self.data);
         bytes
     }
+}
+
+/// A datagram of the client for the service.
+pub fn datagram_from_client(port: u16, data: &[u8]) -> Vec<u8> {
+    datagram((CLIENT, port), (VIP, VIP_PORT), data)
+}
+
+/// A datagram of the application for the client.
+pub fn datagram_from_vip(port: u16, data: &[u8]) -> Vec<u8> {
+    datagram((VIP, VIP_PORT), (CLIENT, port), data)
+}
+
+fn datagram(from: (Ipv6Addr, u16), to: (Ipv6Addr, u16), data: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    PacketBuilder::ipv6(from.0.octets(), to.0.octets(), 63)
+        .udp(from.1, to.1)
+        .write(&mut bytes, data)
+        .expect("a datagram that fits");
+    bytes
 }
 
 /// Parses what must be right.

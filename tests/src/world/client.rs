@@ -20,6 +20,14 @@ pub fn flow(port: u16) -> Flow {
     }
 }
 
+/// The UDP flow of a port of the client.
+pub fn udp_flow(port: u16) -> Flow {
+    Flow {
+        protocol: 17,
+        ..flow(port)
+    }
+}
+
 /// The client.
 #[derive(Clone, Debug, Default)]
 pub struct Client {

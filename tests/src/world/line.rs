@@ -48,6 +48,7 @@ pub fn content(bytes: &[u8]) -> String {
     };
     match packet.upper {
         Upper::Tcp(tcp) => segment(&tcp),
+        Upper::Udp { .. } => format!("datagram {}", packet.len - packet.upper_at - 8),
         Upper::Ipv6 => content(&bytes[packet.upper_at..packet.len]),
         Upper::Icmp(icmp) => match quoted_flow(bytes, &packet) {
             Some(_) => format!("ICMPv6 error {}", icmp.kind),

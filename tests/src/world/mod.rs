@@ -15,14 +15,14 @@ use daemon::DropReason;
 use flow_table::HashKey;
 use packet_io::{Instant, PacketBuf};
 use srh::hmac::Keys;
-use srh::parse::{Packet, Tcp};
+use srh::parse::{next_header, Packet, Tcp};
 use srh::{Encoding, Flow, Frame, Locator};
 use srlb_lb::engine as lb_engine;
 use srlb_server::engine as server_engine;
 use srlb_server::policy::Accept;
 
 use crate::nodes::{lb, server, CLIENT, VIP};
-use crate::packets::parse;
+use crate::packets::{self, parse};
 use client::{flow, Client};
 use kernel::Kernel;
 pub use line::{line, Node};
@@ -241,7 +241,11 @@ impl World {
 
     /// To whom a new flow from this port is offered in the world's first pool, in this order.
     pub fn candidates(&self, port: u16) -> Vec<u16> {
-        let bucket = self.tables.bucket(&flow(port).key());
+        self.candidates_of(&flow(port))
+    }
+
+    fn candidates_of(&self, flow: &Flow) -> Vec<u16> {
+        let bucket = self.tables.bucket(&flow.key());
         let list = self.tables.candidates(bucket);
         list.iter().map(|s| s + 1).collect()
     }
@@ -405,6 +409,39 @@ impl World {
         }
     }
 
+    /// A UDP flow's answers go through the router or not, as its last datagram came in.
+    fn steer_datagrams(&mut self, n: u16, packet: &Packet, steer: bool) {
+        let flow = packet.flow_from_client(VIP);
+        if let Some(flow) = flow.filter(|flow| flow.protocol == next_header::UDP) {
+            let until = self.now + Duration::from_secs(u64::from(steer));
+            self.server(n).steered.insert(flow, until);
+        }
+    }
+
+    /// The client sends a datagram.
+    pub fn client_asks(&mut self, port: u16, data: &[u8]) {
+        self.send(Node::Client, packets::datagram_from_client(port, data));
+    }
+
+    /// The application of server `n` sends a datagram.
+    pub fn server_answers(&mut self, n: u16, port: u16, data: &[u8]) {
+        let (bytes, now) = (packets::datagram_from_vip(port, data), self.now);
+        let flow = client::udp_flow(port);
+        let until = self.server(n).steered.get(&flow).copied();
+        match until.is_some_and(|until| now < until) {
+            true => self.through_router(n, &bytes),
+            false => self.send(Node::Server(n), bytes),
+        }
+    }
+
+    /// A port of the client whose new UDP flows are offered to exactly these servers, in this order.
+    pub fn udp_port_for(&self, candidates: &[u16]) -> u16 {
+        let of = |port| self.candidates_of(&client::udp_flow(port));
+        (40_000..60_000)
+            .find(|&port| of(port) == candidates)
+            .expect("some bucket has these candidates")
+    }
+
     /// The kernel of server `n` gets a packet for the VIP.
     fn deliver(&mut self, n: u16, bytes: &[u8], steer: bool) {
         let packet = parse(bytes);
@@ -413,6 +450,7 @@ impl World {
             (VIP, None),
             "what the kernel gets"
         );
+        self.steer_datagrams(n, &packet, steer);
         let Some(tcp) = packet.tcp() else {
             self.log
                 .push(format!("s{n}'s kernel gets: {}", line::content(bytes)));

@@ -8,6 +8,7 @@ mod life;
 mod limits;
 mod others;
 mod races;
+mod udp;
 mod wire;
 
 use srh::Encoding;
