@@ -24,6 +24,7 @@ struct Outage {
 /// - was switched off, or its application was killed, while it had a socket for the connection;
 /// - closed its listener before the application had taken the connection;
 /// - had answered by a SYN cookie, and got another packet before the one that the cookie is for;
+/// - has heard nothing from the client before its kernel gave the handshake up;
 /// - was removed from the pool, as at least one LB has it, during the connection's life;
 ///
 /// or where one side's dialogue throws the connection away. A client's SYN may be refused, or never be answered, if each of its candidates
@@ -145,11 +146,14 @@ impl Causes {
                 return Some(cause);
             }
         }
-        // Only a cookie leaves the server without a socket: if the client's ACK is lost and it has nothing to say,
-        // the server never hears of it.
+        // Only a cookie leaves the server without a socket. If the client's ACK is lost the server may never hear of
+        // the connection, and no other server can know that it is its own.
         let has_no_socket = connection.server_number().is_some() && connection.server().is_none();
-        if how == End::Unfinished && has_no_socket {
+        if has_no_socket {
             return Some(Cause::CookieRefused);
+        }
+        if connection.has_expired_handshake() {
+            return Some(Cause::HandshakeExpired);
         }
         let life = (connection.opened_us(), now_us);
         if self.has_removed_server(connection, now_us) {

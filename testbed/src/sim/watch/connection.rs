@@ -5,8 +5,8 @@ use crate::sim::nodes::Node;
 use crate::sim::outcome::{ConnectionResult, End};
 use crate::sim::tcp::report::{Gone, Report};
 
-/// How long a connection may stand still without any reason.
-const GRACE_US: u64 = 3_000_000;
+/// How long a connection may stand still without any reason: 3 s, and the way there and back.
+const GRACE_US: u64 = 3_200_000;
 /// The longest that TCP waits between two retransmissions.
 const LONGEST_TIMER_US: u64 = 60_000_000;
 /// The shortest retransmission timer.
@@ -109,6 +109,12 @@ impl Connection {
         let number = self.server_number()?;
         let taker = self.takers.iter().find(|(n, _)| *n == number);
         taker.map(|(_, server)| *server)
+    }
+
+    /// Did its server's kernel give the handshake up, because the client's ACKs were lost and it had nothing to say?
+    pub fn has_expired_handshake(&self) -> bool {
+        let gone = self.server_end.and_then(|report| report.gone);
+        gone == Some(Gone::HalfOpen)
     }
 
     /// An end says how it stands. Returns a stall that this has ended.
