@@ -68,6 +68,27 @@ fn reason(state: State, event: Event, change: Change) -> Option<&'static str> {
             },
             _,
         ) => Some("never looked up: without an entry there is no number to be the same"),
+        (State::None, Event::ReturnSyn(_) | Event::ReturnOther(_), Change::Unwritten) => {
+            Some("the same: there is no entry that could go")
+        }
+        (State::Steer { .. }, Event::ClientOther, Change::Unwritten) => {
+            Some("costs a recovery when the entry ends: the owner pins the flow again")
+        }
+        (State::Steer { confirmed: true }, Event::CreateOnOther(Pinned), Change::Unwritten) => Some(
+            "nearly the same: the entry is confirmed, and only its idle time does not start anew",
+        ),
+        (State::Steer { .. }, Event::ClientRst | Event::Remove(Pinned), Change::Unwritten) => {
+            Some("costs memory: a pin that has outlived its flow is answered by returnFlow")
+        }
+        (State::Closing, Event::ClientSyn, Change::Unwritten) => {
+            Some("costs a recovery: the new flow is CLOSING as well, and then has no entry")
+        }
+        (State::Closing, Event::ClientRst | Event::ClientOther, Change::Unwritten) => {
+            Some("costs a recovery for each 10 s of a half-closed flow")
+        }
+        (State::Steer { .. } | State::Closing, Event::ReturnOther(Pinned), Change::Unwritten) => {
+            Some("costs a detour for each packet until the owner pins the flow")
+        }
         _ => None,
     }
 }

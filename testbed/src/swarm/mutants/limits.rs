@@ -21,6 +21,17 @@ const NO_UDP: Option<&str> = Some("the worlds carry no UDP");
 /// The same.
 const NO_FRAGMENTS: Option<&str> = Some("the worlds carry no fragments");
 
+/// A limit of cost.
+const SWEPT: Option<&str> =
+    Some("each poll sweeps one set at least, and the tables of worlds have few");
+/// A limit of cost.
+const RECOVERS: Option<&str> = Some("costs a recovery: the owner pins the flow again");
+/// A limit of cost.
+const MEMORY: Option<&str> =
+    Some("costs memory: what is kept longer is displaced by whoever comes");
+/// A limit of cost.
+const ORDER: Option<&str> = Some("changes the order of candidates, or when, never who they are");
+
 const OF_LB: &[OfLb] = &[
     (
         "unconfirmed_life: 0",
@@ -28,10 +39,10 @@ const OF_LB: &[OfLb] = &[
         None,
     ),
     ("unconfirmed_life: x10", |l| l.unconfirmed_life *= 10, None),
-    ("closing_life: 0", |l| l.closing_life = NOTHING, None),
+    ("closing_life: 0", |l| l.closing_life = NOTHING, RECOVERS),
     ("closing_life: x10", |l| l.closing_life *= 10, None),
     ("reset_life: 0", |l| l.reset_life = NOTHING, None),
-    ("reset_life: x10", |l| l.reset_life *= 10, None),
+    ("reset_life: x10", |l| l.reset_life *= 10, MEMORY),
     ("chunk: 1", |l| l.chunk = 1, None),
     (
         "syn_again_soonest: 0",
@@ -48,25 +59,25 @@ const OF_LB: &[OfLb] = &[
         |l| l.syn_again_latest = NOTHING,
         None,
     ),
-    ("syn_again_latest: x10", |l| l.syn_again_latest *= 10, None),
+    ("syn_again_latest: x10", |l| l.syn_again_latest *= 10, ORDER),
     ("syns_remembered: 1", |l| l.syns_remembered = 1, None),
     (
         "signs_until_suspect: 0",
         |l| l.signs_until_suspect = 0,
-        None,
+        ORDER,
     ),
     (
         "signs_until_suspect: x10",
         |l| l.signs_until_suspect *= 10,
         None,
     ),
-    ("probe_interval: 0", |l| l.probe_interval = NOTHING, None),
-    ("probe_interval: x10", |l| l.probe_interval *= 10, None),
+    ("probe_interval: 0", |l| l.probe_interval = NOTHING, ORDER),
+    ("probe_interval: x10", |l| l.probe_interval *= 10, ORDER),
     ("probes_until_dead: 0", |l| l.probes_until_dead = 0, None),
     (
         "probes_until_dead: x10",
         |l| l.probes_until_dead *= 10,
-        None,
+        ORDER,
     ),
     ("under_way: 0", |l| l.under_way = NOTHING, None),
     ("under_way: x10", |l| l.under_way *= 10, None),
@@ -80,7 +91,7 @@ const OF_LB: &[OfLb] = &[
         |l| l.fragmented_packets = 1,
         NO_FRAGMENTS,
     ),
-    ("sweep_polls: x10", |l| l.sweep_polls *= 10, None),
+    ("sweep_polls: x10", |l| l.sweep_polls *= 10, SWEPT),
 ];
 
 const OF_SERVER: &[OfServer] = &[
@@ -123,7 +134,7 @@ const OF_SERVER: &[OfServer] = &[
         |l| l.udp_unconfirmed_life = NOTHING,
         NO_UDP,
     ),
-    ("sweep_polls: x10", |l| l.sweep_polls *= 10, None),
+    ("sweep_polls: x10", |l| l.sweep_polls *= 10, SWEPT),
 ];
 
 /// Each limit, altered.

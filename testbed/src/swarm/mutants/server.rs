@@ -66,9 +66,9 @@ fn through(event: Event) -> Action {
 }
 
 /// Why no world can show it.
-fn reason(state: State, event: Event, _change: Change) -> Option<&'static str> {
-    match (state, event) {
-        (_, Event::ConnectNotSyn) => {
+fn reason(state: State, event: Event, change: Change) -> Option<&'static str> {
+    match (state, event, change) {
+        (_, Event::ConnectNotSyn, _) => {
             Some("no LB offers what is no SYN: only a forger inside the domain would (srlb-server, hostile.rs)")
         }
         (
@@ -77,7 +77,14 @@ fn reason(state: State, event: Event, _change: Change) -> Option<&'static str> {
             | Event::ConnectRefused
             | Event::ConnectForceDown
             | Event::ConnectFinalDown,
+            _,
         ) => Some("never looked up: an offer of a flow in WAIT is ours without asking policy or socket"),
+        (State::None, Event::AckMine | Event::AckMineEnded, Change::Unwritten) => {
+            Some("costs a look-up for each packet: the kernel's socket says the same every time")
+        }
+        (State::Wait, Event::AckMine, Change::Unwritten) => {
+            Some("costs a detour: three answers to each client packet go through the LB")
+        }
         _ => None,
     }
 }
