@@ -13,7 +13,7 @@ use srlb_server::engine::SocketAnswer;
 use super::endpoint::{is_before, Endpoint};
 use super::isn;
 use super::listener::Listener;
-use super::live::{Answer, Live};
+use super::live::{Answer, FinAgain, Live};
 use super::player::Player;
 use super::port::MTU_BYTES;
 use super::report::{Around, Gone, Opened, Wake};
@@ -117,6 +117,7 @@ impl Kernel {
             was_established: false,
             challenged_us: None,
             wake_us: None,
+            fin_again: FinAgain::default(),
         })
     }
 
@@ -426,7 +427,8 @@ impl Kernel {
             _ => None,
         };
         let timer = live.end.due_us(around.now_us);
-        let wishes = [gives_up, timer, live.player.wakes_us()];
+        let fin = live.fin_again_us(around.now_us);
+        let wishes = [gives_up, timer, fin, live.player.wakes_us()];
         let Some(at_us) = wishes.into_iter().flatten().min() else {
             return;
         };
@@ -445,6 +447,10 @@ impl Kernel {
         match self.slots.remove(&wake.flow) {
             Some(Slot::Live(mut live)) if live.serial == wake.serial => {
                 live.wake_us = None;
+                let fin = live.send_fin_again(around.now_us);
+                around
+                    .out
+                    .extend(fin.map(|fin| fin.packet(&wake.flow, self.side)));
                 let age_us = around.now_us - live.born_us;
                 let gone = match live.end.state() {
                     State::SynReceived if age_us >= SYN_RECV_LIFE_US => Some(Gone::HalfOpen),

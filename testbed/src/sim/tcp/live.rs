@@ -1,6 +1,7 @@
 //! A connection with a socket, and what a kernel does with segments before smoltcp sees them.
 
 use smoltcp::socket::tcp::State;
+use smoltcp::wire::TcpControl;
 use srh::parse::Tcp;
 
 use super::endpoint::{is_before, Endpoint};
@@ -38,6 +39,25 @@ pub struct Live {
     pub challenged_us: Option<u64>,
     /// When it is woken next.
     pub wake_us: Option<u64>,
+    /// The timer of a FIN that smoltcp has forgotten.
+    pub fin_again: FinAgain,
+}
+
+/// smoltcp stops its retransmission timer when all data is acknowledged, even if the FIN behind it is not (after a
+/// fast retransmission). So there is another one.
+#[derive(Clone, Copy, Debug)]
+pub struct FinAgain {
+    due_us: Option<u64>,
+    timer_us: u64,
+}
+
+impl Default for FinAgain {
+    fn default() -> Self {
+        FinAgain {
+            due_us: None,
+            timer_us: 1_000_000,
+        }
+    }
 }
 
 /// What becomes of a segment for a socket.
@@ -82,6 +102,34 @@ impl Live {
             return Answer::Ignore;
         }
         Answer::Feed
+    }
+
+    /// When the FIN is to be sent again, if nobody else has a timer for it.
+    pub fn fin_again_us(&mut self, now_us: u64) -> Option<u64> {
+        let is_ending = matches!(
+            self.end.state(),
+            State::FinWait1 | State::Closing | State::LastAck
+        );
+        if !is_ending || self.end.due_us(now_us).is_some() {
+            self.fin_again.due_us = None;
+        } else if self.fin_again.due_us.is_none() {
+            self.fin_again.due_us = Some(now_us + self.fin_again.timer_us);
+        }
+        self.fin_again.due_us
+    }
+
+    /// The FIN, if it is due.
+    pub fn send_fin_again(&mut self, now_us: u64) -> Option<Segment> {
+        self.fin_again.due_us.filter(|due_us| *due_us <= now_us)?;
+        self.fin_again = FinAgain {
+            due_us: None,
+            timer_us: (2 * self.fin_again.timer_us).min(60_000_000),
+        };
+        let numbers = self.end.numbers;
+        Some(Segment {
+            control: TcpControl::Fin,
+            ..Segment::ack(numbers.next.wrapping_sub(1), numbers.expected)
+        })
     }
 
     fn challenge(&mut self, now_us: u64) -> Answer {

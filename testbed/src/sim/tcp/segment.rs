@@ -21,7 +21,7 @@ const WINDOW: u16 = 64_000;
 /// A segment without data.
 #[derive(Clone, Copy, Debug)]
 pub struct Segment {
-    /// SYN, RST or none.
+    /// SYN, FIN, RST or none.
     pub control: TcpControl,
     /// Sequence number.
     pub seq: u32,
