@@ -158,8 +158,7 @@ pub fn picture(report: &Report) -> String {
             &format!("{} flood", kind.name()),
         );
     }
-    let words =
-        "throughput for the same processor time, under the flood over beside it; a dot a round";
+    let words = "throughput for the same processor time: VIP flooded / flood discarded";
     picture.text((WIDTH / 2.0, HEIGHT - 12.0), Anchor::Middle, "black", words);
     picture.finish()
 }
