@@ -71,12 +71,10 @@ impl Engine {
             return Ok(Said::ConnectNotSyn);
         }
         let waits = matches!(subject.state, State::Hunted | State::Wait);
-        if waits {
-            return Ok(Said::ConnectMine);
-        }
         let listens = match self.ask(subject, given)? {
-            SocketAnswer::None => true,
+            // Accepted before, and the SYN never reached the kernel: the application may be gone by now.
             SocketAnswer::NobodyListens => false,
+            SocketAnswer::None if !waits => true,
             _ => return Ok(Said::ConnectMine),
         };
         Ok(match self.offered(arrival, listens, given) {

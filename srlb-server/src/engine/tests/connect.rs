@@ -52,6 +52,19 @@ fn an_application_that_is_down_passes_offers_on_and_returns_the_last() {
     }
 }
 
+/// The SYN was lost between router and kernel, and the application died before it came again.
+#[test]
+fn a_syn_seen_again_is_no_longer_ours_when_nobody_listens() {
+    for encoding in ENCODINGS {
+        let mut bench = Bench::always();
+        let syn = client(SYN, 0);
+        bench.delivers(&offer(encoding, &syn), &syn);
+        bench.delivers(&offer(encoding, &syn), &syn);
+        bench.socket = SocketAnswer::NobodyListens;
+        bench.transmits(&offer(encoding, &syn), &passed_on(encoding, &syn));
+    }
+}
+
 #[test]
 fn the_last_candidate_takes_the_flow_whatever_the_policy() {
     for (function, counter) in [
