@@ -9,6 +9,8 @@ use crate::sim::tcp::report::{Gone, Report};
 const GRACE_US: u64 = 3_200_000;
 /// The longest that TCP waits between two retransmissions.
 const LONGEST_TIMER_US: u64 = 60_000_000;
+/// A delayed ACK may hide the retransmission timer that long, after round trips through both links.
+const TIMER_SHOWS_US: u64 = 500_000;
 /// The shortest retransmission timer.
 const SHORTEST_TIMER_US: u64 = 1_000_000;
 
@@ -160,11 +162,15 @@ impl Connection {
             self.stands_since_us = None;
         }
         if is_due && self.stands_since_us.is_none() {
-            let timers = ends.iter().flatten().filter_map(|r| r.timer_us);
-            let timer = timers.max().unwrap_or(0);
-            self.timer_us = timer.clamp(SHORTEST_TIMER_US, LONGEST_TIMER_US);
+            self.timer_us = SHORTEST_TIMER_US;
             self.stands_since_us = Some(now_us);
             self.lost = 0;
+        }
+        let since_us = self.stands_since_us.unwrap_or(now_us);
+        if is_due && now_us - since_us <= TIMER_SHOWS_US {
+            let timers = ends.iter().flatten().filter_map(|r| r.timer_us);
+            let timer = timers.max().unwrap_or(0).min(LONGEST_TIMER_US);
+            self.timer_us = self.timer_us.max(timer);
         }
         stall
     }
