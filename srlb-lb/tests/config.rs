@@ -138,12 +138,17 @@ fn every_wrong_lb_toml_is_refused() {
         assert_ne!(lb, LB, "{what}");
         refused(what, &lb, POOL, words);
     }
-    let flows = format!("{LB}[flows]\nmax = 10\nidle_timeout_s = 5\n");
+    let flows = format!("{LB}[flows]\nmax = 10\nidle_timeout_s = 5\nudp_idle_timeout_s = 9\n");
     refused(
         "flows",
         &flows,
         POOL,
-        &["flows.max", "flows.idle_timeout_s", "out of range"],
+        &[
+            "flows.max",
+            "flows.idle_timeout_s",
+            "flows.udp_idle_timeout_s",
+            "out of range",
+        ],
     );
 }
 
