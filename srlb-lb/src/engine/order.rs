@@ -238,7 +238,15 @@ mod tests {
 
     #[test]
     fn those_in_doubt_go_last_and_the_last_of_the_others_may_not_refuse() {
-        let rows: [(&str, &[u16], &[u16], &[u16], usize, usize); 6] = [
+        type Row = (
+            &'static str,
+            &'static [u16],
+            &'static [u16],
+            &'static [u16],
+            usize,
+            usize,
+        );
+        let rows: [Row; 6] = [
             ("all sound", &[], &[], &[2, 0, 1], 2, 2),
             ("one suspect", &[2], &[], &[0, 1, 2], 1, 2),
             ("one dead", &[], &[2], &[0, 1, 2], 1, 1),
