@@ -86,9 +86,6 @@ fn reason(state: State, event: Event, change: Change) -> Option<&'static str> {
         (State::Closing, Event::ClientRst | Event::ClientOther, Change::Unwritten) => {
             Some("costs a recovery for each 10 s of a half-closed flow")
         }
-        (State::Steer { .. } | State::Closing, Event::ReturnOther(Pinned), Change::Unwritten) => {
-            Some("costs a detour for each packet until the owner pins the flow")
-        }
         _ => None,
     }
 }
