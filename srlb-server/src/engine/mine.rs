@@ -82,11 +82,9 @@ pub fn by_socket(
         (SocketAnswer::SynReceived, _) => fits_syn_received(entry, tcp),
         (_, Some(fin)) => fits_fin(entry, fin, tcp, limits),
         (SocketAnswer::Open { acked, sent }, None) => fits_open(entry, tcp, acked, sent, limits),
-        // All is said on both sides; if we don't know its numbers this is more likely a later connection of
-        // the same ports, unless the client repeats its FIN.
-        (SocketAnswer::TimeWait, None) if entry.surely_near().is_none() => {
-            Answer::mine_if(tcp.has(Tcp::FIN))
-        }
+        // All is said on both sides, and we don't know its numbers: this is more likely a later connection of the
+        // same ports, elsewhere. If nobody else owns it the packet comes back to our kernel.
+        (SocketAnswer::TimeWait, None) => Answer::NotMine,
         _ => fits_near(entry, tcp),
     }
 }
@@ -300,7 +298,7 @@ mod tests {
             assert_eq!(judged(Some(&known), &far, socket), Answer::Mine);
         }
         known.sent_up_to(1000);
-        for socket in [socket, SocketAnswer::Ended, SocketAnswer::TimeWait] {
+        for socket in [socket, SocketAnswer::Ended] {
             assert_eq!(judged(Some(&known), &far, socket), Answer::NotMine);
             let at_edge = ack(1000 + LARGEST_WINDOW);
             assert_eq!(judged(Some(&known), &at_edge, socket), Answer::Mine);
@@ -308,11 +306,18 @@ mod tests {
     }
 
     #[test]
-    fn a_time_wait_without_numbers_is_for_fins_only() {
+    fn a_time_wait_whose_fin_we_have_not_seen_takes_nothing_but_syns() {
         let socket = SocketAnswer::TimeWait;
-        assert_eq!(judged(None, &ack(7), socket), Answer::NotMine);
-        let fin = packet(Tcp::ACK | Tcp::FIN, 7);
-        assert_eq!(judged(None, &fin, socket), Answer::Mine);
+        let mut known = entry(&[], None);
+        known.sent_up_to(1_000);
+        for entry in [None, Some(&known)] {
+            for flags in [Tcp::ACK, Tcp::ACK | Tcp::FIN] {
+                let late = packet(flags, 1_000);
+                assert_eq!(judged(entry, &late, socket), Answer::NotMine);
+            }
+            let syn = packet(Tcp::SYN, 0);
+            assert_eq!(judged(entry, &syn, socket), Answer::Mine);
+        }
     }
 
     #[test]
