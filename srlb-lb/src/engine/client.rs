@@ -262,19 +262,18 @@ impl Engine {
     /// The candidates of a flow that a server returned.
     fn hunt_again(&mut self, subject: &Subject, visit: Visit) -> Result<Segments, DropReason> {
         let mut order = self.candidates(subject)?;
-        if let Some(server) = visit.back_from {
-            order.move_first(server);
-        }
-        order.dead_last(&self.health);
-        let list = order.as_slice();
-        let is_candidate = list.first().copied() == visit.back_from;
-        let (must, force) = match is_candidate {
-            // It can't take it. Of the others any may be the only one that can, and be busy.
-            true => (1.min(list.len() - 1), Function::ConnectFinal),
+        let returned = visit.back_from.filter(|s| order.as_slice().contains(s));
+        let (Some(server), None) = (returned, subject.pin) else {
             // A stale pin has led astray: nobody was asked yet.
-            false => (order.last_living(&self.health), Function::ConnectForce),
+            order.dead_last(&self.health);
+            let must = order.last_living(&self.health);
+            return Ok(order.offer(&self.pool, must, Function::ConnectForce));
         };
-        Ok(order.offer(&self.pool, must, force))
+        // Its application is down, and those before it were too busy: who of them can take the flow has to. It is
+        // asked last, because a second copy of a SYN that a stale pin led astray looks the same here.
+        order.move_last(server);
+        order.dead_last(&self.health);
+        Ok(order.offer(&self.pool, 0, Function::ConnectFinal))
     }
 
     /// A chunk of the recovery list, `last` at its end.

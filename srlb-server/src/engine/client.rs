@@ -125,8 +125,7 @@ impl Engine {
         tcp: &Tcp,
         given: &Given,
     ) -> Result<Said, Stop> {
-        let in_wait = matches!(subject.state, State::Hunted | State::Wait);
-        let is_mine = (in_wait && tcp.is_syn()) || self.is_mine(subject, tcp, given)?;
+        let is_mine = self.is_mine(subject, tcp, given)?;
         let is_final = arrival.function == Function::RecoverFinal;
         Ok(match (is_mine, tcp.has(Tcp::RST)) {
             (true, true) if is_final => Said::RstMine,
@@ -146,6 +145,12 @@ impl Engine {
     /// forged packet that has failed the check does not cost the client its connection.
     fn is_mine(&mut self, subject: &Subject, tcp: &Tcp, given: &Given) -> Result<bool, Stop> {
         let answer = match (subject.state, &subject.entry) {
+            // Taken before. There may be no socket (SYN cookies, or the SYN was lost), but there must be a listener:
+            // the application may have gone meanwhile.
+            (State::Hunted | State::Wait, _) if tcp.is_syn() => match self.ask(subject, given)? {
+                SocketAnswer::NobodyListens => Answer::NotMine,
+                _ => Answer::Mine,
+            },
             (State::Hunted | State::Loser, Some(entry)) if !tcp.is_syn() => {
                 mine::answers_syn_ack(entry, tcp)
             }
@@ -320,14 +325,13 @@ impl Engine {
     }
 }
 
-/// Does the table alone say that a packet is ours? A SYN in WAIT goes to the application whatever it opens; what goes
-/// on where the flow was a moment ago is ours, and so is the first packet of a connection that was there at our start.
+/// Does the table alone say that a packet is ours? What goes on where the flow was a moment ago is, and so is the first
+/// packet of a connection that was there at our start.
 pub(super) fn is_known(subject: &Subject, tcp: &Tcp, limits: &Limits) -> bool {
     let Some(entry) = &subject.entry else {
         return false;
     };
     match (subject.state, tcp.is_syn()) {
-        (State::Hunted | State::Wait, true) => true,
         // With SYN cookies there may be no socket yet, and any number may be the right one.
         (State::Wait, false) => entry.numbers.is_unreliable() || mine::goes_on(entry, tcp, limits),
         (State::Direct, false) => entry.near().is_none() || mine::goes_on(entry, tcp, limits),

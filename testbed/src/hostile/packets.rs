@@ -83,7 +83,7 @@ impl Packets {
         tcp[..2].copy_from_slice(&source_port.to_be_bytes());
         tcp[2..4].copy_from_slice(&self.port.to_be_bytes());
         tcp[4..12].copy_from_slice(&self.rng.next_u64().to_be_bytes());
-        tcp[12] = (payload_bytes / 4 << 4) as u8;
+        tcp[12] = ((payload_bytes / 4) << 4) as u8;
         tcp[13] = match self.kind {
             Kind::Syn => Tcp::SYN,
             Kind::Ack => Tcp::ACK,

@@ -234,7 +234,7 @@ fn a_returned_syn_goes_to_the_living_first() {
     assert_eq!(world.sent(&back), offered);
     // Who returns it is alive.
     let back = world.says(c[0], RETURN_FLOW, &world.syn());
-    let offered = offers(&world, &[(c[0], CONNECT_AVAIL), (c[1], CONNECT_FINAL)]);
+    let offered = offers(&world, &[(c[1], CONNECT_FINAL), (c[0], CONNECT_FINAL)]);
     assert_eq!(world.sent(&back), offered);
 }
 

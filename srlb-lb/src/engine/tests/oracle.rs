@@ -134,11 +134,12 @@ fn expected(entry: &mut Option<Known>, step: Step, now: Instant) -> Fate {
         Step::Return(server, syn) => match *entry {
             Some(known) if known.server != server => Fate::To(known.server),
             _ => {
+                let asked = entry.is_none();
                 *entry = None;
                 match syn {
                     true => Fate::Hunted {
-                        first: Some(server),
-                        last: CONNECT_FINAL,
+                        first: asked.then_some(server),
+                        last: if asked { CONNECT_FINAL } else { CONNECT_FORCE },
                     },
                     false => Fate::Recovered { last: Some(server) },
                 }
@@ -201,14 +202,18 @@ fn assert_fate(world: &World, step: Step, fate: &Fate, out: &Out) {
         Fate::Hunted { first, last } => {
             let list = world.candidates();
             let straight = along(&list, CONNECT_AVAIL, *last);
-            let other = along(&turned(&list), CONNECT_AVAIL, *last);
             let forced = |list: &[u16]| along(list, CONNECT_FORCE, *last);
             let (again, again_other) = (forced(&list), forced(&turned(&list)));
             match first {
                 // A SYN seen again may go to the other one first, who may not refuse; the set is the same.
                 None => assert!([&straight, &again, &again_other].contains(&out), "{out:?}"),
-                Some(server) if *server == list[1] => assert_eq!(*out, other),
-                Some(server) if *server == list[0] => assert_eq!(*out, straight),
+                // Whoever returned it is asked last, and nobody may refuse.
+                Some(server) if *server == list[1] => {
+                    assert_eq!(*out, along(&list, *last, *last))
+                }
+                Some(server) if *server == list[0] => {
+                    assert_eq!(*out, along(&turned(&list), *last, *last))
+                }
                 // A stale pin's server has returned it: the candidates weren't asked yet.
                 Some(_) => assert_eq!(*out, along(&list, CONNECT_AVAIL, CONNECT_FORCE)),
             }

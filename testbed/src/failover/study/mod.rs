@@ -121,10 +121,10 @@ fn taken_while_draining(server: Node, records: &[Record], done: &[Done]) -> usiz
     let Some(staged) = done.iter().position(drains) else {
         return 0;
     };
-    let reloads = done[staged..]
+    let mut reloads = done[staged..]
         .iter()
         .filter(|d| matches!(d.action, Action::Reload(_)));
-    let told_ms = reloads.last().map_or(f64::INFINITY, |d| d.at_ms);
+    let told_ms = reloads.next_back().map_or(f64::INFINITY, |d| d.at_ms);
     let name = server.to_string();
     records
         .iter()

@@ -237,7 +237,7 @@ impl Watch {
 
     /// The run is over: what has not ended won't.
     pub fn finish(&mut self, now_us: u64, specs: &[ConnectionSpec]) -> Vec<ConnectionResult> {
-        for number in 0..self.connections.len() {
+        for (number, spec) in specs.iter().enumerate() {
             let connection = &mut self.connections[number];
             if connection.result.is_some() {
                 continue;
@@ -247,7 +247,7 @@ impl Watch {
                 true => End::Unfinished,
                 false => End::NotStarted,
             };
-            self.settle(now_us, number, end, &specs[number]);
+            self.settle(now_us, number, end, spec);
             let connection = &self.connections[number];
             let is_excused = connection
                 .result

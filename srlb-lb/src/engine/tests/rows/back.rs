@@ -27,8 +27,8 @@ fn return_flow_with_a_syn() {
     use Entry::{Closing, Confirmed, None, Unconfirmed};
     check_all(|w| {
         let (c, stranger) = (w.candidates(), w.stranger());
-        let hunt = |first: u16, second: u16, last: u16| {
-            Goes::Along(vec![(first, CONNECT_AVAIL), (second, last)])
+        let again = |first: u16, second: u16| {
+            Goes::Along(vec![(first, CONNECT_FINAL), (second, CONNECT_FINAL)])
         };
         let mut rows = Vec::new();
         let mut row = |what, before, from, goes, after| {
@@ -44,15 +44,16 @@ fn return_flow_with_a_syn() {
         };
         for from in [c[0], c[1], stranger] {
             let order = || match from {
-                from if from == c[0] => hunt(c[0], c[1], CONNECT_FINAL),
-                from if from == c[1] => hunt(c[1], c[0], CONNECT_FINAL),
+                from if from == c[0] => again(c[1], c[0]),
+                from if from == c[1] => again(c[0], c[1]),
                 // it was asked by a stale pin, and is no candidate
-                _ => hunt(c[0], c[1], CONNECT_FORCE),
+                _ => Goes::Along(vec![(c[0], CONNECT_AVAIL), (c[1], CONNECT_FORCE)]),
             };
             row("none", None, from, order(), None);
-            row("STEER(s)", Unconfirmed(from, 9), from, order(), None);
-            row("STEER(s) confirmed", Confirmed(from), from, order(), None);
-            row("CLOSING(s)", Closing(from), from, order(), None);
+            let fresh = || Goes::Along(vec![(c[0], CONNECT_AVAIL), (c[1], CONNECT_FORCE)]);
+            row("STEER(s)", Unconfirmed(from, 9), from, fresh(), None);
+            row("STEER(s) confirmed", Confirmed(from), from, fresh(), None);
+            row("CLOSING(s)", Closing(from), from, fresh(), None);
         }
         for before in [Unconfirmed(c[0], 9), Confirmed(c[0]), Closing(c[0])] {
             row(
