@@ -131,10 +131,13 @@ fn an_lb_is_there_or_comes_back_soon() {
     assert!(blackouts > 50, "{blackouts}");
 }
 
+/// A kind of world: its name, and how one is told.
+type Kind = (&'static str, fn(&Scenario) -> bool);
+
 /// Seeds differ in kind: each of these has to be there in some worlds and absent in others.
 #[test]
 fn worlds_differ_in_kind() {
-    let kinds: [(&str, fn(&Scenario) -> bool); 16] = [
+    let kinds: [Kind; 16] = [
         ("a port is used again", |w| {
             let ends: BTreeSet<_> = w.connections.iter().map(|c| (c.client, c.port)).collect();
             ends.len() < w.connections.len()
