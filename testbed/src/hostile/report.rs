@@ -182,10 +182,10 @@ mod tests {
     fn each_promise_is_judged() {
         let bound = 1_000 + 100 + (8 << 10);
         for (flooded, failed, peak_kib, expected) in [
-            (80, 0, bound, [true, true, true]),
+            (81, 0, bound, [true, true, true]),
             (79, 0, bound, [true, true, false]),
             (200, 1, bound, [false, true, true]),
-            (80, 0, bound + 1, [true, false, true]),
+            (81, 0, bound + 1, [true, false, true]),
         ] {
             let report = report(flooded, failed, peak_kib);
             let judged = [

@@ -174,8 +174,16 @@ impl Causes {
         (how == End::Unfinished && !self.complete_history).then_some(Cause::HistoryForgotten)
     }
 
+    /// Has the connection's server lost its socket, or was it removed? LBs take nothing from who is no member: his last
+    /// packets wait until he sends them straight.
+    pub fn is_lost(&self, connection: &Connection, number: usize, now_us: u64) -> bool {
+        let socket = connection.server_number().map(|s| (number, s));
+        socket.is_some_and(|socket| self.ends.contains_key(&socket))
+            || self.has_removed_server(connection, now_us)
+    }
+
     /// Was the connection's server removed during its life, as at least one LB has it?
-    pub fn has_removed_server(&self, connection: &Connection, now_us: u64) -> bool {
+    fn has_removed_server(&self, connection: &Connection, now_us: u64) -> bool {
         let outages = connection.server().and_then(|s| self.removed.get(&s));
         outages.is_some_and(|o| any_between(o, connection.opened_us(), now_us))
     }

@@ -170,9 +170,8 @@ impl Watch {
         connection.longest_stall_us = connection.longest_stall_us.max(stall.took_us);
         let excuse = self.causes.excuse_us(stall.since_us, now_us);
         let allowed = stall.allowed_us() + excuse;
-        // LBs take nothing from who is no member: his last packets wait until he sends them straight.
-        let is_removed = self.causes.has_removed_server(connection, now_us);
-        if stall.took_us > allowed && !is_removed {
+        let is_lost = self.causes.is_lost(connection, number, now_us);
+        if stall.took_us > allowed && !is_lost {
             let what = format!(
                 "connection {number} stood still for {:.3} s, and {:.3} s are explained: {stall:?}",
                 stall.took_us as f64 / 1e6,
