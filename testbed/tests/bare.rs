@@ -82,7 +82,7 @@ fn the_load_comes_through_and_its_records_are_true() {
     };
     let output = load("[fd00:fab::5e:1]:80", &[]);
     assert!(output.status.success(), "{}", words(&output));
-    let records = testbed::load::read_records(&out).unwrap();
+    let records: Vec<testbed::load::Record> = testbed::records::read_records(&out).unwrap();
     assert_eq!(records.len(), 200);
     for record in &records {
         assert!(record.outcome.is_ok(), "{record:?}");

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use common::{words, Guard};
 use rustix::process::{kill_process, Pid, Signal};
-use testbed::load::read_records;
+use testbed::load::Record;
+use testbed::records::read_records;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_srlb-testbed");
 const VIP: &str = "http://[2001:db8:80::1]";
@@ -54,7 +55,7 @@ fn serves(encoding: &str, choices: &str) {
         "20",
     ]);
     bed.ok(&load);
-    let servers: std::collections::HashSet<_> = read_records(out.as_ref())
+    let servers: std::collections::HashSet<_> = read_records::<Record>(out.as_ref())
         .unwrap()
         .into_iter()
         .map(|record| record.server)

@@ -13,9 +13,10 @@ use testbed::apache::{children_of, APACHE};
 use testbed::clock::now_ms;
 use testbed::plan::Node;
 use testbed::process::kill_all;
+use testbed::records::read_records;
 use testbed::sockets::clients_on;
 use testbed::state::State;
-use testbed::traffic::{read_records, Class, Outcome, Record};
+use testbed::traffic::{Class, Outcome, Record};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_srlb-testbed");
 
@@ -44,7 +45,7 @@ fn every_class_comes_through_with_the_right_bytes() {
     let options = "--seconds 8 --transfer-s 2,4 --idle-pause-s 3 --short-rate 10";
     let options: Vec<_> = options.split(' ').collect();
     let status = start(&bed, &out, &options).wait().unwrap();
-    let records = read_records(&out).unwrap();
+    let records: Vec<Record> = read_records(&out).unwrap();
     assert!(status.success(), "{records:#?}");
 
     for record in &records {
@@ -97,7 +98,7 @@ fn a_killed_apache_costs_exactly_its_own_connections() {
     let dead_at_ms = now_ms();
 
     assert_eq!(traffic.wait().unwrap().code(), Some(1));
-    let records = read_records(&out).unwrap();
+    let records: Vec<Record> = read_records(&out).unwrap();
     let failed = |record: &&Record| record.outcome != Outcome::Completed;
     let lost = |record: &&Record| had.contains(&record.client.unwrap());
     // A worker that is killed last may still have taken a connection after the look.

@@ -10,6 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::cli::LoadArgs;
 use crate::load::{self, Length, Params, Progress, Schedule, Sources, Summary};
 use crate::plan::load_sources;
+use crate::records::write_records;
 use crate::signals::Interrupt;
 
 /// How long it goes on if nobody says.
@@ -50,7 +51,7 @@ pub fn run(args: &LoadArgs) -> Result<ExitCode> {
     bar.finish_and_clear();
 
     if let Some(path) = &args.out {
-        load::write_records(path, &records)?;
+        write_records(path, &records)?;
     }
     let summary = Summary::of(&records);
     match (args.progress_json, args.json) {

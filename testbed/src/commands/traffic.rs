@@ -12,6 +12,7 @@ use crate::cli::{TrafficArgs, TrafficBackendArgs};
 use crate::load::Sources;
 use crate::opener::Opener;
 use crate::plan::load_sources;
+use crate::records::write_records;
 use crate::signals::Interrupt;
 use crate::traffic::{self, Class, Params, Progress, Shape, Summary};
 
@@ -39,7 +40,7 @@ pub fn run(args: &TrafficArgs) -> Result<ExitCode> {
     bar.finish_and_clear();
 
     if let Some(path) = &args.out {
-        traffic::write_records(path, &records)?;
+        write_records(path, &records)?;
     }
     let summary = Summary::of(&records);
     match (args.progress_json, args.json) {

@@ -15,7 +15,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{bail, Context, Result};
 
-use crate::load::{sorted_times_ms, write_records};
+use crate::load::sorted_times_ms;
+use crate::records::write_records;
 use crate::settings::{Encoding, Policy, Settings};
 use crate::signals::Interrupt;
 use crate::state::Phase;

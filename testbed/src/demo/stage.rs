@@ -12,9 +12,10 @@ use super::verdict::Verdict;
 use super::{Demo, StageReport};
 use crate::counters::ServerCounters;
 use crate::daemons;
-use crate::load::{read_records, Record, Summary};
+use crate::load::{Record, Summary};
 use crate::machine::Machine;
 use crate::plan::Node;
+use crate::records::read_records;
 use crate::shell;
 use crate::signals::Interrupt;
 use crate::testbed::Testbed;
@@ -135,7 +136,7 @@ impl Stage<'_> {
             interrupt.check()?;
         }
         let failed = |record: &&Record| !record.outcome.is_ok();
-        match read_records(&out)?.iter().find(failed) {
+        match read_records::<Record>(&out)?.iter().find(failed) {
             Some(record) => bail!("a request of the warm-up failed: {record:?}"),
             None => Ok(()),
         }

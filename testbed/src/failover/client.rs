@@ -8,8 +8,9 @@ use anyhow::{bail, Result};
 use super::mix::Mix;
 use crate::child::{self, ClientProcess};
 use crate::plan::Plan;
+use crate::records::read_records;
 use crate::signals::Interrupt;
-use crate::traffic::{read_records, Class, Progress};
+use crate::traffic::{Class, Progress, Record};
 
 /// What runs at the end may take so long to finish.
 const DRAIN_S: f64 = 14.0;
@@ -41,7 +42,7 @@ pub fn warm_up(plan: &Plan, interrupt: &Interrupt) -> Result<()> {
     while client.next(TICK)?.is_some() {
         interrupt.check()?;
     }
-    let records = read_records(&out)?;
+    let records: Vec<Record> = read_records(&out)?;
     match records.iter().find(|record| !record.outcome.is_completed()) {
         Some(record) => bail!("a request of the warm-up failed: {record:?}"),
         None => Ok(()),

@@ -16,10 +16,10 @@ use super::study::{Findings, Watch};
 use crate::clock::now_ms;
 use crate::counters::ServerCounters;
 use crate::machine::Machine;
+use crate::records::{read_records, write_records};
 use crate::signals::Interrupt;
 use crate::state::Phase;
 use crate::testbed::Testbed;
-use crate::traffic::read_records;
 
 /// How often the main loop looks around.
 const TICK: Duration = Duration::from_millis(20);
@@ -94,7 +94,7 @@ impl Playing<'_> {
         testbed.down()?;
         if let Some(folder) = self.records {
             let kept = folder.join(format!("{}.jsonl", scenario.key));
-            crate::traffic::write_records(&kept, &records)?;
+            write_records(&kept, &records)?;
         }
 
         let findings = watch.end(&records, &deeds, counters);

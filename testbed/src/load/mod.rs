@@ -8,6 +8,6 @@ mod report;
 mod schedule;
 
 pub use engine::{run, Params, Progress};
-pub use record::{read_records, write_records, Outcome, Record};
+pub use record::{Outcome, Record};
 pub use report::{percentile_ms, render, sorted_times_ms, Summary};
 pub use schedule::{Arrival, Length, Schedule, Sources};

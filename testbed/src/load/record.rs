@@ -1,11 +1,7 @@
 //! What happened to each request, as lines of JSON.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::net::SocketAddr;
-use std::path::Path;
 
-use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 /// How a request ended.
@@ -82,33 +78,10 @@ impl Record {
     }
 }
 
-/// Writes records, one JSON object a line.
-pub fn write_records(path: &Path, records: &[Record]) -> Result<()> {
-    let write = || -> Result<()> {
-        let mut file = BufWriter::new(File::create(path)?);
-        for record in records {
-            serde_json::to_writer(&mut file, record)?;
-            file.write_all(b"\n")?;
-        }
-        Ok(file.flush()?)
-    };
-    write().with_context(|| format!("cannot write {}", path.display()))
-}
-
-/// Reads what [`write_records`] wrote.
-pub fn read_records(path: &Path) -> Result<Vec<Record>> {
-    let read = || -> Result<Vec<Record>> {
-        let lines = BufReader::new(File::open(path)?).lines();
-        lines
-            .map(|line| Ok(serde_json::from_str(&line?)?))
-            .collect()
-    };
-    read().with_context(|| format!("cannot read {}", path.display()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::records::{read_records, write_records};
 
     #[test]
     fn records_survive_the_file() {
@@ -128,7 +101,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("records");
         write_records(&path, &records).unwrap();
-        assert_eq!(read_records(&path).unwrap(), records);
+        assert_eq!(read_records::<Record>(&path).unwrap(), records);
         assert_eq!(records[0].response_ms(), 5.0);
         assert_eq!(records[0].lateness_ms(), 0.5);
     }

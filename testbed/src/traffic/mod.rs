@@ -17,6 +17,6 @@ mod timers;
 pub use backend::serve;
 pub use content::Content;
 pub use engine::{run, Params, Progress};
-pub use record::{read_records, write_records, Class, Outcome, Record};
+pub use record::{Class, Outcome, Record};
 pub use report::{render, Figures, Summary};
 pub use script::{Shape, FILE, FILE_BYTES, FILE_NAME};

@@ -1,12 +1,8 @@
 //! What became of each connection, as lines of JSON.
 
 use std::fmt;
-use std::fs::File;
-use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::net::SocketAddr;
-use std::path::Path;
 
-use anyhow::{Context, Result};
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
@@ -123,33 +119,10 @@ pub struct Record {
     pub error: Option<String>,
 }
 
-/// Writes records, one JSON object a line.
-pub fn write_records(path: &Path, records: &[Record]) -> Result<()> {
-    let write = || -> Result<()> {
-        let mut file = BufWriter::new(File::create(path)?);
-        for record in records {
-            serde_json::to_writer(&mut file, record)?;
-            file.write_all(b"\n")?;
-        }
-        Ok(file.flush()?)
-    };
-    write().with_context(|| format!("cannot write {}", path.display()))
-}
-
-/// Reads what [`write_records`] wrote.
-pub fn read_records(path: &Path) -> Result<Vec<Record>> {
-    let read = || -> Result<Vec<Record>> {
-        let lines = BufReader::new(File::open(path)?).lines();
-        lines
-            .map(|line| Ok(serde_json::from_str(&line?)?))
-            .collect()
-    };
-    read().with_context(|| format!("cannot read {}", path.display()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::records::{read_records, write_records};
 
     fn record(outcome: Outcome) -> Record {
         Record {
@@ -176,7 +149,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("records");
         write_records(&path, &records).unwrap();
-        assert_eq!(read_records(&path).unwrap(), records);
+        assert_eq!(read_records::<Record>(&path).unwrap(), records);
     }
 
     #[test]
