@@ -172,9 +172,10 @@ impl Apache {
         conf
     }
 
-    /// Starts and waits until its pid file names the new process.
+    /// Starts and waits until it says that it runs. Its pid file alone is no sign: Apache writes that before it makes its board.
     pub fn start(&mut self) {
         assert!(self.process.is_none(), "it runs already");
+        let starts_before = self.starts();
         let mut command = Command::new(APACHE);
         if let Some(folder) = &self.apr {
             command.env("LD_LIBRARY_PATH", folder);
@@ -194,6 +195,17 @@ impl Apache {
             let text = fs::read_to_string(self.pid_file()).unwrap_or_default();
             text.trim().parse() == Ok(pid)
         });
+        wait_until("Apache to say that it has started", || {
+            self.starts() > starts_before
+        });
+    }
+
+    /// How often its log says that it has started or restarted.
+    fn starts(&self) -> usize {
+        let log = fs::read(self.log_path()).unwrap_or_default();
+        String::from_utf8_lossy(&log)
+            .matches("resuming normal operations")
+            .count()
     }
 
     pub fn pid(&self) -> u32 {
@@ -287,6 +299,10 @@ impl Apache {
     fn conf_path(&self) -> PathBuf {
         self.folder.path().join("apache.conf")
     }
+
+    fn log_path(&self) -> PathBuf {
+        self.folder.path().join("error.log")
+    }
 }
 
 impl Drop for Apache {
@@ -317,7 +333,7 @@ impl Drop for Apache {
             let _ = fs::remove_file(Path::new("/dev/shm").join(name));
         }
         if thread::panicking() {
-            let log = fs::read_to_string(self.folder.path().join("error.log"));
+            let log = fs::read_to_string(self.log_path());
             eprintln!("error.log:\n{}", log.unwrap_or_default());
         }
     }
