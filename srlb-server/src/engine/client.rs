@@ -314,6 +314,9 @@ impl Engine {
         }
         let limits = &self.contract.limits;
         if is_ours(said) {
+            if tcp.has(Tcp::FIN) || tcp.has(Tcp::RST) {
+                entry.saw_client_end();
+            }
             entry.client_packet(now, arrival.lb, limits);
             entry.set_state(now, state, limits);
         } else if state != subject.state {

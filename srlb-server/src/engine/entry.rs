@@ -102,6 +102,7 @@ pub struct Entry {
     encoding: Option<Encoding>,
     state: State,
     fin_known: bool,
+    client_ended: bool,
     near_known: Known,
     steer_left: u8,
     ends_left: u8,
@@ -169,6 +170,8 @@ impl Entry {
             State::Hunted if !self.numbers.any_seen() => limits.unanswered_life,
             State::Hunted | State::Wait => limits.handshake_life,
             State::Loser => limits.loser_life,
+            // Its socket goes on receiving, silent perhaps for as long as an open one.
+            State::Closing | State::None if self.is_half_closed() => limits.direct_life,
             State::Closing | State::None => limits.numbers_life,
         };
         self.expires = now + life;
@@ -178,10 +181,12 @@ impl Entry {
     /// A SYN-ACK with this number comes from the application; true if it is one number more than is
     /// kept for a connection.
     pub fn saw_syn_ack(&mut self, number: u32, limits: &Limits) -> bool {
-        if self.fin_known && !self.numbers.as_slice().contains(&number) {
+        let has_ended = self.fin_known || self.client_ended;
+        if has_ended && !self.numbers.as_slice().contains(&number) {
             // a new connection on the same ports
             self.numbers = Numbers::default();
             self.fin_known = false;
+            self.client_ended = false;
         }
         self.sent_up_to(number.wrapping_add(1));
         self.numbers.saw(number, limits.syn_ack_numbers)
@@ -194,6 +199,17 @@ impl Entry {
         if self.near_known == Known::No {
             self.sent_up_to(number);
         }
+    }
+
+    /// The client has ended its side, or the whole connection.
+    pub fn saw_client_end(&mut self) {
+        self.client_ended = true;
+    }
+
+    /// Has the application ended its side, and the client not? Then there is a socket (FIN_WAIT2), and only its numbers tell it
+    /// from a later connection of the same ports.
+    pub fn is_half_closed(&self) -> bool {
+        self.fin_known && !self.client_ended
     }
 
     /// The application has sent everything up to this number.
@@ -268,8 +284,11 @@ impl Value for Entry {
     /// completed (what a flood leaves), the oldest first.
     fn keep_rank(&self, now: Instant) -> u64 {
         const AGE_BITS: u32 = 56;
-        let class = self.state(now) as u64;
-        class << AGE_BITS | self.expires.micros().min((1 << AGE_BITS) - 1)
+        let class = match self.state(now) {
+            State::None if self.is_half_closed() => State::Closing,
+            state => state,
+        };
+        (class as u64) << AGE_BITS | self.expires.micros().min((1 << AGE_BITS) - 1)
     }
 }
 
@@ -311,6 +330,7 @@ mod tests {
         let (t0, limits) = (Instant::from_secs(10), Limits::default());
         let mut entry = Entry::default();
         entry.saw_fin(5);
+        entry.saw_client_end();
         entry.set_state(t0, State::Closing, &limits);
         assert_eq!(entry.state(t0 + limits.closing_life), State::None);
         assert!(!entry.expired(t0 + limits.closing_life));
@@ -319,13 +339,31 @@ mod tests {
     }
 
     #[test]
+    fn a_half_closed_flow_keeps_its_numbers_as_long_as_an_open_one() {
+        let (t0, limits) = (Instant::from_secs(10), Limits::default());
+        let mut entry = Entry::default();
+        entry.saw_fin(5);
+        entry.set_state(t0, State::Closing, &limits);
+        let late = t0 + limits.direct_life - limits.closing_life;
+        assert_eq!(entry.state(late), State::None);
+        assert!(!entry.expired(late));
+        assert!(entry.keep_rank(late) >= (State::Closing as u64) << 56);
+        entry.saw_client_end();
+        entry.set_state(late, State::Closing, &limits);
+        assert!(entry.expired(late + limits.numbers_life));
+    }
+
+    #[test]
     fn a_new_connection_on_the_same_ports_has_no_fin_yet() {
         let (mut entry, limits) = (Entry::default(), Limits::default());
         entry.saw_syn_ack(1, &limits);
         entry.saw_fin(500);
+        entry.saw_client_end();
         assert!(!entry.saw_syn_ack(1, &limits), "a retransmission");
         assert_eq!(entry.fin(), Some(500));
         assert!(!entry.saw_syn_ack(9000, &limits));
         assert_eq!((entry.fin(), entry.numbers.initial()), (None, Some(9000)));
+        entry.saw_fin(9500);
+        assert!(entry.is_half_closed());
     }
 }

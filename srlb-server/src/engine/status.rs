@@ -5,7 +5,7 @@ use flow_table::Value;
 use packet_io::Instant;
 use srh::Flow;
 
-use super::entry::Peer;
+use super::entry::{Entry, Peer};
 use super::state::State;
 use super::udp;
 use super::{Application, Engine, EngineConfig, Event, Note};
@@ -44,6 +44,14 @@ impl Engine {
             counts[entry.state(now) as usize] += 1;
         }
         counts
+    }
+
+    /// Flows that the application alone has ended, and which CLOSING no longer covers: their numbers are kept.
+    pub fn half_closed(&self, now: Instant) -> usize {
+        let kept = |entry: &&Entry| {
+            !entry.expired(now) && entry.state(now) == State::None && entry.is_half_closed()
+        };
+        self.flows.iter().filter(kept).count()
     }
 
     /// UDP flows by state, in the order of their states' list.

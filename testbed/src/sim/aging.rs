@@ -12,7 +12,7 @@ use super::world::World;
 const SHORT_LIVES_US: u64 = 76_000_000;
 /// How long CLOSING lasts at an LB: 10 s.
 const CLOSING_US: u64 = 11_000_000;
-/// How long a server remembers a silent flow: an hour.
+/// How long a server remembers a silent flow that is open on one side at least: an hour.
 const LONG_LIFE_US: u64 = 3_601_000_000;
 /// So many calls of `poll` sweep the whole table.
 const POLLS: usize = 700;
@@ -85,13 +85,17 @@ fn old_router(
     use server_engine::state::State;
     let soon = engine.flows_by_state(local(SHORT_LIVES_US));
     let direct = soon[State::Direct as usize];
+    let half_closed = engine.half_closed(local(SHORT_LIVES_US));
     let end = local(LONG_LIFE_US);
     let any = engine.flows_by_state(end).iter().sum();
     for _ in 0..POLLS {
         engine.poll(end);
     }
     [
-        ("not direct", soon.iter().sum::<usize>() - direct),
+        (
+            "not open",
+            soon.iter().sum::<usize>() - direct - half_closed,
+        ),
         ("idle", any),
         ("not swept", engine.entries()),
     ]

@@ -70,6 +70,17 @@ impl World<'_> {
         }
     }
 
+    fn note_syn(&mut self, lb: u16, frame: &PacketBuf) {
+        let Ok(packet) = parse::packet(frame.bytes()) else {
+            return;
+        };
+        if let (Some(tcp), Some(flow)) = (packet.tcp(), packet.flow_from_client(VIP)) {
+            if tcp.is_syn() {
+                self.watch.syn(lb, flow, tcp.seq);
+            }
+        }
+    }
+
     fn at_lb(&mut self, n: u16, wire: Wire) {
         let Wire {
             from,
@@ -77,6 +88,7 @@ impl World<'_> {
             hops,
             ..
         } = wire;
+        self.note_syn(n, &frame);
         let host = &mut self.lbs[usize::from(n) - 1];
         let now = host.local(self.now_us);
         let Some(engine) = &mut host.engine else {

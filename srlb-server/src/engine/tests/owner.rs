@@ -280,3 +280,33 @@ fn look_ups_are_bounded() {
     bench.put(&data);
     bench.drops(&data, DropReason::LookupRate);
 }
+
+/// A socket in FIN_WAIT2 waits for minutes for its client, who has gone and uses the port for a connection to another server.
+#[test]
+fn a_half_closed_flow_is_told_from_a_later_one_for_as_long_as_its_socket_may_live() {
+    for encoding in ENCODINGS {
+        let mut bench = Bench::direct(encoding, 100);
+        bench.put(&server(FIN | ACK, 5_000, b""));
+        bench.socket = SocketAnswer::Ended;
+        bench.now = T0 + limits().direct_life - limits().closing_life;
+        let later = client(ACK, 900_000_000);
+        bench.transmits(
+            &recovery(encoding, &later, 0),
+            &recovery(encoding, &later, 1),
+        );
+        let last = client(ACK, 5_001);
+        bench.delivers(&recovery(encoding, &last, 0), &last);
+        assert_eq!(bench.state(), State::Closing);
+    }
+}
+
+#[test]
+fn what_both_sides_have_ended_is_soon_forgotten() {
+    let mut bench = Bench::direct(Encoding::Encap, 100);
+    bench.put(&server(FIN | ACK, 5_000, b""));
+    let fin = client(FIN | ACK, 5_001);
+    bench.delivers(&pinned(Encoding::Encap, &fin), &fin);
+    bench.now = T0 + limits().numbers_life;
+    assert_eq!(bench.engine.half_closed(bench.now), 0);
+    assert_eq!(bench.engine.flows_by_state(bench.now), [0; 6]);
+}

@@ -10,7 +10,7 @@
 //! | `stall` | none waits longer than what was lost on its way explains, and 3 s |
 //! | `owner` | one connection, one server |
 //! | `loop` | no packet passes more than [`MOST_HOPS`] engines |
-//! | `one_syn_ack` | an LB lets one server's SYN-ACK through for one SYN |
+//! | `one_syn_ack` | an LB lets one server's SYN-ACK through for one SYN, as long as no other SYN of the flow comes |
 //! | `client_packets` | a client gets packets of the VIP, without SRH and with the right checksum |
 //! | `server_packets` | a server's kernel gets clients' packets for the VIP, without SRH |
 //! | `nobody` | no packet leaves for an address that nobody has |
@@ -40,6 +40,14 @@ pub const MOST_HOPS: u16 = 64;
 /// So many violations are kept; the rest are only counted.
 const MOST_VIOLATIONS: usize = 50;
 
+/// A SYN-ACK that an LB let through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct SynAck {
+    lb_life: u64,
+    ack: u32,
+    server: u16,
+}
+
 /// Everything that is watched.
 pub struct Watch {
     /// The connections, in the scenario's order.
@@ -50,8 +58,8 @@ pub struct Watch {
     pub violations: Vec<Violation>,
     /// Which connection a flow belongs to now.
     current: HashMap<Flow, usize>,
-    /// By LB, its life, the flow and the acknowledgement number: the server whose SYN-ACK passed.
-    syn_acks: HashMap<(u16, u64, Flow, u32), u16>,
+    /// By LB and flow: whose SYN-ACK passed.
+    syn_acks: HashMap<(u16, Flow), SynAck>,
 }
 
 impl Watch {
@@ -217,13 +225,31 @@ impl Watch {
         }
     }
 
+    /// A client's SYN reaches an LB. One with another number ends what the LB kept of an earlier connection,
+    /// and with it what it knew of that one's SYN-ACKs.
+    pub fn syn(&mut self, lb: u16, flow: Flow, seq: u32) {
+        let answer = self.syn_acks.get(&(lb, flow));
+        if answer.is_some_and(|answer| answer.ack != seq.wrapping_add(1)) {
+            self.syn_acks.remove(&(lb, flow));
+        }
+    }
+
     /// A SYN-ACK of `server` has reached the client through an LB that has not lost any entry.
     pub fn syn_ack(&mut self, now_us: u64, through: (u16, u64), flow: Flow, ack: u32, server: u16) {
-        let (lb, life) = through;
-        let first = *self.syn_acks.entry((lb, life, flow, ack)).or_insert(server);
-        if first != server {
+        let (lb, lb_life) = through;
+        let this = SynAck {
+            lb_life,
+            ack,
+            server,
+        };
+        let first = self.syn_acks.entry((lb, flow)).or_insert(this);
+        if (first.lb_life, first.ack) != (lb_life, ack) {
+            *first = this;
+        }
+        let other = first.server;
+        if other != server {
             let what = format!(
-                "lb{lb} let SYN-ACKs of s{first} and s{server} through for one SYN of {flow}"
+                "lb{lb} let SYN-ACKs of s{other} and s{server} through for one SYN of {flow}"
             );
             self.broken(now_us, "one_syn_ack", self.of_flow(&flow), what);
         }
