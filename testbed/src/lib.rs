@@ -31,6 +31,7 @@ pub mod opener;
 pub mod peer;
 pub mod plan;
 pub mod process;
+pub mod provenance;
 pub mod records;
 pub mod rng;
 pub mod settings;

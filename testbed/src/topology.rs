@@ -127,9 +127,13 @@ fn sysctls(node: Node) -> String {
         );
     }
     text.push_str(match node {
-        // Layer-4 ECMP: a connection is a flow, not a client.
+        // Layer-4 ECMP: a connection is a flow, not a client. Policy 1 would take the hash that the client's socket has
+        // left on the packet, as between namespaces it stays there; and a socket takes another one with
+        // each timeout. So: addresses (1, 2), protocol (4) and ports (0x10, 0x20), read from the packet.
         Node::Edge => {
-            "echo 1 > ipv6/conf/all/forwarding\necho 1 > ipv6/fib_multipath_hash_policy\n"
+            "echo 1 > ipv6/conf/all/forwarding\n\
+             echo 3 > ipv6/fib_multipath_hash_policy\n\
+             echo 0x37 > ipv6/fib_multipath_hash_fields\n"
         }
         // A full backlog answers with a reset instead of silence: a failure that is seen.
         Node::Server(_) => "echo 1 > ipv4/tcp_abort_on_overflow\n",

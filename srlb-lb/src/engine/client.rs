@@ -6,9 +6,9 @@ use srh::carry;
 use srh::parse::{next_header, Icmp, Packet, Upper};
 use srh::{checksum, Encoding, Frame, Function, Segments, Sender};
 
-use super::health::Again;
 use super::order::{self, Chunk, Order};
 use super::pin::Pin;
+use super::sketch::Again;
 use super::state::{self, Action};
 use super::{client_event, Done, Engine, Event, Opinion, Outcome, Subject};
 
@@ -26,6 +26,8 @@ pub(super) struct Offer {
     pub tag: u64,
     pub first: u16,
     pub again: Option<Again>,
+    /// Seen again: who of the candidates may have kept silent.
+    silent: Option<u16>,
     /// Is none of the candidates thought to be well?
     in_doubt: bool,
 }
@@ -232,8 +234,10 @@ impl Engine {
         let mut order = self.candidates(subject)?;
         let tag = subject.hash.tag();
         let again = self.sketch.seen_before(tag, now);
+        let silent = again.and_then(|again| self.silent_one(&order, &again));
         if let Some(again) = again {
             order.rotate(again.times);
+            order.by_word_after(again.at, &self.health);
         }
         order.by_health(&self.health);
         let list = order.as_slice();
@@ -241,15 +245,25 @@ impl Engine {
             tag,
             first: list[0],
             again,
+            silent,
             in_doubt: list.iter().all(|&s| self.health.of(s) != Opinion::Alive),
         };
         Ok((order, offer))
     }
 
+    /// Whom a SYN seen again speaks against: who was asked first, but if that one has spoken since, it has
+    /// refused, and it was the next one who kept silent.
+    fn silent_one(&self, candidates: &Order, again: &Again) -> Option<u16> {
+        let others = candidates.as_slice().iter().copied();
+        let mut asked = std::iter::once(again.first).chain(others);
+        asked.find(|&server| !self.health.spoke_after(server, again.at))
+    }
+
     /// Writes an offer down, once its SYN is on its way.
     fn remember(&mut self, offer: &Offer, now: Instant) {
-        if let Some(again) = offer.again {
-            self.health.strike(again.first, now);
+        if offer.again.is_some() {
+            let silent = offer.silent.iter();
+            silent.for_each(|&server| self.health.strike(server, now));
             self.events.add(Event::Reordered);
         }
         if offer.in_doubt {

@@ -38,6 +38,8 @@ struct Record {
     doubted: bool,
     /// It was dead, and packets that were sent while it was may still be under way.
     bypassed_until: Instant,
+    /// When it spoke last.
+    heard_at: Option<Instant>,
 }
 
 impl Record {
@@ -76,7 +78,13 @@ impl Health {
             .map_or(Opinion::Alive, |r| r.opinion)
     }
 
-    /// A SYN that was offered to this server first has been seen again, with no answer in between.
+    /// Has the server spoken after `at`?
+    pub fn spoke_after(&self, server: u16, at: Instant) -> bool {
+        let record = self.records.get(usize::from(server));
+        record.is_some_and(|r| r.heard_at.is_some_and(|heard_at| heard_at > at))
+    }
+
+    /// A SYN that went to this server has been seen again, with no word from it in between.
     pub fn strike(&mut self, server: u16, now: Instant) {
         if let Some(record) = self.records.get_mut(usize::from(server)) {
             record.strikes = record.strikes.saturating_add(1);
@@ -97,6 +105,7 @@ impl Health {
                 opinion: Opinion::Suspect,
                 next_probe: now,
                 bypassed_until: record.bypassed_until,
+                heard_at: record.heard_at,
                 ..Record::default()
             };
         }
@@ -129,6 +138,7 @@ impl Health {
         *record = Record {
             bypassed_until,
             next_probe: record.next_probe,
+            heard_at: Some(now),
             ..Record::default()
         };
         news
@@ -166,79 +176,6 @@ impl Health {
             record.unanswered = record.unanswered.saturating_add(1);
             record.next_probe = now + self.limits.probe_interval;
             ask(server);
-        }
-    }
-}
-
-#[derive(Clone, Copy, Default)]
-struct Seen {
-    tag: u64,
-    at: Instant,
-    first: u16,
-    times: u8,
-}
-
-/// The SYNs seen lately: a fixed number of slots, the newest wins. A flood can make it forget,
-/// and no more than that.
-pub struct SynSketch {
-    limits: Limits,
-    slots: Box<[Seen]>,
-}
-
-/// What the sketch says about a SYN.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Again {
-    /// How often it has been retransmitted.
-    pub times: u8,
-    /// To whom it was offered first the last time.
-    pub first: u16,
-}
-
-impl SynSketch {
-    /// One that has seen nothing.
-    pub fn new(limits: Limits) -> Self {
-        SynSketch {
-            slots: vec![Seen::default(); limits.syns_remembered.max(1)].into(),
-            limits,
-        }
-    }
-
-    fn slot(&mut self, tag: u64) -> &mut Seen {
-        &mut self.slots[(tag >> 32) as usize % self.slots.len()]
-    }
-
-    /// Has this SYN been seen before, with nothing in between?
-    pub fn seen_before(&mut self, tag: u64, now: Instant) -> Option<Again> {
-        let seen = *self.slot(tag);
-        let ago = now.since(seen.at);
-        let window = self.limits.syn_again_soonest..=self.limits.syn_again_latest;
-        (seen.tag == tag && window.contains(&ago)).then_some(Again {
-            times: seen.times.saturating_add(1),
-            first: seen.first,
-        })
-    }
-
-    /// The SYN is offered, to `first` before the others.
-    pub fn offered(&mut self, tag: u64, first: u16, times: u8, now: Instant) {
-        let soonest = self.limits.syn_again_soonest;
-        let slot = self.slot(tag);
-        // A duplicate in between must not hide the retransmission that follows.
-        if slot.tag == tag && now.since(slot.at) < soonest {
-            return;
-        }
-        *slot = Seen {
-            tag,
-            at: now,
-            first,
-            times,
-        };
-    }
-
-    /// A server has answered for this flow.
-    pub fn answered(&mut self, tag: u64) {
-        let slot = self.slot(tag);
-        if slot.tag == tag {
-            *slot = Seen::default();
         }
     }
 }
@@ -309,20 +246,5 @@ mod tests {
             health.heard(0, Instant::ZERO);
         }
         assert_eq!(health.of(0), Opinion::Alive);
-    }
-
-    #[test]
-    fn a_syn_seen_again_within_bounds() {
-        let mut sketch = SynSketch::new(Limits::default());
-        let at = Instant::from_millis;
-        assert_eq!(sketch.seen_before(9, at(0)), None);
-        sketch.offered(9, 3, 0, at(0));
-        assert_eq!(sketch.seen_before(9, at(10)), None, "a duplicate");
-        sketch.offered(9, 4, 0, at(10));
-        let again = Again { times: 1, first: 3 };
-        assert_eq!(sketch.seen_before(9, at(1_000)), Some(again));
-        assert_eq!(sketch.seen_before(9, at(100_000)), None, "a new attempt");
-        sketch.answered(9);
-        assert_eq!(sketch.seen_before(9, at(1_000)), None);
     }
 }

@@ -21,6 +21,7 @@ mod open;
 mod order;
 mod pin;
 mod pool;
+mod sketch;
 pub mod state;
 #[cfg(test)]
 mod tests;
@@ -45,8 +46,9 @@ pub use health::Opinion;
 pub use note::Note;
 pub use pool::{Pool, Server, Vip};
 
-use health::{Health, SynSketch};
+use health::Health;
 use pin::Pin;
+use sketch::SynSketch;
 use state::{Next, State};
 
 /// Entries in one cache line.

@@ -72,6 +72,13 @@ impl Order {
         }
     }
 
+    /// Puts those first who have spoken after `at`; among equals the order stays. Whoever has is not the one that let a
+    /// SYN of that time go unanswered for being out of reach.
+    pub fn by_word_after(&mut self, at: Instant, health: &Health) {
+        self.as_mut_slice()
+            .sort_by_key(|&s| !health.spoke_after(s, at));
+    }
+
     /// Puts those last of whom `health` thinks worse; among equals the order stays.
     pub fn by_health(&mut self, health: &Health) {
         self.as_mut_slice().sort_by_key(|&s| health.of(s) as u8);

@@ -17,12 +17,13 @@ pub fn render(report: &Report) -> String {
     let _ = writeln!(
         text,
         "# Failover on real kernels\n\n\
-         Written by `srlb-testbed failover --all --report testbed/reports/failover`: one run, as it came out.\n\n\
+         Written by `{}`: one run, as it came out.\n\n\
          | | |\n| --- | --- |\n| when | {} |\n| commit | {} |\n| machine | {} |\n\
          | busiest scenario | {:.0}% of all processors |\n| seed | {} |\n| scenarios | {} with {connections} connections |\n\
          | verdict | **{}** |\n",
+        report.command,
         report.began,
-        report.commit.as_deref().unwrap_or("unknown"),
+        report.commit.unwrap_or("unknown"),
         report.machine,
         busiest * 100.0,
         report.seed,
@@ -44,7 +45,8 @@ pub fn render(report: &Report) -> String {
             text,
             "## A machine dies without a word: the paper's p_R\n\n\
              Section II-D: until the pool is told, flows whose first candidate is the dead machine fail, and flows whose\n\
-             second is, if the first refuses. Here a SYN seen again starts one candidate later.\n\n```\n{}\n```\n",
+             second is, if the first refuses. Here a SYN seen again goes first to another candidate,\n\
+             or to the same one if that has spoken since, and whoever is first then may not refuse it.\n\n```\n{}\n```\n",
             dead_candidate_words(&found)
         );
     }

@@ -9,7 +9,7 @@ use super::judge::Verdict;
 use super::play::Played;
 use super::scenario::Point;
 use super::study::{DeadCandidate, Findings, Measured};
-use crate::{machine, shell};
+use crate::{machine, provenance};
 
 /// All scenarios that were played.
 #[derive(Clone, Debug, Serialize)]
@@ -18,8 +18,10 @@ pub struct Report {
     pub ok: bool,
     /// Seed of the requests.
     pub seed: u64,
-    /// The commit, as far as git tells.
-    pub commit: Option<String>,
+    /// The command that played them.
+    pub command: String,
+    /// The commit that the binary was built from, as far as git could tell.
+    pub commit: Option<&'static str>,
     /// When it began, UTC.
     pub began: String,
     /// What machine this is.
@@ -34,11 +36,9 @@ impl Report {
         Report {
             ok: true,
             seed,
-            commit: shell::run("git", &["describe", "--always", "--dirty"])
-                .ok()
-                .map(|words| words.trim().to_owned()),
-            began: shell::run("date", &["-u", "+%Y-%m-%d %H:%M UTC"])
-                .map_or_else(|_| "unknown".into(), |words| words.trim().to_owned()),
+            command: provenance::command(),
+            commit: provenance::commit(),
+            began: provenance::now(),
             machine: machine::shape(),
             scenarios: Vec::new(),
         }
@@ -272,12 +272,14 @@ pub fn dead_candidate_words(found: &DeadCandidate) -> String {
     };
     format!(
         "while a machine was dead and nobody had told the LBs:\n{}\n{}\n{}\n  \
-         p_R was {:.2}: by the paper's argument {:.1}% of new flows fail (1/N and p_R/N); {:.1}% did",
+         p_R was {:.2}: by the paper's argument {:.1}% of new flows fail (1/N and p_R/N);\n  \
+         {:.1}% did, {:.1}% came one SYN retransmission late",
         connects("dead server first ", &found.first),
         connects("dead server second", &found.second),
         connects("neither           ", &found.neither),
         found.p_r,
         found.paper_share * 100.0,
-        found.share * 100.0
+        found.share * 100.0,
+        found.late_share() * 100.0
     )
 }

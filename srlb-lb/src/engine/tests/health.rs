@@ -9,7 +9,7 @@ use srh::Frame;
 use super::build::{self, addr, icmp, spoiled, ACK, FIN};
 use super::world::*;
 use crate::engine::contract::Limits;
-use crate::engine::health::SynSketch;
+use crate::engine::sketch::SynSketch;
 use crate::engine::{Event, Opinion};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -33,6 +33,11 @@ fn strike(world: &mut World, server: u16, nth: u16) {
     world.pass(SECOND);
     world.sent(&world.syn());
     world.port = port;
+}
+
+/// An echo reply, which is a word of the server that says nothing about any flow.
+fn speaks(world: &mut World, server: u16) {
+    world.dropped(&icmp(sid(server, NODE), lb(NODE), 129, 0, 1, b""));
 }
 
 /// Unreachable about our packet for `server`, from a router of the fabric.
@@ -103,6 +108,50 @@ fn duplicates_do_not_count_as_attempts() {
     world.sent(&world.syn());
     world.pass(2 * SECOND);
     assert_eq!(world.sent(&world.syn()), round, "the second retransmission");
+}
+
+/// The first candidate was too busy and the second is dead: whoever has spoken since goes first again, and the
+/// silence is held against the other one.
+#[test]
+fn a_syn_seen_again_goes_first_to_who_has_spoken_since() {
+    for encoding in [Encap, Insert] {
+        let mut world = World::new(encoding);
+        let c = world.candidates();
+        let straight = offers(&world, &[(c[0], CONNECT_AVAIL), (c[1], CONNECT_FORCE)]);
+        let kept = offers(&world, &[(c[0], CONNECT_FORCE), (c[1], CONNECT_FORCE)]);
+        speaks(&mut world, c[1]);
+        assert_eq!(world.sent(&world.syn()), straight);
+        for sign in 1..=3 {
+            world.pass(Duration::from_millis(500));
+            speaks(&mut world, c[0]);
+            world.pass(Duration::from_millis(500));
+            assert_eq!(world.sent(&world.syn()), kept, "retransmission {sign}");
+            assert_eq!(world.engine.opinion(c[0]), Opinion::Alive);
+            let expected = [Opinion::Alive, Opinion::Suspect][usize::from(sign == 3)];
+            assert_eq!(world.engine.opinion(c[1]), expected, "sign {sign}");
+        }
+    }
+}
+
+/// Both have spoken since: the packet was lost on its way, and nobody is to blame.
+#[test]
+fn a_loss_that_no_server_can_be_blamed_for_is_no_sign() {
+    let mut world = World::new(Encap);
+    let c = world.candidates();
+    let orders = [[c[0], c[1]], [c[1], c[0]]];
+    world.sent(&world.syn());
+    for times in 1..=8 {
+        world.pass(SECOND);
+        for &server in &c {
+            speaks(&mut world, server);
+        }
+        world.pass(SECOND);
+        let order = orders[times % 2].map(|server| (server, CONNECT_FORCE));
+        assert_eq!(world.sent(&world.syn()), offers(&world, &order));
+    }
+    for &server in &c {
+        assert_eq!(world.engine.opinion(server), Opinion::Alive);
+    }
 }
 
 #[test]

@@ -50,6 +50,20 @@ pub struct DeadCandidate {
 }
 
 impl DeadCandidate {
+    /// Was every new flow saved within one SYN retransmission? And did some need one: else nothing was shown.
+    pub fn is_ok(&self) -> bool {
+        let all = [self.first, self.second, self.neither];
+        self.first.after_one > 0 && all.iter().all(|c| c.later + c.never == 0)
+    }
+
+    /// Share of new flows that came one SYN retransmission late.
+    pub fn late_share(&self) -> f64 {
+        let all = [self.first, self.second, self.neither];
+        let late: usize = all.iter().map(|c| c.after_one).sum();
+        let flows: usize = all.iter().map(|c| c.flows).sum();
+        late as f64 / flows.max(1) as f64
+    }
+
     /// Looks at the flows that were opened between the machine's death and the pool's change.
     pub fn of(
         pool: &Pool,
@@ -147,5 +161,33 @@ mod tests {
             never: 1,
         };
         assert_eq!(connects, expected);
+    }
+
+    #[test]
+    fn one_retransmission_is_promised_and_must_have_been_needed() {
+        let flows = |after_one, later, never| Connects {
+            flows: 10,
+            at_once: 10 - after_one - later - never,
+            after_one,
+            later,
+            never,
+        };
+        let found = |first, second, neither| DeadCandidate {
+            first,
+            second,
+            neither,
+            p_r: 0.5,
+            paper_share: 0.25,
+            share: 0.0,
+        };
+        let (none, one) = (flows(0, 0, 0), flows(1, 0, 0));
+        assert!(found(one, one, none).is_ok());
+        assert!(!found(none, one, none).is_ok());
+        for bad in [flows(1, 1, 0), flows(1, 0, 1)] {
+            assert!(!found(bad, none, none).is_ok());
+            assert!(!found(one, bad, none).is_ok());
+            assert!(!found(one, none, bad).is_ok());
+        }
+        assert_eq!(found(one, flows(2, 0, 0), none).late_share(), 0.1);
     }
 }

@@ -54,8 +54,7 @@ impl Findings {
     pub fn is_ok(&self) -> bool {
         match self {
             Findings::None | Findings::Figure(_) => true,
-            // How many retransmissions it took is told, not judged: a SYN may be lost for other reasons.
-            Findings::DeadCandidate(found) => found.share == 0.0,
+            Findings::DeadCandidate(found) => found.is_ok(),
             Findings::Drained { taken } => *taken == 0,
         }
     }
