@@ -150,7 +150,14 @@ mod tests {
 
     #[test]
     fn any_size_is_a_size() {
-        for (asked, slots) in [(0, 1), (1, 1), (3, 3), (4, 4), (4_096, 4_096), (4_099, 4_096)] {
+        for (asked, slots) in [
+            (0, 1),
+            (1, 1),
+            (3, 3),
+            (4, 4),
+            (4_096, 4_096),
+            (4_099, 4_096),
+        ] {
             let sketch = SynSketch::new(Limits {
                 syns_remembered: asked,
                 ..Limits::default()
