@@ -88,6 +88,9 @@ impl<V: Value, const SLOTS: usize> FlowTable<V, SLOTS> {
     /// Takes out the expired entries of the next `sets` sets, and says how many those were. Going on
     /// where the last call ended, it comes round the whole table.
     pub fn sweep(&mut self, sets: usize, now: Instant) -> usize {
+        if self.is_empty() {
+            return 0;
+        }
         let all = self.sets.len();
         let mut removed = 0;
         for _ in 0..sets.min(all) {

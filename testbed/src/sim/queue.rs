@@ -1,37 +1,14 @@
 //! Events in the order of their time; what comes at the same time keeps the order in which it was put in.
 
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-
-struct Entry<E> {
-    at_us: u64,
-    number: u64,
-    event: E,
-}
-
-impl<E> PartialEq for Entry<E> {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl<E> Eq for Entry<E> {}
-
-impl<E> PartialOrd for Entry<E> {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl<E> Ord for Entry<E> {
-    fn cmp(&self, other: &Self) -> Ordering {
-        (self.at_us, self.number).cmp(&(other.at_us, other.number))
-    }
-}
 
 /// What will happen.
 pub struct Queue<E> {
-    heap: BinaryHeap<Reverse<Entry<E>>>,
+    /// Time, number, and place in `events`: what moves about in a heap had better be small.
+    heap: BinaryHeap<Reverse<(u64, u64, usize)>>,
+    events: Vec<Option<E>>,
+    free: Vec<usize>,
     number: u64,
 }
 
@@ -39,6 +16,8 @@ impl<E> Default for Queue<E> {
     fn default() -> Self {
         Queue {
             heap: BinaryHeap::new(),
+            events: Vec::new(),
+            free: Vec::new(),
             number: 0,
         }
     }
@@ -48,17 +27,19 @@ impl<E> Queue<E> {
     /// Something will happen.
     pub fn push(&mut self, at_us: u64, event: E) {
         self.number += 1;
-        self.heap.push(Reverse(Entry {
-            at_us,
-            number: self.number,
-            event,
-        }));
+        let place = self.free.pop().unwrap_or(self.events.len());
+        if place == self.events.len() {
+            self.events.push(None);
+        }
+        self.events[place] = Some(event);
+        self.heap.push(Reverse((at_us, self.number, place)));
     }
 
     /// The next thing that happens, and when.
     pub fn pop(&mut self) -> Option<(u64, E)> {
-        let Reverse(entry) = self.heap.pop()?;
-        Some((entry.at_us, entry.event))
+        let Reverse((at_us, _, place)) = self.heap.pop()?;
+        self.free.push(place);
+        Some((at_us, self.events[place].take()?))
     }
 }
 

@@ -56,8 +56,8 @@ fn run_to_its_end(
     let trace = Trace::new(options.trace, capture);
     let settings = Settings::new(scenario, options.lb.clone(), options.server.clone());
     let mut world = World::new(scenario, settings, trace);
-    let horizon_us = horizon_ms(scenario) * 1_000;
-    while world.events < most_events && world.is_going_on(horizon_us) && world.step() {}
+    let end = LatestEnd::of(scenario);
+    while world.events < most_events && world.is_going_on(&end) && world.step() {}
     if world.events >= most_events {
         let what = format!("{most_events} events, and no end");
         world.watch.broken(world.now_us, "runaway", None, what);
@@ -65,26 +65,34 @@ fn run_to_its_end(
     world.finish()
 }
 
-/// When the last connection must have ended.
-fn horizon_ms(scenario: &Scenario) -> u64 {
-    let ends = scenario
-        .connections
-        .iter()
-        .map(|c| c.start_ms + c.pauses_ms());
-    let faults = scenario.faults.iter().map(|fault| fault.at_ms);
-    let last = ends.chain(faults).max().unwrap_or(0);
-    last.max(scenario.calm_ms) + PORT_PATIENCE_MS + LAST_WORDS_MS
+/// For how long a scenario may go on.
+struct LatestEnd {
+    last_fault_us: Option<u64>,
+    /// When the last connection must have ended.
+    horizon_us: u64,
+}
+
+impl LatestEnd {
+    fn of(scenario: &Scenario) -> Self {
+        let ends = scenario
+            .connections
+            .iter()
+            .map(|c| c.start_ms + c.pauses_ms());
+        let last_fault_ms = scenario.faults.iter().map(|fault| fault.at_ms).max();
+        let last_ms = ends.chain(last_fault_ms).max().unwrap_or(0);
+        let horizon_ms = last_ms.max(scenario.calm_ms) + PORT_PATIENCE_MS + LAST_WORDS_MS;
+        LatestEnd {
+            last_fault_us: last_fault_ms.map(|ms| ms * 1_000),
+            horizon_us: horizon_ms * 1_000,
+        }
+    }
 }
 
 impl World<'_> {
-    fn is_going_on(&self, horizon_us: u64) -> bool {
-        let more_to_come = self.watch.is_busy() || self.in_flight > 0 || self.has_faults_ahead();
-        more_to_come && self.now_us < horizon_us
-    }
-
-    fn has_faults_ahead(&self) -> bool {
-        let last = self.scenario.faults.iter().map(|fault| fault.at_ms).max();
-        last.is_some_and(|at_ms| self.now_us <= at_ms * 1_000)
+    fn is_going_on(&self, end: &LatestEnd) -> bool {
+        let has_faults_ahead = end.last_fault_us.is_some_and(|last| self.now_us <= last);
+        let more_to_come = has_faults_ahead || self.in_flight > 0 || self.watch.is_busy();
+        more_to_come && self.now_us < end.horizon_us
     }
 
     fn finish(mut self) -> Outcome {
