@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::hmac::FIRST_KEY;
+use crate::model::ModelArgs;
 use crate::plan::{parse_name, Node, Plan, MAX_LBS, MAX_SERVERS};
 use crate::settings::{Encoding, Policy, Settings, Tables};
 use crate::swarm::SwarmArgs;
@@ -47,6 +48,8 @@ pub enum Command {
     /// Send packets from sources that nobody has
     #[command(hide = true)]
     Flood(FloodArgs),
+    /// What the paper's analytic model says about a load and a threshold
+    Model(ModelArgs),
     /// Many worlds in virtual time, each made from a seed: do they keep every promise?
     Swarm(SwarmArgs),
     /// Keep legitimate connections going beside a flood
@@ -527,6 +530,23 @@ mod tests {
         assert!(parse("srlb-testbed load --rate 0").is_err());
         assert!(parse("srlb-testbed traffic --transfer-s 2,5 --short-rate 0").is_ok());
         assert!(parse("srlb-testbed traffic --transfer-s 5,2").is_err());
+        assert!(parse("srlb-testbed model --lambda 0.88 --c 64 --delay 0").is_ok());
+        for wrong in [
+            "--lambda 0",
+            "--lambda 1",
+            "--lambda NaN",
+            "--lambda -0.5",
+            "--lambda 0.5 --c 0",
+            "--lambda 0.5 --c 65",
+            "--lambda 0.5 --c -1",
+            "--lambda 0.5 --delay -1",
+            "--lambda 0.5 --delay inf",
+            "--lambda 0.5 --percentile 100",
+            "--lambda 0.5 --percentile nan",
+        ] {
+            let error = parse(&format!("srlb-testbed model {wrong}")).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{wrong}");
+        }
         assert!(parse("srlb-testbed up --policy static").is_err());
         assert!(parse("srlb-testbed exec s0x ls").is_err());
         assert!(parse("srlb-testbed up --choices 9").is_err());

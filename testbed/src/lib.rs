@@ -26,6 +26,7 @@ pub mod hmac;
 pub mod hostile;
 pub mod load;
 pub mod machine;
+pub mod model;
 pub mod netns;
 pub mod opener;
 pub mod peer;

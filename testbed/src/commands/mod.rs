@@ -6,6 +6,7 @@ mod failover;
 mod flood;
 mod hostile;
 mod load;
+mod model;
 mod status;
 mod swarm;
 mod traffic;
@@ -35,6 +36,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Traffic(args) => traffic::run(&args),
         Command::Hostile(args) => hostile::run(&cli.name, &args),
         Command::Flood(args) => flood::run(&args),
+        Command::Model(args) => model::run(&args),
         Command::Swarm(args) => swarm::run(&args),
         Command::Legit(args) => hostile::run_legit(&args),
         Command::Cores(args) => run_cores(&args),
