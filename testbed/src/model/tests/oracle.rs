@@ -10,7 +10,7 @@ fn the_printed_closed_forms() {
     for o in everywhere() {
         let (l, s, c) = (o.lambda(), o.s_c(), f64::from(o.c()));
         let d = 1.0 - l * (1.0 + s);
-        if d.abs() < 0.05 || l < 0.05 || l > 0.99 {
+        if d.abs() < 0.05 || !(0.05..=0.99).contains(&l) {
             continue;
         }
         let what = format!("{o:?}");
