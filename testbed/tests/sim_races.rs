@@ -335,3 +335,36 @@ fn race_8_an_lb_restarts_at_every_moment_of_a_connection() {
         comes_right(&scenario);
     }
 }
+
+/// A router is restarted, so that it knows no numbers, while a connection is open whose client is reset elsewhere. The client's next
+/// connection of the same port has another server. Then the first one joins again, is asked before the other one,
+/// and has a socket of that flow.
+#[test]
+fn race_8_a_restarted_router_learns_whose_packets_it_takes() {
+    let mut returned = 0;
+    for port in 4_000..4_012 {
+        let mut scenario = Scenario::quiet(2, 2);
+        scenario.history = vec![PoolVersion::active(&[1])];
+        let first = ConnectionSpec::new(0, 1, port).client(SEND).server(SEND);
+        scenario.connect(first.turn(Side::Client, 2_000, SEND));
+        scenario.at(
+            500,
+            What::RouterRestart {
+                server: 1,
+                gap_ms: 10,
+            },
+        );
+        scenario.at(1_000, What::Pool(PoolChange::to(&[2])));
+        scenario.connect(talk(3_000, port, 3, 2_000));
+        scenario.at(4_000, What::Pool(PoolChange::to(&[1, 2])));
+        scenario.at(4_500, What::LbKill { lb: 1 });
+        scenario.at(4_700, What::LbStart { lb: 1 });
+        scenario.at(6_500, What::LbKill { lb: 2 });
+        let outcome = run(&scenario);
+        assert!(outcome.is_well(), "{port}: {:#?}", outcome.violations);
+        let ends: Vec<End> = outcome.connections.iter().map(|c| c.end).collect();
+        assert_eq!(ends, [End::Reset(Side::Client), End::Completed], "{port}");
+        returned += count(&outcome, "server.returned");
+    }
+    assert!(returned > 0, "no packet was led astray");
+}

@@ -238,6 +238,11 @@ impl Entry {
         (self.near_known == Known::Sure).then_some(self.near)
     }
 
+    /// What our kernel itself has sent, if it is known, and the client's numbers have not led away from it.
+    pub fn surely_sent(&self) -> Option<u32> {
+        (self.near_known == Known::Sure).then_some(self.sent)
+    }
+
     /// May one more packet of the application go through the LB?
     pub fn may_steer(&self, now: Instant) -> bool {
         self.steer_left > 0 && now < self.steer_until

@@ -85,7 +85,7 @@ pub fn by_socket(
         // All is said on both sides, and we don't know its numbers: this is more likely a later connection of the
         // same ports, elsewhere. If nobody else owns it the packet comes back to our kernel.
         (SocketAnswer::TimeWait, None) => Answer::NotMine,
-        _ => fits_near(entry, tcp),
+        _ => fits_near(entry, tcp, None),
     }
 }
 
@@ -106,7 +106,7 @@ fn fits_open(
     limits: &Limits,
 ) -> Answer {
     let (Some(initial), Some(acked), Some(sent)) = (entry.numbers.initial(), acked, sent) else {
-        return fits_near(entry, tcp);
+        return fits_near(entry, tcp, sent);
     };
     // The first byte follows the SYN; a FIN that was sent counts one more.
     let first = initial.wrapping_add(1);
@@ -115,10 +115,17 @@ fn fits_open(
     Answer::mine_if(is_within(tcp.ack, una, nxt, limits))
 }
 
-/// A connection of which we know at most where it once was. What isn't known fits.
-fn fits_near(entry: &Entry, tcp: &Tcp) -> Answer {
-    let near = entry.surely_near();
-    Answer::mine_if(near.is_none_or(|near| distance(tcp.ack, near) <= LARGEST_WINDOW))
+/// A connection of which we know at most where it once was, and perhaps how many bytes it has sent in all. What
+/// isn't known fits.
+fn fits_near(entry: &Entry, tcp: &Tcp, sent: Option<u64>) -> Answer {
+    let most = match sent {
+        // Our kernel's number lies among these bytes, and so does whatever acknowledges one of them; a FIN counts
+        // one more. SYN-ACKs may be of two attempts, and say nothing about which is meant.
+        Some(sent) if !entry.numbers.any_seen() => sent.saturating_add(1),
+        _ => LARGEST_WINDOW.into(),
+    };
+    let fits = |near| u64::from(distance(tcp.ack, near)) <= most.min(LARGEST_WINDOW.into());
+    Answer::mine_if(entry.surely_sent().is_none_or(fits))
 }
 
 /// Is `ack` in [una - window, nxt], on the circle of sequence numbers?
@@ -298,11 +305,46 @@ mod tests {
             assert_eq!(judged(Some(&known), &far, socket), Answer::Mine);
         }
         known.sent_up_to(1000);
-        for socket in [socket, SocketAnswer::Ended] {
+        let uncounted = SocketAnswer::Open {
+            acked: None,
+            sent: None,
+        };
+        for socket in [uncounted, SocketAnswer::Ended] {
             assert_eq!(judged(Some(&known), &far, socket), Answer::NotMine);
             let at_edge = ack(1000 + LARGEST_WINDOW);
             assert_eq!(judged(Some(&known), &at_edge, socket), Answer::Mine);
         }
+    }
+
+    #[test]
+    fn who_has_sent_little_is_acknowledged_nothing_further_than_that() {
+        let socket = SocketAnswer::Open {
+            acked: Some(0),
+            sent: Some(1_397),
+        };
+        let mut known = entry(&[], None);
+        known.sent_up_to(u32::MAX);
+        let at = |n: i32| ack(u32::MAX.wrapping_add_signed(n));
+        for (n, want) in [
+            (1_398, Answer::Mine),
+            (-1_398, Answer::Mine),
+            (1_399, Answer::NotMine),
+            (-1_399, Answer::NotMine),
+        ] {
+            assert_eq!(judged(Some(&known), &at(n), socket), want, "{n}");
+        }
+        let much = SocketAnswer::Open {
+            acked: Some(0),
+            sent: Some(1 << 40),
+        };
+        let largest = LARGEST_WINDOW as i32;
+        assert_eq!(judged(Some(&known), &at(largest), much), Answer::Mine);
+        assert_eq!(
+            judged(Some(&known), &at(largest + 1), much),
+            Answer::NotMine
+        );
+        let two_attempts = entry(&[5, 900_000], None);
+        assert_eq!(judged(Some(&two_attempts), &ack(6), socket), Answer::Mine);
     }
 
     #[test]

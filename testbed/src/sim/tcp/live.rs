@@ -1,6 +1,7 @@
 //! A connection with a socket, and what a kernel does with segments before smoltcp sees them.
 
 use smoltcp::socket::tcp::State;
+use smoltcp::time::Duration;
 use smoltcp::wire::TcpControl;
 use srh::parse::Tcp;
 
@@ -12,8 +13,19 @@ use crate::sim::dialogue::Side;
 
 /// A kernel sends one challenge ACK in that time for each connection (tcp_invalid_ratelimit).
 const CHALLENGE_EVERY_US: u64 = 500_000;
-/// The window in which a RST is answered by a challenge ACK.
-const RST_WINDOW: u32 = 64_000;
+/// How often a window is asked for that is closed.
+const PERSIST_EVERY: Duration = Duration::from_secs(1);
+/// The window in which a RST is answered by a challenge ACK, and nothing else is.
+const WINDOW: u32 = 64_000;
+
+/// May a kernel answer something old or foreign now, having done so last at that time? Then this is the last time.
+pub fn may_challenge(last_us: &mut Option<u64>, now_us: u64) -> bool {
+    let is_due = last_us.is_none_or(|last| now_us >= last + CHALLENGE_EVERY_US);
+    if is_due {
+        *last_us = Some(now_us);
+    }
+    is_due
+}
 
 /// A connection with a socket.
 pub struct Live {
@@ -84,7 +96,7 @@ impl Live {
             let ahead = tcp.seq.wrapping_sub(numbers.expected);
             return match ahead {
                 0 => Answer::Feed,
-                1..RST_WINDOW if state != State::SynReceived => self.challenge(now_us),
+                1..WINDOW if state != State::SynReceived => self.challenge(now_us),
                 _ => Answer::Ignore,
             };
         }
@@ -96,8 +108,17 @@ impl Live {
                 _ => self.challenge(now_us),
             };
         }
-        // smoltcp would take the window from it, however old it is (RFC 9293 section 3.10.7.4: SND.WL1, SND.WL2)
         let is_pure_ack = tcp.data_len == 0 && !tcp.has(Tcp::FIN);
+        // Of another connection of these ports, or very old. smoltcp is silent about it if it acknowledges too little, but a
+        // kernel looks at the sequence number first (RFC 9293 section 3.10.7.4).
+        let ahead = tcp.seq.wrapping_sub(numbers.expected) as i32;
+        if ahead.unsigned_abs() >= WINDOW {
+            return match is_pure_ack {
+                true => self.challenge(now_us),
+                false => Answer::Send(Segment::ack(numbers.next, numbers.expected)),
+            };
+        }
+        // smoltcp would take the window from it, however old it is (the same section: SND.WL1, SND.WL2)
         if is_pure_ack && is_before(tcp.ack, numbers.unacknowledged) {
             return Answer::Ignore;
         }
@@ -118,6 +139,17 @@ impl Live {
         self.fin_again.due_us
     }
 
+    /// smoltcp stops its timer where it would retransmit into a closed window, and an old ACK that was overtaken may have
+    /// closed it. A kernel goes on asking (RFC 9293 section 3.8.6.1), and so does smoltcp's keep-alive.
+    pub fn persist(&mut self, now_us: u64) {
+        let has_unacknowledged = self.end.socket().send_queue() > 0;
+        if !has_unacknowledged {
+            self.end.socket().set_keep_alive(None);
+        } else if self.end.due_us(now_us).is_none() {
+            self.end.socket().set_keep_alive(Some(PERSIST_EVERY));
+        }
+    }
+
     /// The FIN, if it is due.
     pub fn send_fin_again(&mut self, now_us: u64) -> Option<Segment> {
         self.fin_again.due_us.filter(|due_us| *due_us <= now_us)?;
@@ -133,13 +165,9 @@ impl Live {
     }
 
     fn challenge(&mut self, now_us: u64) -> Answer {
-        if self
-            .challenged_us
-            .is_some_and(|last| now_us < last + CHALLENGE_EVERY_US)
-        {
+        if !may_challenge(&mut self.challenged_us, now_us) {
             return Answer::Ignore;
         }
-        self.challenged_us = Some(now_us);
         let numbers = self.end.numbers;
         Answer::Send(Segment::ack(numbers.next, numbers.expected))
     }
