@@ -13,7 +13,7 @@ use super::nodes::{Node, VIP};
 use super::outcome::Cause;
 use super::tcp::report::Around;
 use super::trace::Fate;
-use super::world::{flow_inside, Done, Event, Wire, World, POLL_EVERY_US};
+use super::world::{client_segment, flow_inside, Done, Event, Wire, World, POLL_EVERY_US};
 
 /// For how long a recovered flow's packets go through the router.
 const STEER_US: u64 = 1_000_000;
@@ -123,7 +123,36 @@ impl World<'_> {
         if host.kernel.is_none() || host.engine.is_none() {
             return self.lose(wire.from, Node::Server(n), &wire.frame, Fate::Nobody);
         }
+        self.note_cookie(n, &wire.frame);
         self.through_router(n, wire.frame, wire.hops);
+    }
+
+    /// A kernel keeps nothing for a SYN cookie. If the router has had to let the flow go as well, in a full table or by a
+    /// restart, this server can't know that it has the flow: only a packet that is brought to its kernel at the end of a
+    /// list completes the handshake, and those behind it may be faster.
+    fn note_cookie(&mut self, n: u16, frame: &PacketBuf) {
+        let now_us = self.now_us;
+        let host = &self.servers[usize::from(n) - 1];
+        let (Some(engine), Some(kernel)) = (&host.engine, &host.kernel) else {
+            return;
+        };
+        if !kernel.has_sent_cookies() {
+            return;
+        }
+        let Some((flow, tcp)) = client_segment(frame.bytes()) else {
+            return;
+        };
+        let has_forgotten =
+            host.router_life > 1 || engine.events().get(server_engine::Event::Evicted) > 0;
+        let (state, _) = engine.flow_state(host.local(now_us), &flow);
+        let is_unknown = state == server_engine::state::State::None;
+        if has_forgotten && is_unknown && kernel.takes_cookie(&flow, &tcp, now_us) {
+            let connection = self.watch.of_flow(&flow);
+            let socket = connection.map(|connection| (connection, tcp.ack.wrapping_sub(1)));
+            self.watch
+                .causes
+                .sockets_lost(socket, Cause::CookieForgotten);
+        }
     }
 
     fn through_router(&mut self, n: u16, mut frame: PacketBuf, hops: u16) {
@@ -203,6 +232,11 @@ impl World<'_> {
         kernel.receive(flow, &tcp, frame, &self.opened, &mut around);
         if around.dropped {
             self.watch.queue_is_full(&flow);
+        }
+        // Race 5: the client throws the old socket away, and opens its connection with its next SYN.
+        let opens = self.opened.get(&(flow, tcp.seq)).copied();
+        if around.syn_in_vain && opens == self.watch.of_flow(&flow) {
+            self.watch.lost(&flow);
         }
         self.settle(node, Done::of(around));
     }

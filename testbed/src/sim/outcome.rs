@@ -64,6 +64,8 @@ pub enum Cause {
     ListenerClosed,
     /// Its server had answered by a SYN cookie, and another packet overtook the one that completes the handshake.
     CookieRefused,
+    /// Its server had answered by a SYN cookie, and the router there has lost its entry before the handshake was over.
+    CookieForgotten,
     /// Its server's kernel gave the handshake up: it never got an ACK, and the client had nothing to say.
     HandshakeExpired,
     /// Its server was removed from the pool without draining.

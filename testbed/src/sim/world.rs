@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use packet_io::PacketBuf;
-use srh::{parse, Flow, Frame};
+use srh::parse::{self, Tcp};
+use srh::{Flow, Frame};
 
 use super::dialogue::Side;
 use super::edge::Edge;
@@ -378,6 +379,15 @@ impl Done {
             dropped: around.dropped,
         }
     }
+}
+
+/// A client's segment and its flow, functions on it or not.
+pub fn client_segment(bytes: &[u8]) -> Option<(Flow, Tcp)> {
+    let packet = parse::packet(bytes).ok()?;
+    if packet.upper == parse::Upper::Ipv6 {
+        return client_segment(&bytes[packet.upper_at..packet.len]);
+    }
+    Some((packet.flow_from_client(VIP)?, *packet.tcp()?))
 }
 
 /// The flow that a packet belongs to, functions on it or not.

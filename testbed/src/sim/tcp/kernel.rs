@@ -13,7 +13,7 @@ use srlb_server::engine::SocketAnswer;
 use super::endpoint::{is_before, Endpoint};
 use super::isn;
 use super::listener::Listener;
-use super::live::{Answer, FinAgain, Live};
+use super::live::{may_challenge, Answer, FinAgain, Live};
 use super::player::Player;
 use super::port::MTU_BYTES;
 use super::report::{Around, Gone, Opened, Wake};
@@ -39,6 +39,8 @@ struct TimeWait {
     until_us: u64,
     next: u32,
     expected: u32,
+    /// When an ACK was sent last to what is old or foreign.
+    challenged_us: Option<u64>,
 }
 
 enum Slot {
@@ -148,7 +150,9 @@ impl Kernel {
         around: &mut Around,
     ) {
         let mut reset = None;
-        match live.judge(around.now_us, tcp) {
+        let answer = live.judge(around.now_us, tcp);
+        around.syn_in_vain = tcp.is_syn() && !matches!(answer, Answer::SynAckAgain);
+        match answer {
             Answer::Feed => {
                 let before = live.end.state();
                 live.end.feed(around.now_us, frame, tcp, &mut around.out);
@@ -193,6 +197,7 @@ impl Kernel {
         if tcp.is_syn() && is_before(wait.expected, tcp.seq) && is_listening {
             return self.without_socket(flow, tcp, frame, opened, around);
         }
+        around.syn_in_vain = tcp.is_syn();
         if tcp.has(Tcp::RST) {
             if tcp.seq != wait.expected {
                 self.slots.insert(flow, Slot::TimeWait(wait));
@@ -204,7 +209,10 @@ impl Kernel {
         if !tcp.has(Tcp::SYN) {
             wait.until_us = around.now_us + TIME_WAIT_US;
         }
-        if !is_awaited {
+        // Two ends of different connections would answer each other for ever. What carries data or a FIN can't be part of
+        // such a loop.
+        let may_loop = tcp.data_len == 0 && !tcp.has(Tcp::FIN);
+        if !is_awaited && (!may_loop || may_challenge(&mut wait.challenged_us, around.now_us)) {
             let ack = Segment::ack(wait.next, wait.expected);
             around.out.push(ack.packet(&flow, self.side));
         }
@@ -305,6 +313,18 @@ impl Kernel {
         is_recent && tcp.has(Tcp::ACK) && tcp.flags & (Tcp::SYN | Tcp::RST) == 0
     }
 
+    /// Has it ever answered by a SYN cookie?
+    pub fn has_sent_cookies(&self) -> bool {
+        self.listener
+            .as_ref()
+            .is_some_and(|l| l.cookie_us.is_some())
+    }
+
+    /// Would this packet complete a handshake that a SYN cookie has begun?
+    pub fn takes_cookie(&self, flow: &Flow, tcp: &Tcp, now_us: u64) -> bool {
+        !self.slots.contains_key(flow) && self.is_cookie(flow, tcp, now_us)
+    }
+
     /// Would this answer to a SYN cookie be refused, because another packet had to come first? A cookie holds
     /// for the packet that follows the SYN alone.
     pub fn refuses_cookie(&self, flow: &Flow, tcp: &Tcp, now_us: u64) -> bool {
@@ -376,6 +396,7 @@ impl Kernel {
                 until_us: now_us + TIME_WAIT_US,
                 next: live.end.numbers.next,
                 expected: live.end.numbers.expected,
+                challenged_us: None,
             };
             self.slots.insert(flow, Slot::TimeWait(wait));
         }
@@ -426,6 +447,7 @@ impl Kernel {
             State::SynSent => Some(live.born_us + SYN_SENT_LIFE_US),
             _ => None,
         };
+        live.persist(around.now_us);
         let timer = live.end.due_us(around.now_us);
         let fin = live.fin_again_us(around.now_us);
         let wishes = [gives_up, timer, fin, live.player.wakes_us()];

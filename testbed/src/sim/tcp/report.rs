@@ -21,6 +21,8 @@ pub struct Around<'a> {
     pub reports: Vec<Report>,
     /// Was a packet dropped because there was too much to do?
     pub dropped: bool,
+    /// Has an earlier connection's socket answered a SYN?
+    pub syn_in_vain: bool,
 }
 
 impl<'a> Around<'a> {
@@ -33,6 +35,7 @@ impl<'a> Around<'a> {
             wakes: Vec::new(),
             reports: Vec::new(),
             dropped: false,
+            syn_in_vain: false,
         }
     }
 }

@@ -23,7 +23,8 @@ struct Outage {
 ///
 /// - was switched off, or its application was killed, while it had a socket for the connection;
 /// - closed its listener before the application had taken the connection;
-/// - had answered by a SYN cookie, and got another packet before the one that the cookie is for;
+/// - had answered by a SYN cookie, and got another packet before the one that the cookie is for, or its router has lost the
+///   entry before;
 /// - has heard nothing from the client before its kernel gave the handshake up;
 /// - was removed from the pool, as at least one LB has it, during the connection's life;
 ///

@@ -13,6 +13,8 @@ const LONGEST_TIMER_US: u64 = 60_000_000;
 const TIMER_SHOWS_US: u64 = 500_000;
 /// The shortest retransmission timer.
 const SHORTEST_TIMER_US: u64 = 1_000_000;
+/// A timer this close may be a delayed ACK's.
+const DELAYED_ACK_US: u64 = 10_000;
 
 /// A time in which nothing went on although something was due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +25,7 @@ pub struct Stall {
     pub took_us: u64,
     /// Packets of the connection that were lost in this time.
     pub lost: u32,
-    /// The retransmission timer at its beginning.
+    /// The whole of the retransmission timer at its beginning.
     pub timer_us: u64,
 }
 
@@ -40,6 +42,31 @@ impl Stall {
     }
 }
 
+/// The retransmission timer of an end. Half of it may be over when a connection comes to a standstill, and the next one takes
+/// twice the whole.
+#[derive(Clone, Copy, Debug, Default)]
+struct Timer {
+    due_us: u64,
+    takes_us: u64,
+}
+
+impl Timer {
+    /// An end says how long it is until its next timer.
+    fn saw(&mut self, now_us: u64, left_us: Option<u64>) {
+        match left_us {
+            None => *self = Timer::default(),
+            Some(0..=DELAYED_ACK_US) => {}
+            Some(left_us) if now_us + left_us == self.due_us => {}
+            Some(left_us) => {
+                *self = Timer {
+                    due_us: now_us + left_us,
+                    takes_us: left_us,
+                }
+            }
+        }
+    }
+}
+
 /// A connection.
 #[derive(Clone, Debug)]
 pub struct Connection {
@@ -52,6 +79,8 @@ pub struct Connection {
     progress: (u64, u64),
     stands_since_us: Option<u64>,
     timer_us: u64,
+    /// Of the client's end and the server's.
+    timers: [Timer; 2],
     /// Packets lost since it stands still.
     pub lost: u32,
     /// Has a kernel dropped its SYN, because too many wait?
@@ -77,6 +106,7 @@ impl Connection {
             progress: (0, 0),
             stands_since_us: None,
             timer_us: SHORTEST_TIMER_US,
+            timers: Default::default(),
             lost: 0,
             queue_was_full: false,
             wrong: false,
@@ -122,7 +152,10 @@ impl Connection {
     /// An end says how it stands. Returns a stall that this has ended.
     pub fn take(&mut self, now_us: u64, node: Node, report: &Report) -> Option<Stall> {
         match (report.side, node) {
-            (Side::Client, _) => self.client = Some(*report),
+            (Side::Client, _) => {
+                self.client = Some(*report);
+                self.timers[0].saw(now_us, report.timer_us);
+            }
             (Side::Server, Node::Server(n)) => {
                 let taker = (report.server_number, n);
                 if !self.takers.contains(&taker) {
@@ -130,6 +163,7 @@ impl Connection {
                 }
                 if self.server_number() == Some(report.server_number) {
                     self.server_end = Some(*report);
+                    self.timers[1].saw(now_us, report.timer_us);
                 }
             }
             _ => {}
@@ -168,9 +202,9 @@ impl Connection {
         }
         let since_us = self.stands_since_us.unwrap_or(now_us);
         if is_due && now_us - since_us <= TIMER_SHOWS_US {
-            let timers = ends.iter().flatten().filter_map(|r| r.timer_us);
-            let timer = timers.max().unwrap_or(0).min(LONGEST_TIMER_US);
-            self.timer_us = self.timer_us.max(timer);
+            let [client, server] = self.timers.map(|timer| timer.takes_us);
+            let timer_us = client.max(server).min(LONGEST_TIMER_US);
+            self.timer_us = self.timer_us.max(timer_us);
         }
         stall
     }
