@@ -103,12 +103,18 @@ fn timelines(text: &mut String, report: &Report) {
         "## What happened when\n\nTimes from the start of the traffic.\n"
     );
     for played in &report.scenarios {
+        let again = match played.times {
+            1 => String::new(),
+            times => format!(", in time when played for the {times}. time"),
+        };
+        let happened = match &played.error {
+            Some(error) => format!("not played to its end: {error}"),
+            None => played.done.join("; "),
+        };
         let _ = writeln!(
             text,
-            "- **{}** ({}): {}",
-            played.key,
-            played.title,
-            played.done.join("; ")
+            "- **{}** ({}{again}): {happened}",
+            played.key, played.title
         );
     }
 }

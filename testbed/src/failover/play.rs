@@ -1,6 +1,7 @@
 //! One scenario from the first namespace to the verdict.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -21,8 +22,12 @@ use crate::signals::Interrupt;
 use crate::state::Phase;
 use crate::testbed::Testbed;
 
+/// How often a scenario is played until it was in time.
+const ATTEMPTS: u32 = 3;
 /// How often the main loop looks around.
 const TICK: Duration = Duration::from_millis(20);
+/// After the last thing that happens the traffic goes on for at least so long, else it shows little.
+const AFTERWARDS_S: f64 = 1.0;
 /// Traffic that takes this much longer than it should is stuck.
 const SLACK: Duration = Duration::from_secs(60);
 
@@ -57,6 +62,8 @@ pub struct Played {
     pub outages: Vec<Outage>,
     /// The longest time that the faults themselves lasted without a break.
     pub fault_ms: f64,
+    /// How often it was played until what happened in it came in time.
+    pub times: u32,
     /// Why it could not be played to its end.
     pub error: Option<String>,
     /// What was done, and when.
@@ -69,9 +76,36 @@ pub struct Played {
     pub findings: Findings,
 }
 
+/// A busy machine: what was to happen came so late that hardly any traffic met it.
+#[derive(Debug)]
+struct TooLate {
+    step_s: f64,
+    over_s: f64,
+}
+
+impl std::error::Error for TooLate {}
+
+impl fmt::Display for TooLate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let TooLate { step_s, over_s } = self;
+        write!(f, "what was to happen at {step_s} s was done at {over_s:.1} s, too near the traffic's end: the machine is too busy")
+    }
+}
+
 impl Playing<'_> {
-    /// Plays one scenario and leaves nothing behind, whatever happens.
+    /// Plays one scenario, again if the machine was too busy for it to mean anything.
     pub fn play(&self, scenario: &Scenario, tell: &mut dyn FnMut(f64)) -> Result<Played> {
+        let mut times = 1;
+        loop {
+            match self.play_once(scenario, tell) {
+                Err(error) if error.is::<TooLate>() && times < ATTEMPTS => times += 1,
+                played => return played.map(|played| Played { times, ..played }),
+            }
+        }
+    }
+
+    /// Plays one scenario and leaves nothing behind, whatever happens.
+    fn play_once(&self, scenario: &Scenario, tell: &mut dyn FnMut(f64)) -> Result<Played> {
         let quiet = |_: &str| ();
         let settings = scenario.settings(self.name);
         let mut testbed = Testbed::up(settings, Phase::Demo, self.interrupt, &quiet)?;
@@ -115,6 +149,7 @@ impl Playing<'_> {
                 .map(|w| w.until_ms - w.from_ms)
                 .fold(0.0, f64::max),
             outages: since(deeds.outages, start_ms),
+            times: 1,
             error: None,
             done: deeds.done.iter().map(|d| told(d, start_ms)).collect(),
             recovered: counters.recovered,
@@ -149,6 +184,7 @@ impl Playing<'_> {
                 for action in &step.actions {
                     actor.act(action)?;
                 }
+                in_time(scenario, step, client.elapsed())?;
             }
         }
         match script.front() {
@@ -158,6 +194,18 @@ impl Playing<'_> {
             ),
             None => Ok(()),
         }
+    }
+}
+
+fn in_time(scenario: &Scenario, step: &Step, elapsed: Option<Duration>) -> Result<()> {
+    let over_s = elapsed.map_or(0.0, |elapsed| elapsed.as_secs_f64());
+    match over_s + AFTERWARDS_S <= scenario.mix.seconds {
+        true => Ok(()),
+        false => Err(TooLate {
+            step_s: step.at_s,
+            over_s,
+        }
+        .into()),
     }
 }
 
@@ -182,6 +230,7 @@ impl Played {
             verdict: Verdict::default(),
             outages: Vec::new(),
             fault_ms: 0.0,
+            times: 1,
             error: Some(format!("{error:#}")),
             done: Vec::new(),
             recovered: 0,
