@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use indicatif::ProgressBar;
 
 use crate::signals::Interrupt;
-use crate::swarm::mutants::{self, Fate};
+use crate::swarm::mutants::{self, Fate, Ground};
 use crate::swarm::replay::Filter;
 use crate::swarm::{replay, scenario, show, worlds, SwarmArgs};
 
@@ -89,17 +89,19 @@ fn run_mutants(args: &SwarmArgs) -> Result<ExitCode> {
     if let Some(part) = &args.only {
         all.retain(|mutant| mutant.name.contains(part.as_str()));
     }
+    let seeds = args.seeds.unwrap_or(MUTANT_SEEDS);
+    let ground = survey(seeds, args.threads.into(), &interrupt);
+    interrupt.check()?;
     let bar = worlds::style(ProgressBar::new(all.len() as u64), "mutants");
     let (run, mut fates) = (AtomicU64::new(0), vec![None; all.len()]);
-    let seeds = args.seeds.unwrap_or(MUTANT_SEEDS);
     mutants::search(
         &all,
-        seeds,
+        &ground,
         args.threads.into(),
         &run,
         |place, fate: Fate| {
             if !fate.is_well() {
-                bar.println(format!("{}: {:?}", fate.name, fate.found));
+                bar.suspend(|| eprintln!("{}: {:?}", fate.name, fate.found));
             }
             fates[place] = Some(fate);
             bar.inc(1);
@@ -118,6 +120,20 @@ fn run_mutants(args: &SwarmArgs) -> Result<ExitCode> {
     }
     interrupt.check()?;
     Ok(code(fates.iter().all(Fate::is_well)))
+}
+
+/// Which worlds keep every promise, and which rows they use.
+fn survey(seeds: u64, threads: usize, interrupt: &Interrupt) -> Ground {
+    let bar = worlds::style(ProgressBar::new(seeds), "worlds as they are");
+    let ground = Ground::survey(seeds, threads, || {
+        bar.inc(1);
+        match interrupt.is_set() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    });
+    bar.finish_and_clear();
+    ground
 }
 
 /// A panic in a world is reported as that world's failure, not on the terminal.

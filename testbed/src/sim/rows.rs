@@ -1,15 +1,15 @@
-//! Which rows of the engines' state tables a run has used: one that is never used can be altered
-//! without anybody noticing.
+//! Which rows of the engines' state tables a run has used, and how often: one that is never used can be
+//! altered without anybody noticing.
 
 use daemon::Place;
 use srlb_lb::engine as lb;
 use srlb_server::engine as server;
 
-/// Rows of both engines' TCP tables, each by state and event.
+/// Uses of the rows of both engines' TCP tables, each by state and event.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rows {
-    lb: Vec<bool>,
-    server: Vec<bool>,
+    lb: Vec<u32>,
+    server: Vec<u32>,
 }
 
 /// One row.
@@ -26,7 +26,7 @@ fn place<S: Place, E: Place>(state: S, event: E) -> usize {
 }
 
 impl Rows {
-    fn of(&self, row: Row) -> (&Vec<bool>, usize) {
+    fn of(&self, row: Row) -> (&Vec<u32>, usize) {
         match row {
             Row::Lb(state, event) => (&self.lb, place(state, event)),
             Row::Server(state, event) => (&self.server, place(state, event)),
@@ -41,15 +41,15 @@ impl Rows {
             Row::Server(..) => &mut self.server,
         };
         if rows.len() <= at {
-            rows.resize(at + 1, false);
+            rows.resize(at + 1, 0);
         }
-        rows[at] = true;
+        rows[at] += 1;
     }
 
-    /// Was it ever?
-    pub fn has(&self, row: Row) -> bool {
+    /// How often was it?
+    pub fn uses(&self, row: Row) -> u32 {
         let (rows, at) = self.of(row);
-        rows.get(at) == Some(&true)
+        rows.get(at).copied().unwrap_or(0)
     }
 
     /// What an LB's engine says about the packet that it has just worked on.
@@ -80,12 +80,12 @@ mod tests {
         for &state in State::ALL {
             for &event in Event::ALL {
                 let row = Row::Lb(state, event);
-                assert_eq!(rows.has(row), row == one);
+                assert_eq!(rows.uses(row), u32::from(row == one));
             }
         }
         for &state in server::state::State::ALL.iter() {
             for &event in server::state::Event::ALL.iter() {
-                assert!(!rows.has(Row::Server(state, event)));
+                assert_eq!(rows.uses(Row::Server(state, event)), 0);
             }
         }
     }

@@ -5,7 +5,7 @@ use std::io::BufWriter;
 use std::path::PathBuf;
 
 use super::hosts::Settings;
-use super::outcome::Outcome;
+use super::outcome::{ConnectionResult, Outcome};
 use super::scenario::Scenario;
 use super::trace::{Capture, Trace};
 use super::world::{World, PORT_PATIENCE_MS};
@@ -25,6 +25,8 @@ pub struct Options {
     pub server: srlb_server::engine::Contract,
     /// Is there to be a line for each packet and event in [`Outcome::trace`]?
     pub trace: bool,
+    /// Does the run end when a promise is broken?
+    pub until_broken: bool,
     /// A capture file for all packets, with their virtual time.
     pub pcap: Option<PathBuf>,
 }
@@ -57,7 +59,15 @@ fn run_to_its_end(
     let settings = Settings::new(scenario, options.lb.clone(), options.server.clone());
     let mut world = World::new(scenario, settings, trace);
     let end = LatestEnd::of(scenario);
-    while world.events < most_events && world.is_going_on(&end) && world.step() {}
+    let is_over = |world: &World| options.until_broken && !world.watch.violations.is_empty();
+    while world.events < most_events
+        && !is_over(&world)
+        && world.is_going_on(&end)
+        && world.step()
+    {}
+    if is_over(&world) {
+        return world.outcome(Vec::new());
+    }
     if world.events >= most_events {
         let what = format!("{most_events} events, and no end");
         world.watch.broken(world.now_us, "runaway", None, what);
@@ -96,9 +106,14 @@ impl World<'_> {
     }
 
     fn finish(mut self) -> Outcome {
-        let (virtual_us, events) = (self.now_us, self.events);
-        let connections = self.watch.finish(virtual_us, &self.scenario.connections);
+        let now_us = self.now_us;
+        let connections = self.watch.finish(now_us, &self.scenario.connections);
         self.age();
+        self.outcome(connections)
+    }
+
+    fn outcome(self, connections: Vec<ConnectionResult>) -> Outcome {
+        let (virtual_us, events) = (self.now_us, self.events);
         let trace_hash = self.trace.hash();
         Outcome {
             connections,

@@ -3,6 +3,7 @@
 //!
 //! A mutant that can't be found carries the reason in the source, next to the rule that makes it.
 
+mod ground;
 mod lb;
 mod limits;
 mod search;
@@ -11,6 +12,7 @@ mod show;
 #[cfg(test)]
 mod tests;
 
+pub use ground::Ground;
 pub use search::{search, Fate, Found};
 pub use show::table;
 

@@ -1,17 +1,19 @@
-//! Seed after seed, until one shows the mutant.
+//! World after world, until one shows the mutant.
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::OnceLock;
 
 use serde::Serialize;
 
 use crate::sim::Options;
 use crate::swarm::one::run;
 use crate::swarm::parallel;
-use crate::swarm::tally::Tally;
 
+use super::ground::Ground;
 use super::Mutant;
+
+/// So many worlds are enough to refute the reason why a mutant can't be found.
+pub const WORLDS_AGAINST_A_REASON: usize = 200;
 
 /// A world that shows a mutant.
 #[derive(Clone, Debug, Serialize)]
@@ -27,8 +29,10 @@ pub struct Found {
 pub struct Fate {
     /// What was altered.
     pub name: String,
-    /// Worlds in which it might have been found: well as it should be, and using the row.
-    pub looked_at: u64,
+    /// Worlds that keep every promise without it, and use the row.
+    pub worlds: usize,
+    /// In how many of them it was looked for.
+    pub looked_at: usize,
     /// The world that shows it.
     pub found: Option<Found>,
     /// Why none can, as the source has it.
@@ -42,44 +46,18 @@ impl Fate {
     }
 }
 
-/// What the seeds are like with the protocol as it is; each is run once, when it is needed first.
-struct Ground {
-    seeds: Vec<OnceLock<Tally>>,
-    options: Options,
-}
-
-impl Ground {
-    fn new(seeds: u64) -> Self {
-        Ground {
-            seeds: (0..seeds).map(|_| OnceLock::new()).collect(),
-            options: Options::default(),
-        }
-    }
-
-    /// Can this seed show the mutant? A world that is ill anyway shows nothing, nor does one in which the row
-    /// is never used.
-    fn may_show(&self, seed: u64, mutant: &Mutant, worlds: &AtomicU64) -> bool {
-        let right = self.seeds[seed as usize].get_or_init(|| {
-            worlds.fetch_add(1, Ordering::Relaxed);
-            run(seed, &self.options)
-        });
-        right.failures.is_empty() && mutant.row.is_none_or(|row| right.rows.has(row))
-    }
-}
-
-/// Looks for each mutant in the worlds of `seeds` seeds from 0. `done` hears of each fate, and `worlds` how many
-/// worlds have been run.
+/// Looks for each mutant in the worlds of the ground. `done` hears of each fate, and `worlds` how many worlds have
+/// been run.
 pub fn search(
     mutants: &[Mutant],
-    seeds: u64,
+    ground: &Ground,
     threads: usize,
     worlds: &AtomicU64,
     mut done: impl FnMut(usize, Fate) -> ControlFlow<()>,
 ) {
-    let ground = Ground::new(seeds);
     let look = |number: u64| {
         let place = number as usize;
-        (place, look_for(&mutants[place], &ground, worlds))
+        (place, look_for(&mutants[place], ground, worlds))
     };
     parallel::each(mutants.len() as u64, threads, look, |(place, fate)| {
         done(place, fate)
@@ -87,14 +65,20 @@ pub fn search(
 }
 
 fn look_for(mutant: &Mutant, ground: &Ground, worlds: &AtomicU64) -> Fate {
+    let seeds = ground.seeds(mutant.row);
+    let most = match mutant.reason {
+        Some(_) => WORLDS_AGAINST_A_REASON,
+        None => seeds.len(),
+    };
+    let options = Options {
+        until_broken: true,
+        ..mutant.options.clone()
+    };
     let (mut looked_at, mut found) = (0, None);
-    for seed in 0..ground.seeds.len() as u64 {
-        if !ground.may_show(seed, mutant, worlds) {
-            continue;
-        }
+    for &seed in seeds.iter().take(most) {
         looked_at += 1;
         worlds.fetch_add(1, Ordering::Relaxed);
-        if let Some(first) = run(seed, &mutant.options).failures.into_iter().next() {
+        if let Some(first) = run(seed, &options).failures.into_iter().next() {
             let promise = first.promise;
             found = Some(Found { seed, promise });
             break;
@@ -102,6 +86,7 @@ fn look_for(mutant: &Mutant, ground: &Ground, worlds: &AtomicU64) -> Fate {
     }
     Fate {
         name: mutant.name.clone(),
+        worlds: seeds.len(),
         looked_at,
         found,
         reason: mutant.reason,

@@ -10,7 +10,8 @@ pub fn table(fates: &[Fate]) -> Table {
     table.load_preset(presets::ASCII_MARKDOWN);
     table.set_header([
         "mutant",
-        "worlds",
+        "worlds that use it",
+        "looked at",
         "seed",
         "broken promise",
         "why it can't be found",
@@ -23,12 +24,20 @@ pub fn table(fates: &[Fate]) -> Table {
             None => ("-".to_owned(), "-"),
         };
         let verdict = match (&fate.found, fate.reason) {
+            (None, None) if fate.worlds == 0 => "NOT USED",
             (None, None) => "SURVIVED",
             (Some(_), Some(_)) => "FOUND ALL THE SAME",
             (_, reason) => reason.unwrap_or(""),
         };
-        let worlds = fate.looked_at.to_string();
-        table.add_row([fate.name.as_str(), &worlds, &seed, promise, verdict]);
+        let (worlds, looked_at) = (fate.worlds.to_string(), fate.looked_at.to_string());
+        table.add_row([
+            fate.name.as_str(),
+            &worlds,
+            &looked_at,
+            &seed,
+            promise,
+            verdict,
+        ]);
     }
     table
 }
