@@ -60,11 +60,9 @@ fn run_to_its_end(
     let mut world = World::new(scenario, settings, trace);
     let end = LatestEnd::of(scenario);
     let is_over = |world: &World| options.until_broken && !world.watch.violations.is_empty();
-    while world.events < most_events
-        && !is_over(&world)
-        && world.is_going_on(&end)
-        && world.step()
-    {}
+    while world.events < most_events && !is_over(&world) && world.is_going_on(&end) && world.step()
+    {
+    }
     if is_over(&world) {
         return world.outcome(Vec::new());
     }
