@@ -92,6 +92,7 @@ fn run_mutants(args: &SwarmArgs) -> Result<ExitCode> {
     let seeds = args.seeds.unwrap_or(MUTANT_SEEDS);
     let ground = survey(seeds, args.threads.into(), &interrupt);
     interrupt.check()?;
+    eprintln!("{} of {seeds} worlds keep every promise", ground.healthy());
     let bar = worlds::style(ProgressBar::new(all.len() as u64), "mutants");
     let (run, mut fates) = (AtomicU64::new(0), vec![None; all.len()]);
     mutants::search(

@@ -41,7 +41,7 @@ impl Ground {
     }
 
     /// How many worlds keep every promise.
-    pub fn len(&self) -> usize {
+    pub fn healthy(&self) -> usize {
         self.worlds.len()
     }
 
