@@ -46,7 +46,7 @@ pub fn render(report: &Report) -> String {
             "## A machine dies without a word: the paper's p_R\n\n\
              Section II-D: until the pool is told, flows whose first candidate is the dead machine fail, and flows whose\n\
              second is, if the first refuses. Here a SYN seen again goes first to another candidate,\n\
-             or to the same one if that has spoken since, and whoever is first then may not refuse it.\n\n```\n{}\n```\n",
+             or to the same one if that has spoken since, and whoever is first then may not refuse it.\n\n![New flows while a machine is dead](dead-machine.svg)\n\n```\n{}\n```\n",
             dead_candidate_words(&found)
         );
     }

@@ -94,6 +94,9 @@ fn write(folder: &Path, report: &Report) -> Result<()> {
             files.push((name, plot::figure(&points, leave)));
         }
     }
+    if let Some(found) = report::dead_candidate(report) {
+        files.push(("dead-machine.svg", plot::candidate(&found)));
+    }
     for (name, text) in files {
         let path = folder.join(name);
         std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
