@@ -1,5 +1,6 @@
 //! Tells the binary which commit it is built from, for the heads of its reports.
 
+use std::path::Path;
 use std::process::Command;
 
 /// What a change makes "dirty": all that the binary is built from.
@@ -19,8 +20,9 @@ fn main() {
     for source in SOURCES {
         println!("cargo:rerun-if-changed=../{source}/src");
     }
-    // It grows with each commit and each checkout, in a worktree too.
-    if let Some(log) = git(&["rev-parse", "--git-path", "logs/HEAD"]) {
+    // It grows with each commit and each checkout, in a worktree too. A file that isn't there would mean a build each time.
+    let log = git(&["rev-parse", "--git-path", "logs/HEAD"]);
+    if let Some(log) = log.filter(|log| Path::new(log).exists()) {
         println!("cargo:rerun-if-changed={log}");
     }
     if let Some(commit) = git(&["describe", "--always", "--dirty"]) {
