@@ -35,7 +35,32 @@ pub struct Explanation {
     pub on_datagram: Option<udp::Action>,
 }
 
+/// What is kept for a TCP flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// STEER or CLOSING.
+    pub state: State,
+    /// The server's number in the pool.
+    pub server: u16,
+    /// The acknowledgement number of the SYN-ACK that made the entry; 0 if another packet did.
+    pub number: u32,
+    /// How long it has to live, in milliseconds.
+    pub ends_in_ms: i32,
+}
+
 impl Engine {
+    /// The entry that a packet of this flow would meet.
+    pub fn kept(&self, flow: &Flow, now: Instant) -> Option<Kept> {
+        let vip = self.pool.vip_at(flow.vip)?;
+        let pin = self.subject(*flow, vip, now).pin?;
+        Some(Kept {
+            state: pin.state(),
+            server: pin.server(),
+            number: pin.number(),
+            ends_in_ms: pin.left_ms(now),
+        })
+    }
+
     /// Explains a flow; `None` if there is no such VIP. Nothing changes by it.
     pub fn explain(&self, flow: Flow, now: Instant) -> Option<Explanation> {
         let vip = self.pool.vip_at(flow.vip)?;

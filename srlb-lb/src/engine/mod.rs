@@ -41,7 +41,7 @@ use srh::{Encoding, Flow, Frame, Locator};
 
 pub use contract::Contract;
 pub use events::Event;
-pub use explain::Explanation;
+pub use explain::{Explanation, Kept};
 pub use health::Opinion;
 pub use note::Note;
 pub use pool::{Pool, Server, Vip};

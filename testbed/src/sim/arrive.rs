@@ -9,10 +9,13 @@ use srh::{Flow, Frame};
 use srlb_lb::engine as lb_engine;
 use srlb_server::engine as server_engine;
 
+use super::look;
 use super::nodes::{Node, VIP};
 use super::outcome::Cause;
 use super::tcp::report::Around;
 use super::trace::Fate;
+use super::watch::at_router::Left;
+use super::watch::said::Said;
 use super::world::{client_segment, flow_inside, Done, Event, Wire, World, POLL_EVERY_US};
 
 /// For how long a recovered flow's packets go through the router.
@@ -89,13 +92,20 @@ impl World<'_> {
             ..
         } = wire;
         self.note_syn(n, &frame);
+        let said = Said::read(&frame);
+        let before = self.before_lb(n, from, said);
         let host = &mut self.lbs[usize::from(n) - 1];
         let now = host.local(self.now_us);
         let Some(engine) = &mut host.engine else {
             return self.lose(from, Node::Lb(n), &frame, Fate::Nobody);
         };
+        let seen_again = engine.events().get(lb_engine::Event::Reordered);
         let verdict = engine.process(now, &mut frame);
         self.rows.note_lb(engine.note());
+        let is_again = engine.events().get(lb_engine::Event::Reordered) > seen_again;
+        self.after_lb(n, before, &frame, verdict);
+        let offer = look::offer(&frame, is_again);
+        self.after_word(n, from, said, verdict, offer);
         match verdict {
             lb_engine::Verdict::Transmit => self.transmit(Node::Lb(n), frame, hops + 1),
             lb_engine::Verdict::Drop(reason) => self.engine_drops(Node::Lb(n), reason, &frame),
@@ -157,21 +167,32 @@ impl World<'_> {
 
     fn through_router(&mut self, n: u16, mut frame: PacketBuf, hops: u16) {
         let node = Node::Server(n);
+        let before = self.before_router(n, &frame);
         let host = &mut self.servers[usize::from(n) - 1];
         let (now, app) = (host.local(self.now_us), host.app());
         let (Some(engine), Some(kernel)) = (&mut host.engine, &host.kernel) else {
             return;
         };
-        let mut extra = Vec::new();
+        let ownerless = engine.events().get(server_engine::Event::OwnerNotFound);
+        let (mut extra, mut looked_up) = (Vec::new(), None);
         let mut verdict = engine.process(now, &mut frame, &app, &mut extra);
         if let server_engine::Verdict::LookUp(query) = verdict {
             let answer = kernel.look_up(&query.flow, self.now_us);
+            looked_up = Some(answer);
             self.trace.event(self.now_us, [3, node.code(), 0], || {
                 format!("{node} looks up {}: {answer:?}", query.flow)
             });
             verdict = engine.resume(now, &mut frame, answer, &app, &mut extra);
         }
         self.rows.note_server(engine.note());
+        let left = Left {
+            verdict,
+            frame: &frame,
+            extra: &extra,
+            answer: looked_up,
+            is_ownerless: engine.events().get(server_engine::Event::OwnerNotFound) > ownerless,
+        };
+        self.after_router(n, before, &left);
         self.tally.extra += extra.len() as u64;
         for other in extra {
             self.transmit(node, other, hops + 1);
@@ -286,6 +307,7 @@ impl World<'_> {
                 if let Some(engine) = &mut host.engine {
                     engine.poll(now, &mut out);
                 }
+                self.after_poll(n, &out);
                 for frame in out {
                     self.transmit(node, frame, 0);
                 }

@@ -139,6 +139,8 @@ impl World<'_> {
         host.file = file;
         if let Some(engine) = &mut host.engine {
             engine.set_pool(self.pools.pool(file).clone());
+            let seeing = self.watch.seeing(lb, host.life);
+            seeing.pool(|server| engine.pool().is_member(server));
         }
         self.note_members(file);
         self.files_under_way -= 1;

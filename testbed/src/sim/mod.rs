@@ -11,6 +11,7 @@ pub mod edge;
 mod faults;
 pub mod hosts;
 pub mod links;
+mod look;
 pub mod nodes;
 pub mod outcome;
 pub mod pool;

@@ -515,6 +515,14 @@ impl Kernel {
         }
     }
 
+    /// Would a socket of ours be ended by this reset?
+    pub fn obeys_reset(&self, flow: &Flow, tcp: &Tcp) -> bool {
+        match self.slots.get(flow) {
+            Some(Slot::Live(live)) if tcp.has(Tcp::RST) => tcp.seq == live.end.numbers.expected,
+            _ => false,
+        }
+    }
+
     /// Flows with a connection, handshakes and TIME_WAIT left out: what a router reads when it starts.
     pub fn connections(&self) -> Vec<Flow> {
         let live = self.slots.iter().filter(|(_, slot)| match slot {

@@ -15,13 +15,23 @@
 //! | `server_packets` | a server's kernel gets clients' packets for the VIP, without SRH |
 //! | `nobody` | no packet leaves for an address that nobody has |
 //! | `conservation` | every packet into an engine is sent on, delivered or dropped for one reason |
-//! | `lifetime` | no entry survives its time |
+//! | `lifetime` | no entry survives its time, and a router's none ends before |
+//! | `entry` | an LB's entry is what the flow's server has said last, and ends when it has to |
+//! | `flow` | a router's state of a flow is what came of its last packet, and agrees with the kernel's socket |
+//! | `told` | an LB that has to be told of a flow is told, within bounds; one that knows is left alone |
+//! | `drops` | what is dropped is dropped for a reason that is true |
+//! | `order` | a SYN seen again is known as one; who is silent becomes suspect and dead, and nobody else does |
 //! | `runaway` | the world comes to rest |
 
+pub mod at_lb;
+pub mod at_router;
 pub mod causes;
 pub mod connection;
+pub mod opinion;
+pub mod said;
 #[cfg(test)]
 mod tests;
+pub mod told;
 
 use std::collections::HashMap;
 
@@ -34,6 +44,11 @@ use super::scenario::Scenario;
 use super::tcp::report::Report;
 use causes::Causes;
 use connection::Connection;
+use opinion::Seeing;
+use told::Told;
+
+/// A promise that is broken, and what happened.
+pub type Broken = (&'static str, String);
 
 /// A packet of a client passes no more engines than that.
 pub const MOST_HOPS: u16 = 64;
@@ -60,6 +75,10 @@ pub struct Watch {
     current: HashMap<Flow, usize>,
     /// By LB and flow: whose SYN-ACK passed.
     syn_acks: HashMap<(u16, Flow), SynAck>,
+    /// By LB and its life: what it has seen of servers.
+    seeing: HashMap<(u16, u64), Seeing>,
+    /// By server, its router's life and flow: what the flow's LB was told.
+    told: HashMap<(u16, u64, Flow), Told>,
 }
 
 impl Watch {
@@ -71,7 +90,19 @@ impl Watch {
             violations: Vec::new(),
             current: HashMap::new(),
             syn_acks: HashMap::new(),
+            seeing: HashMap::new(),
+            told: HashMap::new(),
         }
+    }
+
+    /// What an LB has seen of servers in this life.
+    pub fn seeing(&mut self, lb: u16, life: u64) -> &mut Seeing {
+        self.seeing.entry((lb, life)).or_default()
+    }
+
+    /// What the router of a server has told a flow's LB in this life.
+    pub fn told(&mut self, server: u16, router_life: u64, flow: Flow) -> &mut Told {
+        self.told.entry((server, router_life, flow)).or_default()
     }
 
     /// A promise is broken.
