@@ -8,12 +8,16 @@
 //! | --- | --- |
 //! | for our locator: a function from inside the domain | passes |
 //! | from a client address that is known | passes |
-//! | of a flow that has knocked within the last 70 s | passes, and its source address is known from now on |
-//! | any other: a stranger's first | is remembered as a knock, and passes unless too many strangers came in this window of 67 ms |
+//! | of a flow that has knocked within the last 70 s: a second knock | passes, and its source address is known from now on; unless it comes sooner than 200 ms after a first that was dropped, or is one of too many SYNs in this window of 67 ms |
+//! | any other: a first knock | is remembered, and passes unless too many of them came in this window or in one of the last second |
 //!
-//! So without a flood nothing is ever dropped: a SYN is a knock, the ACK behind it makes the client known. During one a new client's SYN is
-//! most likely dropped, its retransmission passes. Sources that nobody has don't retransmit. Clients that are known, and all their flows, notice
-//! nothing. Whoever spoofs the address of a known client, or sends every packet twice, gets through to the engine, as without the guard.
+//! "Too many" is one limit for each kind. So without a flood nothing is ever dropped: a SYN is a first knock, the ACK behind it the second.
+//! In a flood no first knock passes: letting some in, up to the limit, would let the flood in and hardly a client. A client's SYN comes again after a
+//! second, and passes. Sources that nobody has don't retransmit. Clients that are known, and all their flows, notice nothing.
+//!
+//! An attacker who sends every SYN twice, with a pause, is bounded by the limit for second knocks; new clients share that limit with him.
+//! Other second knocks have none at first: they come in numbers when ECMP moves clients here. While the engine finds that most of them belong to
+//! nobody, they get the same limit ([`Guard::limit_others`]). Whoever spoofs the address of a known client meets the engine's bounds alone.
 //!
 //! Memory is fixed: 2^18 cells for clients (two places each, the one used longest ago goes first) and 2^22 for knocks, 8 bytes each, 34 MiB of
 //! kernel memory. A cell is a mark and a time; marks are of a keyed hash, which needs to be no better: a
@@ -26,8 +30,9 @@ mod sys;
 
 use std::io;
 use std::os::fd::{OwnedFd, RawFd};
+use std::time::Duration;
 
-use program::{per_window, state, Parts};
+use program::{per_window, settings, state, units, Parts};
 
 /// The program with its memory, in the kernel.
 #[derive(Debug)]
@@ -46,6 +51,8 @@ pub struct GuardCounts {
     pub strangers_dropped: u64,
     /// Clients that became known.
     pub admitted: u64,
+    /// Second knocks that were dropped.
+    pub refused: u64,
 }
 
 impl Guard {
@@ -58,7 +65,7 @@ impl Guard {
         let clients = sys::array::<1>(program::CLIENT_CELLS)?;
         let knocks = sys::array::<1>(program::KNOCK_CELLS)?;
         let state = sys::array::<{ state::NUMBERS }>(1)?;
-        let settings = sys::array::<1>(1)?;
+        let settings = sys::array::<{ settings::NUMBERS }>(1)?;
         let half = |at: usize| {
             let bytes = key[at..at + 8].try_into().unwrap_or_default();
             u64::from_ne_bytes(bytes)
@@ -80,9 +87,25 @@ impl Guard {
         Ok(guard)
     }
 
-    /// So many strangers a second pass at their first packet; 0: all.
+    /// So many first knocks, and so many second ones by SYNs, may come in a second; 0: any number.
     pub fn set_limit(&self, strangers_pps: u32) -> io::Result<()> {
-        sys::write(&self.settings, [per_window(strangers_pps)])
+        self.set(settings::PER_WINDOW, per_window(strangers_pps))
+    }
+
+    /// So many second knocks that are no SYNs may come in a second; 0: any number, as at the beginning.
+    pub fn limit_others(&self, strangers_pps: u32) -> io::Result<()> {
+        self.set(settings::OTHERS_PER_WINDOW, per_window(strangers_pps))
+    }
+
+    /// Stops the program's clock at a time after 0 of its own, which tests need.
+    pub fn stop_clock(&self, at: Duration) -> io::Result<()> {
+        self.set(settings::CLOCK, units(at).max(1))
+    }
+
+    fn set(&self, offset: i16, value: u64) -> io::Result<()> {
+        let mut numbers: [u64; settings::NUMBERS] = sys::read(&self.settings)?;
+        numbers[offset as usize / 8] = value;
+        sys::write(&self.settings, numbers)
     }
 
     /// What has been counted so far.
@@ -93,6 +116,7 @@ impl Guard {
             strangers_passed: at(state::PASSED),
             strangers_dropped: at(state::DROPPED),
             admitted: at(state::ADMITTED),
+            refused: at(state::REFUSED),
         })
     }
 

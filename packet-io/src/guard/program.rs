@@ -1,6 +1,7 @@
 //! The guard's program: what [`super`] says, step by step, for the kernel's BPF machine.
 
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::time::Duration;
 
 use super::asm::{Assembler, Label, Op, Reg, When, Width};
 use Reg::{Frame, R0, R1, R2, R3, R4, R6, R7, R8, R9};
@@ -14,29 +15,58 @@ pub(super) const KNOCK_CELLS: u32 = 1 << 22;
 const CLOCK_SHIFT: i32 = 20;
 /// How long a knock is remembered, in the clock's units: 70 s, the longest pause between the first SYNs of a client.
 const KNOCK_LIFE: i32 = 66_757;
-/// Bits by which the clock is shifted to number the windows in which strangers are counted: 67 ms.
+/// Bits by which the clock is shifted to number the windows in which knocks are counted: 67 ms.
 const WINDOW_SHIFT: i32 = 6;
+/// How soon somebody knocks again whose first knock was dropped, in the clock's units: after 200 ms, the shortest time for which a sender waits for an answer.
+const AGAIN_SOONEST: i32 = 191;
+/// How long a flood counts as one after its last sign, in the clock's units: 1 s.
+const FLOOD_LIFE: i32 = 954;
 
 /// What the program keeps in the one entry of its state: offsets of 64-bit numbers.
 pub(super) mod state {
     /// Number of the window.
     pub const WINDOW: i16 = 0;
-    /// Strangers in it.
-    pub const IN_WINDOW: i16 = 8;
+    /// First knocks in it.
+    pub const FIRSTS: i16 = 8;
+    /// Second knocks by SYNs in it.
+    pub const SECONDS: i16 = 16;
+    /// Other second knocks in it.
+    pub const OTHERS: i16 = 24;
+    /// When there were last too many first knocks in a window.
+    pub const FLOOD_AT: i16 = 32;
     /// Strangers that passed.
-    pub const PASSED: i16 = 16;
+    pub const PASSED: i16 = 40;
     /// Strangers that were dropped.
-    pub const DROPPED: i16 = 24;
+    pub const DROPPED: i16 = 48;
     /// Clients that became known.
-    pub const ADMITTED: i16 = 32;
+    pub const ADMITTED: i16 = 56;
+    /// Second knocks that were dropped.
+    pub const REFUSED: i16 = 64;
     /// How many numbers that is.
-    pub const NUMBERS: usize = 5;
+    pub const NUMBERS: usize = 9;
 }
 
-/// Strangers that may pass in one window at a rate.
+/// What the program is told, in the one entry of its settings: offsets of 64-bit numbers.
+pub(super) mod settings {
+    /// First knocks, and second knocks by SYNs, that may pass in a window; 0: all.
+    pub const PER_WINDOW: i16 = 0;
+    /// Other second knocks that may pass in a window; 0: all.
+    pub const OTHERS_PER_WINDOW: i16 = 8;
+    /// The time, in the clock's units; 0: the kernel's.
+    pub const CLOCK: i16 = 16;
+    /// How many numbers that is.
+    pub const NUMBERS: usize = 3;
+}
+
+/// Knocks that may pass in one window at a rate.
 pub(super) fn per_window(strangers_pps: u32) -> u64 {
     let window_ns = 1_u64 << (CLOCK_SHIFT + WINDOW_SHIFT);
     (u64::from(strangers_pps) * window_ns).div_ceil(1_000_000_000)
+}
+
+/// A time in the clock's units.
+pub(super) fn units(time: Duration) -> u64 {
+    time.as_nanos() as u64 >> CLOCK_SHIFT
 }
 
 const HELPER_MAP_LOOKUP: i32 = 1;
@@ -53,11 +83,18 @@ const PORTS: i16 = HEADER + 40;
 const INDEX: i16 = -4;
 const CELL: i16 = -56;
 const CLIENT_MARK: i16 = -64;
+const PER_WINDOW: i16 = -72;
+const OTHERS_PER_WINDOW: i16 = -80;
+const FLAGS: i16 = -88;
 
 const PASS: i32 = -1;
 const DROP: i32 = 0;
 const TCP: i32 = 6;
 const UDP: i32 = 17;
+/// Of TCP: where the flags stand, and two of them.
+const FLAGS_OFFSET: i32 = 13;
+const SYN: i32 = 2;
+const ACK: i32 = 16;
 
 /// What the program works with.
 pub(super) struct Parts<'a> {
@@ -78,13 +115,14 @@ pub(super) fn assemble(parts: &Parts) -> Vec<u64> {
     let pass = code.label();
     read_heads(&mut code, parts, pass);
     hash_source(&mut code, parts.key);
-    code.call(HELPER_CLOCK);
-    code.op(Op::ShiftRight, R0, CLOCK_SHIFT);
-    code.op_reg_32(Op::Move, R8, R0);
+    read_settings(&mut code, parts, pass);
     find_client(&mut code, parts, pass);
     hash_flow(&mut code, parts.key[1]);
-    find_knock(&mut code, parts, pass);
-    count_stranger(&mut code, parts, pass);
+    let first = code.label();
+    find_knock(&mut code, parts, first, pass);
+    second_knock(&mut code, parts, pass);
+    code.place(first);
+    first_knock(&mut code, parts, pass);
     code.place(pass);
     code.exit(PASS);
     code.finish()
@@ -108,6 +146,22 @@ fn read_heads(code: &mut Assembler, parts: &Parts, pass: Label) {
     // A packet without ports leaves zeros here.
     packet_bytes(code, HEADER_BYTES, PORTS, 4);
     code.place(no_ports);
+}
+
+/// Leaves the limits in the frame and the time in R8.
+fn read_settings(code: &mut Assembler, parts: &Parts, pass: Label) {
+    let told = code.label();
+    first_entry(code, parts.settings, pass);
+    code.load(Double, R1, R0, settings::PER_WINDOW);
+    code.store(Double, Frame, PER_WINDOW, R1);
+    code.load(Double, R1, R0, settings::OTHERS_PER_WINDOW);
+    code.store(Double, Frame, OTHERS_PER_WINDOW, R1);
+    code.load(Double, R0, R0, settings::CLOCK);
+    code.jump_if(When::NotEqual, R0, 0, told);
+    code.call(HELPER_CLOCK);
+    code.op(Op::ShiftRight, R0, CLOCK_SHIFT);
+    code.place(told);
+    code.op_reg_32(Op::Move, R8, R0);
 }
 
 fn packet_bytes(code: &mut Assembler, offset: i32, to: i16, bytes: i32) {
@@ -221,53 +275,98 @@ fn write_cell(code: &mut Assembler, cell: Reg, hash: Reg) {
     code.store(Double, cell, 0, R1);
 }
 
-/// Who knocks a second time becomes known and passes; a first knock is written down.
-fn find_knock(code: &mut Assembler, parts: &Parts, pass: Label) {
-    let first = code.label();
+/// Goes on with `first` unless this flow has knocked before. R9 = its cell, R3 = how long ago it did.
+fn find_knock(code: &mut Assembler, parts: &Parts, first: Label, pass: Label) {
     code.op_reg(Op::Move, R1, R7);
     code.op(Op::And, R1, KNOCK_CELLS as i32 - 1);
     entry(code, parts.knocks, pass);
     code.op_reg(Op::Move, R9, R0);
-    code.load(Double, R1, R9, 0);
-    code.op_reg(Op::Move, R3, R1);
-    code.op(Op::ShiftRight, R1, 32);
-    code.op_reg(Op::Move, R2, R7);
+    code.load(Double, R2, R9, 0);
+    code.op_reg_32(Op::Move, R3, R8);
+    code.op_reg_32(Op::Sub, R3, R2);
     code.op(Op::ShiftRight, R2, 32);
+    code.op_reg(Op::Move, R1, R7);
+    code.op(Op::ShiftRight, R1, 32);
     code.jump_if_reg(When::NotEqual, R1, R2, first);
-    code.op_reg_32(Op::Move, R4, R8);
-    code.op_reg_32(Op::Sub, R4, R3);
-    code.jump_if(When::Greater, R4, KNOCK_LIFE, first);
+    code.jump_if(When::Greater, R3, KNOCK_LIFE, first);
+}
+
+/// Who knocks again, R3 after the first time, becomes known and passes, unless too many of his kind do in a window.
+fn second_knock(code: &mut Assembler, parts: &Parts, pass: Label) {
+    let (admit, refuse, no_syn) = (code.label(), code.label(), code.label());
+    code.op_reg(Op::Move, R7, R3);
+    code.store_value(Double, Frame, FLAGS, 0);
+    packet_bytes(code, HEADER_BYTES + FLAGS_OFFSET, FLAGS, 1);
+    first_entry(code, parts.state, pass);
+    code.jump_if(When::AtMost, R7, AGAIN_SOONEST - 1, refuse);
+    code.load(Byte, R1, Frame, NEXT_HEADER);
+    code.jump_if(When::NotEqual, R1, TCP, no_syn);
+    code.load(Byte, R1, Frame, FLAGS);
+    code.op(Op::And, R1, SYN | ACK);
+    code.jump_if(When::NotEqual, R1, SYN, no_syn);
+    within_limit(code, state::SECONDS, PER_WINDOW, admit);
+    code.jump(refuse);
+    code.place(no_syn);
+    within_limit(code, state::OTHERS, OTHERS_PER_WINDOW, admit);
+    code.place(refuse);
+    count(code, state::REFUSED);
+    code.exit(DROP);
+    code.place(admit);
+    count(code, state::ADMITTED);
     code.load(Double, R3, Frame, CELL);
     code.load(Double, R4, Frame, CLIENT_MARK);
     write_cell(code, R3, R4);
-    first_entry(code, parts.state, pass);
-    count(code, state::ADMITTED);
     code.jump(pass);
-    code.place(first);
-    write_cell(code, R9, R7);
 }
 
-/// A stranger passes as long as not too many came in this window, or if no limit is set.
-fn count_stranger(code: &mut Assembler, parts: &Parts, pass: Label) {
-    let (same, may) = (code.label(), code.label());
-    first_entry(code, parts.settings, pass);
-    code.load(Double, R7, R0, 0);
+/// A first knock passes unless this is a flood: too many of them in this window, or in one not long ago. What passes is written down
+/// as if it had come earlier, so that whatever follows it is a second knock.
+fn first_knock(code: &mut Assembler, parts: &Parts, pass: Label) {
+    let (may, few, drop) = (code.label(), code.label(), code.label());
     first_entry(code, parts.state, pass);
-    code.op(Op::ShiftRight, R8, WINDOW_SHIFT);
-    code.load(Double, R1, R0, state::WINDOW);
-    code.jump_if_reg(When::Equal, R1, R8, same);
-    code.store(Double, R0, state::WINDOW, R8);
-    code.store_value(Double, R0, state::IN_WINDOW, 0);
-    code.place(same);
-    code.op(Op::Move, R1, 1);
-    code.atomic_add(R0, state::IN_WINDOW, R1);
-    code.jump_if(When::Equal, R7, 0, may);
-    code.load(Double, R1, R0, state::IN_WINDOW);
-    code.jump_if_reg(When::AtMost, R1, R7, may);
+    within_limit(code, state::FIRSTS, PER_WINDOW, few);
+    code.store(Double, R0, state::FLOOD_AT, R8);
+    code.jump(drop);
+    code.place(few);
+    code.load(Double, R1, Frame, PER_WINDOW);
+    code.jump_if(When::Equal, R1, 0, may);
+    code.load(Double, R2, R0, state::FLOOD_AT);
+    code.op_reg_32(Op::Move, R1, R8);
+    code.op_reg_32(Op::Sub, R1, R2);
+    code.jump_if(When::Greater, R1, FLOOD_LIFE, may);
+    code.place(drop);
     count(code, state::DROPPED);
+    write_cell(code, R9, R7);
     code.exit(DROP);
     code.place(may);
     count(code, state::PASSED);
+    code.op(Op::Move, R1, AGAIN_SOONEST);
+    code.op_reg_32(Op::Sub, R8, R1);
+    write_cell(code, R9, R7);
+}
+
+/// Counts one more in this window, and goes on with `few` if that is no more than the limit in the frame, or if there is none.
+fn within_limit(code: &mut Assembler, number: i16, limit: i16, few: Label) {
+    count_in_window(code, number);
+    code.load(Double, R2, Frame, limit);
+    code.jump_if(When::Equal, R2, 0, few);
+    code.load(Double, R1, R0, number);
+    code.jump_if_reg(When::AtMost, R1, R2, few);
+}
+
+/// Adds 1 to what is counted by windows in the state that R0 leads to, and begins a new one if it is time.
+fn count_in_window(code: &mut Assembler, number: i16) {
+    let same = code.label();
+    code.op_reg(Op::Move, R2, R8);
+    code.op(Op::ShiftRight, R2, WINDOW_SHIFT);
+    code.load(Double, R1, R0, state::WINDOW);
+    code.jump_if_reg(When::Equal, R1, R2, same);
+    code.store(Double, R0, state::WINDOW, R2);
+    code.store_value(Double, R0, state::FIRSTS, 0);
+    code.store_value(Double, R0, state::SECONDS, 0);
+    code.store_value(Double, R0, state::OTHERS, 0);
+    code.place(same);
+    count(code, number);
 }
 
 fn first_entry(code: &mut Assembler, map: &OwnedFd, pass: Label) {

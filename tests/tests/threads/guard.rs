@@ -9,29 +9,38 @@ use shuttle::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use shuttle::sync::Arc;
 use shuttle::thread;
 
-/// The counters of `count_stranger`.
+/// What `first_knock` counts, and when it last saw a flood.
 struct Window {
     number: AtomicU64,
-    strangers: AtomicU64,
+    firsts: AtomicU64,
+    flood_at: AtomicU64,
 }
+
+/// No flood yet.
+const NEVER: u64 = u64::MAX;
 
 impl Window {
     /// The window before has passed, and was full.
     fn full() -> Self {
         Window {
             number: AtomicU64::new(0),
-            strangers: AtomicU64::new(9),
+            firsts: AtomicU64::new(9),
+            flood_at: AtomicU64::new(NEVER),
         }
     }
 
-    /// `count_stranger`: does a stranger pass, in window `now`?
+    /// `first_knock`: does a stranger pass, in window `now`?
     fn takes(&self, now: u64, limit: u64) -> bool {
         if self.number.load(SeqCst) != now {
             self.number.store(now, SeqCst);
-            self.strangers.store(0, SeqCst);
+            self.firsts.store(0, SeqCst);
         }
-        self.strangers.fetch_add(1, SeqCst);
-        self.strangers.load(SeqCst) <= limit
+        self.firsts.fetch_add(1, SeqCst);
+        if self.firsts.load(SeqCst) > limit {
+            self.flood_at.store(now, SeqCst);
+            return false;
+        }
+        self.flood_at.load(SeqCst) == NEVER
     }
 }
 
@@ -72,7 +81,7 @@ impl Cell {
         known
     }
 
-    /// The end of `find_knock`: a client becomes known in the place of whoever was there.
+    /// The end of `second_knock`: a client becomes known in the place of whoever was there.
     fn admit(&self, mark: u64, now: u64) {
         self.0.store(mark << 32 | now, SeqCst);
     }
