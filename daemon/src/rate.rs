@@ -34,6 +34,13 @@ impl RateLimit {
         self.saved_millionths -= 1_000_000;
         true
     }
+
+    /// So many of the events that passed don't count; more than a second's worth is never saved up.
+    pub fn give_back(&mut self, events: u32) {
+        let full = u64::from(self.rate_pps) * 1_000_000;
+        let saved = self.saved_millionths + u64::from(events) * 1_000_000;
+        self.saved_millionths = saved.min(full);
+    }
 }
 
 #[cfg(test)]
@@ -51,6 +58,16 @@ mod tests {
         assert_eq!(passed(&mut limit, Instant::from_millis(5_099), 100), 0);
         assert_eq!(passed(&mut limit, Instant::from_millis(5_100), 100), 1);
         assert_eq!(passed(&mut limit, Instant::from_secs(60), 100), 10);
+    }
+
+    #[test]
+    fn what_is_given_back_passes_again_up_to_a_second_s_worth() {
+        let mut limit = RateLimit::new(10);
+        assert_eq!(passed(&mut limit, Instant::ZERO, 100), 10);
+        limit.give_back(3);
+        assert_eq!(passed(&mut limit, Instant::ZERO, 100), 3);
+        limit.give_back(u32::MAX);
+        assert_eq!(passed(&mut limit, Instant::ZERO, 100), 10);
     }
 
     #[test]

@@ -84,12 +84,16 @@ impl Default for Icmp {
 #[serde(default, deny_unknown_fields)]
 struct Guard {
     strangers_pps: u32,
+    hunts_pps: u32,
+    recoveries_pps: u32,
 }
 
 impl Default for Guard {
     fn default() -> Self {
         Guard {
-            strangers_pps: 10_000,
+            strangers_pps: DEFAULT_STRANGERS_PPS,
+            hunts_pps: engine::DEFAULT_HUNTS_PPS,
+            recoveries_pps: engine::DEFAULT_RECOVERIES_PPS,
         }
     }
 }
@@ -108,6 +112,8 @@ fn default_socket() -> PathBuf {
 
 /// Where an LB listens for its own command line unless its file says otherwise.
 pub const DEFAULT_SOCKET: &str = "/run/srlb/lb.sock";
+/// First packets of unknown clients a second over which there is a flood, unless the file says otherwise.
+pub const DEFAULT_STRANGERS_PPS: u32 = 1_000;
 /// A smaller table costs nobody a connection, but is of no use either.
 const MIN_FLOWS: usize = 16;
 /// The most flows that a table is made for: 64 million.
@@ -132,7 +138,7 @@ pub struct Settings {
     pub fabric_mtu_bytes: u16,
     /// The control socket's path.
     pub control_socket: PathBuf,
-    /// First packets of unknown clients that pass a second; 0: all, without a guard.
+    /// First packets of unknown clients a second over which there is a flood; 0: there is no guard.
     pub strangers_pps: u32,
     /// Where the pool's file is.
     pub pool_path: PathBuf,
@@ -310,6 +316,12 @@ fn check(document: &Document<LbFile>) -> Result<engine::Config, ConfigErrors> {
         MAX_IDLE_S,
     );
     check.udp_idle_timeout("flows.udp_idle_timeout_s", file.flows.udp_idle_timeout_s);
+    for (key, value) in [
+        ("guard.hunts_pps", file.guard.hunts_pps),
+        ("guard.recoveries_pps", file.guard.recoveries_pps),
+    ] {
+        check.within(key, value, 1, u32::MAX);
+    }
     let hmac = check.hmac(file.hmac.as_ref());
     check.finish()?;
     Ok(engine::Config {
@@ -322,6 +334,8 @@ fn check(document: &Document<LbFile>) -> Result<engine::Config, ConfigErrors> {
         udp_idle_timeout: Duration::from_secs(file.flows.udp_idle_timeout_s),
         packet_too_big: file.icmp.packet_too_big,
         icmp_rate_pps: file.icmp.rate_pps,
+        hunts_pps: file.guard.hunts_pps,
+        recoveries_pps: file.guard.recoveries_pps,
         hmac,
     })
 }

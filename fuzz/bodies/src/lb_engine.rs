@@ -159,7 +159,7 @@ impl Play {
 
 fn config(tape: &mut Tape) -> (Option<Signer>, Config) {
     let (signer, hmac) = script::keys(tape);
-    let config = Config {
+    let mut config = Config {
         hmac,
         locator: script::lb(1),
         encoding: tape.one_of(&[Encoding::Encap, Encoding::Insert]),
@@ -173,6 +173,13 @@ fn config(tape: &mut Tape) -> (Option<Signer>, Config) {
         udp_idle_timeout: Duration::from_secs(tape.one_of(&[300, 10])),
         packet_too_big: !tape.flip(),
         icmp_rate_pps: tape.one_of(&[100, 1, 0]),
+        hunts_pps: 10_000,
+        recoveries_pps: 1_000,
     };
+    // One choice for all rates: inputs found before there were others keep their meaning.
+    if config.icmp_rate_pps < 100 {
+        config.hunts_pps = config.icmp_rate_pps;
+        config.recoveries_pps = config.icmp_rate_pps;
+    }
     (signer, config)
 }

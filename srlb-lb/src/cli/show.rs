@@ -30,11 +30,12 @@ pub(super) fn status(status: &Value) -> anyhow::Result<()> {
     );
     if let Value::Object(guard) = &status["guard"] {
         say!(
-            "guard: at most {} strangers a second; {} passed, {} dropped, {} clients became known",
+            "guard: a flood from {} strangers a second; {} passed, {} dropped; {} clients became known, {} had to try again",
             guard["strangers_pps"],
             guard["strangers_passed"],
             guard["strangers_dropped"],
-            guard["admitted"]
+            guard["admitted"],
+            guard["newcomers_dropped"]
         );
     }
     let mut servers = table(&["server", "locator", "member of", "opinion"]);

@@ -37,6 +37,10 @@ impl Visit {
         back_from: None,
         asked: None,
     };
+
+    pub(super) fn is_fresh(self) -> bool {
+        self.back_from.is_none() && self.asked.is_none()
+    }
 }
 
 impl Engine {
@@ -137,6 +141,9 @@ impl Engine {
         action: Action,
         visit: Visit,
     ) -> Outcome {
+        if subject.pin.is_none() && visit.is_fresh() {
+            self.unpinned.may(action, now)?;
+        }
         let fresh = self.config.encoding;
         let mut offer = None;
         let (encoding, segments, counter) = match (action, subject.pin) {

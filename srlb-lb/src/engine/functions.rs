@@ -120,6 +120,9 @@ impl Engine {
             return Err(DropReason::LosersSynAck);
         }
         self.sketch.answered(subject.hash.tag());
+        if subject.pin.is_none() && matches!(event, state::Event::CreateOnOther(_)) {
+            self.unpinned.recovered();
+        }
         let by = MadeBy {
             server,
             number: if tcp.is_syn_ack() { tcp.ack } else { 0 },

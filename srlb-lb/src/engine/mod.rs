@@ -26,6 +26,7 @@ pub mod state;
 #[cfg(test)]
 mod tests;
 pub mod udp;
+mod unpinned;
 mod wire;
 
 use std::net::Ipv6Addr;
@@ -45,11 +46,13 @@ pub use explain::{Explanation, Kept};
 pub use health::Opinion;
 pub use note::Note;
 pub use pool::{Pool, Server, Vip};
+pub use unpinned::{DEFAULT_HUNTS_PPS, DEFAULT_RECOVERIES_PPS};
 
 use health::Health;
 use pin::Pin;
 use sketch::SynSketch;
 use state::{Next, State};
+use unpinned::Unpinned;
 
 /// Entries in one cache line.
 const SLOTS: usize = 3;
@@ -75,6 +78,10 @@ pub struct Config {
     pub packet_too_big: bool,
     /// ICMPv6 messages of our own a second.
     pub icmp_rate_pps: u32,
+    /// SYNs without an entry that are offered to servers a second.
+    pub hunts_pps: u32,
+    /// Other TCP packets without an entry that ask servers whose they are a second, and have no owner.
+    pub recoveries_pps: u32,
     /// Keys, if functions are signed.
     pub hmac: Option<Keys>,
 }
@@ -138,6 +145,7 @@ pub struct Engine {
     sketch: SynSketch,
     health: Health,
     icmp: RateLimit,
+    unpinned: Unpinned,
     drops: Counts<DropReason>,
     events: Counts<Event>,
     signed: SignedCounts,
@@ -160,6 +168,7 @@ impl Engine {
             fragments: contract.limits.fragments(key.clone()),
             flows: FlowTable::new(config.max_flows, key),
             icmp: RateLimit::new(config.icmp_rate_pps),
+            unpinned: Unpinned::new(&config),
             signed: SignedCounts::new(config.hmac.as_ref()),
             config,
             pool,
@@ -253,6 +262,7 @@ impl Engine {
     /// Takes new settings. The flow table keeps its size and its entries.
     pub fn set_config(&mut self, config: Config) {
         self.icmp = RateLimit::new(config.icmp_rate_pps);
+        self.unpinned = Unpinned::new(&config);
         self.signed.set_keys(config.hmac.as_ref());
         self.config = config;
     }

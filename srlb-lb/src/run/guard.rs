@@ -48,6 +48,14 @@ pub(super) fn update(
     }
 }
 
+/// Limits second knocks that are no SYNs, or lets all of them in. A guard that cannot be told lets in what the engine bounds anyway.
+pub(super) fn limit_others(guard: Option<&Guard>, settings: &Settings, limit: bool) {
+    let pps = if limit { settings.strangers_pps } else { 0 };
+    if let Some(Err(error)) = guard.map(|guard| guard.limit_others(pps)) {
+        eprintln!("srlb-lb: note: the guard cannot be told of a flood: {error}");
+    }
+}
+
 /// For `status`; null without a guard.
 pub(super) fn status(guard: Option<&Guard>, settings: &Settings) -> Value {
     let Some(counts) = guard.and_then(|guard| guard.counts().ok()) else {
@@ -58,6 +66,7 @@ pub(super) fn status(guard: Option<&Guard>, settings: &Settings) -> Value {
         "strangers_passed": counts.strangers_passed,
         "strangers_dropped": counts.strangers_dropped,
         "admitted": counts.admitted,
+        "newcomers_dropped": counts.refused,
         "memory_bytes": Guard::MEMORY_BYTES,
     })
 }

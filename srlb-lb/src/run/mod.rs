@@ -2,6 +2,7 @@
 
 mod guard;
 mod host;
+mod pressure;
 mod status;
 
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use daemon::control::{ConnId, Control, ControlEvent, Request};
 use daemon::host::Host;
 use daemon::run::{notify, random_key, Clock, Signal, Signals};
 use daemon::trace::{TraceFilter, Tracers};
+use daemon::DropReason;
 use flow_table::HashKey;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
@@ -34,6 +36,8 @@ const TICK: Duration = Duration::from_millis(100);
 /// Batches taken in before signals and the control socket get a turn.
 const BATCHES_A_TURN: usize = 64;
 
+use pressure::Pressure;
+
 pub use host::plan as host_plan;
 
 /// Runs the load balancer until it is told to stop.
@@ -54,6 +58,7 @@ struct Daemon {
     engine: Engine,
     tun: Tun,
     guard: Option<Guard>,
+    pressure: Pressure,
     host: Host,
     poll: Poll,
     signals: Signals,
@@ -97,6 +102,7 @@ impl Daemon {
             engine,
             tun,
             guard,
+            pressure: Pressure::default(),
             host,
             poll,
             signals,
@@ -224,9 +230,18 @@ impl Daemon {
             return Ok(());
         }
         self.next_tick = now + TICK;
+        self.weigh(now);
         let mut out = Vec::new();
         self.engine.poll(now, &mut out);
         transmit(&mut self.tun, &out, &mut self.lost_on_tun)
+    }
+
+    /// Lets the guard know when what knocks a second time belongs to nobody.
+    fn weigh(&mut self, now: Instant) {
+        let refused = self.engine.drops().get(DropReason::RecoveryRate);
+        if let Some(begins) = self.pressure.look(refused, now) {
+            guard::limit_others(self.guard.as_ref(), &self.settings, begins);
+        }
     }
 
     fn requests(&mut self, events: &Events) {

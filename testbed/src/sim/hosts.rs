@@ -142,6 +142,8 @@ impl LbHost {
             udp_idle_timeout: UDP_IDLE_TIMEOUT,
             packet_too_big: true,
             icmp_rate_pps: 100,
+            hunts_pps: NO_BOUND_PPS,
+            recoveries_pps: NO_BOUND_PPS,
             hmac: world.hmac.clone(),
         };
         let contract = world.lb.clone();

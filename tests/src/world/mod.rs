@@ -139,6 +139,8 @@ impl World {
             udp_idle_timeout: Duration::from_secs(300),
             packet_too_big: true,
             icmp_rate_pps: 100,
+            hunts_pps: 1_000_000,
+            recoveries_pps: 1_000_000,
             hmac: None,
         };
         let pool = pool::pool(self.choices, &self.history);

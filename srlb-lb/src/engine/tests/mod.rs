@@ -19,4 +19,5 @@ mod races;
 mod recovery;
 mod rows;
 mod udp;
+mod unpinned;
 mod world;

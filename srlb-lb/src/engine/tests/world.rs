@@ -78,6 +78,8 @@ pub fn config(encoding: Encoding) -> Config {
         udp_idle_timeout: Duration::from_secs(300),
         packet_too_big: true,
         icmp_rate_pps: 100,
+        hunts_pps: 1_000_000,
+        recoveries_pps: 1_000_000,
         hmac: None,
     }
 }

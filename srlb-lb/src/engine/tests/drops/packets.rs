@@ -47,6 +47,18 @@ pub const ROWS: &[Row] = &[
     (R::ExtensionTruncated, "options of 2,048 bytes in 8", |_| {
         to_vip(60, &[&[6, 255, 1, 4, 0, 0, 0, 0]])
     }),
+    (R::HuntRate, "a SYN over the bound", |w| {
+        let mut config = config(w.encoding);
+        config.hunts_pps = 0;
+        w.engine.set_config(config);
+        from("2001:db8:c::77", w)
+    }),
+    (R::RecoveryRate, "an ACK over the bound", |w| {
+        let mut config = config(w.encoding);
+        config.recoveries_pps = 0;
+        w.engine.set_config(config);
+        with_source(&w.ack(), addr("2001:db8:c::77"))
+    }),
     (R::TooManyExtensions, "nine options headers", |w| {
         let nine = [options(60); 9].concat();
         to_vip(60, &[&nine, &options(6), &w.syn()[40..]])

@@ -1,0 +1,52 @@
+//! What flows without an entry may cost: each of their packets is offered to servers, or asks them whose it is.
+//!
+//! Somebody who sends from addresses that are not his causes as many as he likes, and servers pay more for each than he does. So they are
+//! bounded, apart from each other: a flood of SYNs delays no recovery, a flood of anything else no new connection. A packet over the
+//! bound is dropped, never reset: TCP sends it again. What has an entry is not counted, nor what servers send back: it was counted when
+//! it first came.
+//!
+//! A recovery that finds an owner is given back, and nobody can bring that about for a connection that there isn't. So the bound is one for packets that
+//! nobody owns, and when an LB goes, the others recover its flows as fast as servers answer. Datagrams are bounded by
+//! the servers' own look-ups.
+
+use daemon::{DropReason, RateLimit};
+use packet_io::Instant;
+
+use super::state::Action;
+use super::Config;
+
+/// Hunts of new flows a second, unless the configuration says otherwise.
+pub const DEFAULT_HUNTS_PPS: u32 = 10_000;
+/// Recoveries a second that find nobody, unless the configuration says otherwise.
+pub const DEFAULT_RECOVERIES_PPS: u32 = 1_000;
+/// Packets of one flow that may be under way before its owner is known: the initial window of TCP (RFC 6928).
+const UNDER_WAY: u32 = 10;
+
+/// The bounds, as far as they are used up.
+pub(super) struct Unpinned {
+    hunts: RateLimit,
+    recoveries: RateLimit,
+}
+
+impl Unpinned {
+    pub fn new(config: &Config) -> Self {
+        Unpinned {
+            hunts: RateLimit::new(config.hunts_pps),
+            recoveries: RateLimit::new(config.recoveries_pps),
+        }
+    }
+
+    /// May a client's packet without an entry do this now?
+    pub fn may(&mut self, action: Action, now: Instant) -> Result<(), DropReason> {
+        let (limit, reason) = match action {
+            Action::Hunt => (&mut self.hunts, DropReason::HuntRate),
+            _ => (&mut self.recoveries, DropReason::RecoveryRate),
+        };
+        limit.allow(now).then_some(()).ok_or(reason)
+    }
+
+    /// A flow without an entry has an owner.
+    pub fn recovered(&mut self) {
+        self.recoveries.give_back(UNDER_WAY);
+    }
+}
