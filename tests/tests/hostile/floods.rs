@@ -157,6 +157,102 @@ fn connections_live_through_an_ack_flood() {
     }
 }
 
+/// Gives both LBs these bounds on what has no entry.
+fn bound(world: &mut World, hunts_pps: u32, recoveries_pps: u32) {
+    for n in [1, 2] {
+        let engine = &mut world.lb(n).engine;
+        let config = lb_engine::Config {
+            hunts_pps,
+            recoveries_pps,
+            ..engine.config().clone()
+        };
+        engine.set_config(config);
+    }
+}
+
+/// `packets` packets of a flood in one moment, and as many as went on from the LB.
+fn moment(world: &mut World, flags: u8, packets: u32) -> u64 {
+    use lb_engine::Event;
+    let sent = |world: &World| {
+        let events = world.lbs.iter().map(|lb| lb.engine.events());
+        events
+            .map(|e| e.get(Event::Hunted) + e.get(Event::Recovered))
+            .sum::<u64>()
+    };
+    let before = sent(world);
+    for number in 0..packets {
+        let source = u128::from(Ipv6Addr::new(0x2001, 0xdb8, 0xe, 0, 0, 0, 0, 0));
+        let packet = Segment {
+            src: Ipv6Addr::from(source + u128::from(number)),
+            ..from_client(2_000, flags, number, !number)
+        };
+        world.send(Node::Client, packet.bytes());
+        world.run();
+    }
+    sent(world) - before
+}
+
+/// Who gets past the guard, because every packet comes twice or from the address of a known client, costs servers as much as the bounds
+/// say; meanwhile connections that are pinned go on, and a flood of one kind is none of the other's.
+#[test]
+fn floods_that_get_past_the_guard_cost_what_the_bounds_say() {
+    const HUNTS: u32 = 20;
+    const RECOVERIES: u32 = 30;
+    for encoding in BOTH {
+        let mut world = small_world(encoding);
+        let lasting = world.port_for(&[1, 2]);
+        world.open(lasting);
+        world.run();
+        bound(&mut world, HUNTS, RECOVERIES);
+        assert_eq!(moment(&mut world, Tcp::ACK, 1_000), u64::from(RECOVERIES));
+        served(&mut world, lasting);
+        world.open(30_000);
+        world.run();
+        assert_eq!(world.client.stage(30_000), Stage::Open, "in an ACK flood");
+        world.pass(Duration::from_secs(1));
+        assert_eq!(moment(&mut world, Tcp::SYN, 1_000), u64::from(HUNTS));
+        served(&mut world, 30_000);
+        // The edge sends its packets another way in the middle of it: the SYNs leave recoveries alone.
+        world.edge = 2;
+        moment(&mut world, Tcp::SYN, 1_000);
+        served(&mut world, 30_000);
+        // SYNs have used up what hunts may cost: a new client's waits.
+        world.open(30_001);
+        world.run();
+        assert_eq!(world.client.stage(30_001), Stage::SynSent);
+        world.pass(Duration::from_secs(1));
+        world.client_repeats(30_001);
+        world.run();
+        assert_eq!(world.client.stage(30_001), Stage::Open, "after a second");
+    }
+}
+
+/// An LB dies under an ACK flood at the other's door: a moved connection comes through with a retransmission, and is pinned then.
+#[test]
+fn a_connection_that_moves_into_an_ack_flood_is_found() {
+    for encoding in BOTH {
+        let mut world = small_world(encoding);
+        let port = world.port_for(&[1, 2]);
+        world.open(port);
+        world.run();
+        bound(&mut world, 20, 30);
+        world.edge = 2;
+        moment(&mut world, Tcp::ACK, 1_000);
+        world.client_sends(port, b"ping");
+        world.run();
+        let drops = world.lb(2).engine.drops();
+        assert_eq!(drops.get(daemon::DropReason::RecoveryRate), 970 + 1);
+        world.pass(Duration::from_millis(200));
+        world.client_repeats(port);
+        world.run();
+        world.server_sends(1, port, b"pong");
+        world.run();
+        assert_eq!(world.client.received(port), b"pong");
+        moment(&mut world, Tcp::ACK, 1_000);
+        served(&mut world, port);
+    }
+}
+
 /// Over the bound on look-ups packets are dropped and counted; what the table knows needs none and goes on.
 #[test]
 fn look_ups_that_a_flood_causes_starve_no_pinned_connection() {

@@ -1,8 +1,16 @@
 //! Hostile traffic against both engines in memory: what it may not change, counted.
 //!
-//! What a single engine makes of each spoilt packet is shown beside the engines (`srlb-lb/src/engine/tests/{drops,anything}`,
-//! `srlb-server/src/engine/tests/hostile.rs`), wrong HMACs in `drops/hmac.rs`, hash collisions inside the table in `flow-table/tests/eviction.rs`. Here live
-//! connections stand beside the attack and have to go on afterwards.
+//! | attack | here | elsewhere |
+//! | --- | --- | --- |
+//! | SYN and ACK floods, what gets past the guard | [`floods`] | the guard in the kernel: `packet-io/tests/guard.rs`; the bounds: `srlb-lb/src/engine/tests/unpinned.rs`; real ones: `srlb-testbed hostile` |
+//! | forged functions from outside and inside the domain | [`forged`] | the filter in front of the daemons: `daemon/tests/` |
+//! | forged SYN, RST and others on live flows | [`live`] | races: `tests/tests/engines/` |
+//! | HMAC wrong, missing, of another | [`signed`] | each reason: `srlb-lb/src/engine/tests/drops/hmac.rs`, `srlb-server/src/engine/tests/hmac.rs` |
+//! | hash collisions against the flow table | [`collide`] | the table alone: `flow-table/tests/eviction.rs` |
+//! | Segments Left and Last Entry, RH0, packets in packets, hop limits, tiny fragments | [`games`] | each spoilt packet: `srlb-lb/src/engine/tests/{drops,anything}`, `srlb-server/src/engine/tests/hostile.rs` |
+//! | ICMPv6 errors with forged contents | [`errors`] | |
+//!
+//! Live connections stand beside each attack here and have to go on afterwards.
 
 mod collide;
 mod errors;
@@ -10,6 +18,7 @@ mod floods;
 mod forged;
 mod games;
 mod live;
+mod signed;
 
 use daemon::DropReason;
 use packet_io::PacketBuf;
