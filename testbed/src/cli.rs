@@ -428,12 +428,20 @@ pub struct HostileArgs {
     /// How often each flood is measured, against the VIP and beside it
     #[arg(long, default_value_t = 5)]
     pub rounds: usize,
-    /// Length of each of a round's four phases
+    /// Of what the floods are
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_value = "syn,ack,syn-twice,ack-twice"
+    )]
+    pub floods: Vec<crate::hostile::Kind>,
+    /// Length of each of a round's phases, of which each flood has two
     #[arg(long, default_value = "8", value_parser = positive)]
     pub seconds: f64,
-    /// Strangers that an LB's guard lets pass a second; 0: no guard
-    #[arg(long, default_value_t = 150)]
-    pub strangers_pps: u32,
+    /// First packets of unknown clients a second over which an LB's guard sees a flood, if not the daemon's own default; 0: no guard
+    #[arg(long)]
+    pub strangers_pps: Option<u32>,
     /// Flows that each table is made for
     #[arg(long, default_value_t = 4_096)]
     pub flows: u32,
@@ -463,7 +471,7 @@ impl HostileArgs {
             tables: Tables {
                 lb_flows: Some(self.flows),
                 server_flows: Some(self.flows),
-                strangers_pps: Some(self.strangers_pps),
+                strangers_pps: self.strangers_pps,
                 ..Tables::default()
             },
             bare: false,
@@ -494,6 +502,9 @@ pub struct LegitArgs {
     /// The other processes of the testbed
     #[arg(long, value_delimiter = ',')]
     pub pids: Vec<u32>,
+    /// The processors that they have
+    #[arg(long, value_delimiter = ',')]
+    pub processors: Vec<usize>,
 }
 
 /// A flood.
@@ -514,6 +525,9 @@ pub struct FloodArgs {
     /// The same seed gives the same packets
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+    /// The processor to do it on, if not any
+    #[arg(long)]
+    pub processor: Option<usize>,
 }
 
 #[cfg(test)]

@@ -24,8 +24,8 @@ fn nobody_fails_and_nothing_grows() {
         assert!(regulars > 0 && newcomers > 0 && held == 8, "{phase:#?}");
         match phase.aim {
             // Only newcomers are strangers, and they are few.
-            Aim::Discarded => assert_eq!(phase.strangers_dropped, 0, "{phase:#?}"),
-            Aim::Vip => assert!(phase.strangers_dropped > 0, "{phase:#?}"),
+            Aim::Discarded => assert_eq!(phase.knocks.firsts_dropped, 0, "{phase:#?}"),
+            Aim::Vip => assert!(phase.knocks.firsts_dropped > 0, "{phase:#?}"),
         }
     }
     bed.assert_gone();

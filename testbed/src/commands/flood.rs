@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::cli::FloodArgs;
-use crate::hostile::Flood;
+use crate::hostile::{processors, Flood};
 use crate::plan::VIP_PORT;
 use crate::signals::Interrupt;
 
@@ -20,6 +20,9 @@ pub fn run(args: &FloodArgs) -> Result<ExitCode> {
         rate_pps: args.rate_pps,
         seed: args.seed,
     };
+    if let Some(processor) = args.processor {
+        processors::bind(&[processor])?;
+    }
     let sent = flood.run(&Interrupt::install()?)?;
     daemon::say!("{}", serde_json::json!(sent));
     Ok(ExitCode::SUCCESS)

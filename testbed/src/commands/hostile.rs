@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::cli::{HostileArgs, LegitArgs};
-use crate::hostile::{markdown, picture, Hostile, Legit, Report};
+use crate::hostile::{argument, markdown, picture, Hostile, Legit, Report};
 use crate::plan::default_target;
 use crate::signals::Interrupt;
 
@@ -24,14 +24,12 @@ pub fn run(name: &str, args: &HostileArgs) -> Result<ExitCode> {
     let hostile = Hostile {
         settings: args.settings(name),
         rounds: args.rounds,
+        floods: args.floods.clone(),
         seconds: args.seconds,
         regulars: REGULARS,
         newcomers: NEWCOMERS,
         held: HELD,
-        command: format!(
-            "srlb-testbed hostile --rounds {} --seconds {} --lbs {} --servers {} --strangers-pps {} --flows {}",
-            args.rounds, args.seconds, args.lbs, args.servers, args.strangers_pps, args.flows
-        ),
+        command: command(args),
     };
     let step = |what: &str| eprintln!("{what} ...");
     let report = interrupt.explain(hostile.run(&interrupt, &step))?;
@@ -47,6 +45,23 @@ pub fn run(name: &str, args: &HostileArgs) -> Result<ExitCode> {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
     })
+}
+
+/// What repeats it.
+fn command(args: &HostileArgs) -> String {
+    let floods: Vec<String> = args.floods.iter().map(|&kind| argument(kind)).collect();
+    let guard = args
+        .strangers_pps
+        .map_or(String::new(), |pps| format!(" --strangers-pps {pps}"));
+    format!(
+        "srlb-testbed hostile --rounds {} --seconds {} --floods {} --lbs {} --servers {} --flows {}{guard}",
+        args.rounds,
+        args.seconds,
+        floods.join(","),
+        args.lbs,
+        args.servers,
+        args.flows,
+    )
 }
 
 fn write(folder: &Path, report: &Report) -> Result<()> {
@@ -75,6 +90,7 @@ pub fn run_legit(args: &LegitArgs) -> Result<ExitCode> {
         held: args.held,
         first_newcomer: args.first_newcomer,
         pids: args.pids.clone(),
+        processors: args.processors.clone(),
     };
     let served = legit.run(|| {
         daemon::say!("the held connections stand");

