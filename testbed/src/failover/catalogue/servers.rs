@@ -55,14 +55,15 @@ pub fn all() -> Vec<Scenario> {
             )
         },
         Scenario {
-            mix: Mix::many_short(16.0),
+            quick: true,
+            mix: Mix::many_short(14.0),
             study: Study::DeadCandidate(6),
             ..scenario(
                 "machine-dies",
-                "machine dies without a word, removed 7 s later",
+                "machine dies without a word, removed 6 s later",
                 vec![
                     at(5.0, [MachinesDie(vec![6])]),
-                    at(12.0, change_pool(&[Remove(6)], &[1, 2])),
+                    at(11.0, change_pool(&[Remove(6)], &[1, 2])),
                 ],
             )
         },
