@@ -154,6 +154,12 @@ impl Engine {
             (State::Hunted | State::Loser, Some(entry)) if !tcp.is_syn() => {
                 mine::answers_syn_ack(entry, tcp)
             }
+            // The SYN met an old socket in TIME_WAIT, and our kernel may have answered by a cookie: then it has none now.
+            (State::Wait, Some(entry))
+                if tcp.has(Tcp::ACK) && entry.numbers.answered_by(tcp.ack) =>
+            {
+                Answer::Mine
+            }
             (State::Closing, Some(entry)) if !tcp.is_syn() && entry.fin().is_some() => {
                 mine::fits_fin(
                     entry,

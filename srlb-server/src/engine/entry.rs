@@ -10,6 +10,10 @@ use super::state::State;
 /// Numbers of SYN-ACKs for which an entry has room.
 pub const NUMBERS: usize = 2;
 
+/// So many bytes after its start a connection has gone far: sooner than its numbers can be taken for earlier ones. TCP's largest window
+/// is no larger, so that no connection goes twice as far unnoticed.
+const FAR: u32 = 1 << 30;
+
 /// An LB, and how it is spoken to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer {
@@ -26,6 +30,8 @@ pub struct Numbers {
     len: u8,
     /// One more came than is kept: none says anything any more.
     too_many: bool,
+    /// The connection has gone far since: see [`FAR`].
+    went_far: bool,
 }
 
 impl Numbers {
@@ -73,9 +79,24 @@ impl Numbers {
     /// The client has answered this one: the others are out.
     pub fn settle(&mut self, ack: u32) {
         if self.answered_by(ack) {
-            *self = Numbers::default();
+            *self = Numbers {
+                went_far: self.went_far,
+                ..Numbers::default()
+            };
             self.saw(ack.wrapping_sub(1), 1);
         }
+    }
+
+    /// The client has acknowledged this one.
+    fn acknowledged(&mut self, number: u32) {
+        let bytes = self.initial().map(|initial| number.wrapping_sub(initial));
+        self.went_far |= bytes.is_some_and(|bytes| bytes > FAR);
+    }
+
+    /// Is this less than anything that the client can have acknowledged? Of a connection that has gone far nobody can tell.
+    pub fn is_before_start(&self, number: u32) -> bool {
+        let initial = self.initial().filter(|_| !self.went_far);
+        initial.is_some_and(|initial| !(1..=2 * FAR).contains(&number.wrapping_sub(initial)))
     }
 
     /// The initial number, if there is no doubt.
@@ -223,6 +244,7 @@ impl Entry {
     /// further: what is that far from our kernel's own number is a guess again, on which nobody is refused.
     pub fn acknowledged(&mut self, number: u32, limits: &Limits) {
         self.near = number;
+        self.numbers.acknowledged(number);
         if self.near_known == Known::No || distance(number, self.sent) > limits.window_bytes {
             self.near_known = Known::Guessed;
         }

@@ -43,16 +43,18 @@ const LARGEST_WINDOW: u32 = 1 << 30;
 
 /// A connection that was ours a moment ago: does this packet go on where it was, so that nobody need be asked?
 pub fn goes_on(entry: &Entry, tcp: &Tcp, limits: &Limits) -> bool {
+    let is_near = |near| distance(tcp.ack, near) <= limits.window_bytes;
     !tcp.has(Tcp::ACK)
-        || entry
-            .near()
-            .is_some_and(|near| distance(tcp.ack, near) <= limits.window_bytes)
+        || (entry.near().is_some_and(is_near) && !entry.numbers.is_before_start(tcp.ack))
 }
 
-/// After the application's FIN: nothing above FIN + 1, nor further than a window below.
+/// After the application's FIN: nothing above FIN + 1, nor further than a window below, nor before the start.
 pub fn fits_fin(entry: &Entry, fin: u32, tcp: &Tcp, limits: &Limits) -> Answer {
     if !tcp.has(Tcp::ACK) {
         return Answer::Mine;
+    }
+    if entry.numbers.is_before_start(tcp.ack) {
+        return Answer::NotMine;
     }
     let end = fin.wrapping_add(1);
     // What was acknowledged last may lie further back than a window, if that much is under way.
@@ -79,6 +81,7 @@ pub fn by_socket(
     let unknown = Entry::default();
     let entry = entry.unwrap_or(&unknown);
     match (socket, entry.fin()) {
+        _ if entry.numbers.is_before_start(tcp.ack) => Answer::NotMine,
         (SocketAnswer::SynReceived, _) => fits_syn_received(entry, tcp),
         (_, Some(fin)) => fits_fin(entry, fin, tcp, limits),
         (SocketAnswer::Open { acked, sent }, None) => fits_open(entry, tcp, acked, sent, limits),
@@ -167,6 +170,14 @@ mod tests {
         entry
     }
 
+    /// A connection that has sent more than can be told from its numbers.
+    fn long(start: u32, fin: Option<u32>) -> Entry {
+        let mut entry = entry(&[start], fin);
+        entry.acknowledged(start.wrapping_add(LARGEST_WINDOW + 1), &Limits::default());
+        entry.sent_up_to(start.wrapping_add(1));
+        entry
+    }
+
     fn judged(entry: Option<&Entry>, tcp: &Tcp, socket: SocketAnswer) -> Answer {
         by_socket(entry, tcp, socket, &Limits::default())
     }
@@ -207,17 +218,20 @@ mod tests {
             sent: Some(3000),
         };
         let start = u32::MAX - 500;
-        let known = entry(&[start], None);
+        let (known, far) = (entry(&[start], None), long(start, None));
         let at = |n: i64| start.wrapping_add(1).wrapping_add(n as u32);
-        for (n, want) in [
-            (0, Answer::Mine),
-            (1000, Answer::Mine),
-            (3001, Answer::Mine),
-            (3002, Answer::NotMine),
-            (1000 - i64::from(WINDOW), Answer::Mine),
-            (999 - i64::from(WINDOW), Answer::NotMine),
+        for (entry, n, want) in [
+            (&known, -1, Answer::NotMine),
+            (&known, 0, Answer::Mine),
+            (&known, 1000, Answer::Mine),
+            (&known, 3001, Answer::Mine),
+            (&known, 3002, Answer::NotMine),
+            (&far, 3001, Answer::Mine),
+            (&far, 3002, Answer::NotMine),
+            (&far, 1000 - i64::from(WINDOW), Answer::Mine),
+            (&far, 999 - i64::from(WINDOW), Answer::NotMine),
         ] {
-            assert_eq!(judged(Some(&known), &ack(at(n)), socket), want, "{n}");
+            assert_eq!(judged(Some(entry), &ack(at(n)), socket), want, "{n}");
         }
         let unknown = SocketAnswer::Open {
             acked: None,
@@ -232,16 +246,21 @@ mod tests {
 
     #[test]
     fn after_the_fin_nothing_above_it() {
-        let ended = entry(&[1], Some(u32::MAX));
+        let near = entry(&[u32::MAX - 500], Some(u32::MAX));
+        let far = long(1, Some(u32::MAX));
         for socket in [SocketAnswer::Ended, SocketAnswer::TimeWait] {
-            for (number, want) in [
-                (0, Answer::Mine),
-                (u32::MAX, Answer::Mine),
-                (1, Answer::NotMine),
-                (0u32.wrapping_sub(WINDOW), Answer::Mine),
-                (0u32.wrapping_sub(WINDOW + 1), Answer::NotMine),
+            for (ended, number, want) in [
+                (&near, 0, Answer::Mine),
+                (&near, 1, Answer::NotMine),
+                (&near, u32::MAX - 499, Answer::Mine),
+                (&near, u32::MAX - 500, Answer::NotMine),
+                (&far, 0, Answer::Mine),
+                (&far, u32::MAX, Answer::Mine),
+                (&far, 1, Answer::NotMine),
+                (&far, 0u32.wrapping_sub(WINDOW), Answer::Mine),
+                (&far, 0u32.wrapping_sub(WINDOW + 1), Answer::NotMine),
             ] {
-                assert_eq!(judged(Some(&ended), &ack(number), socket), want, "{number}");
+                assert_eq!(judged(Some(ended), &ack(number), socket), want, "{number}");
             }
         }
     }

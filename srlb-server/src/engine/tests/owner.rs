@@ -111,6 +111,27 @@ fn a_cookie_is_ours_although_the_kernel_has_no_socket() {
 }
 
 #[test]
+fn a_cookie_is_ours_although_it_has_ended_a_time_wait() {
+    let answered = || {
+        let mut bench = Bench::always();
+        bench.socket = SocketAnswer::TimeWait;
+        bench.put(&client_syn_again());
+        bench.put(&server(SYN | ACK, 100, b""));
+        bench.socket = SocketAnswer::None;
+        bench
+    };
+    let ack = client(ACK, 101);
+    let mut bench = answered();
+    bench.delivers_steered(&recovery(Encoding::Encap, &ack, 0), &ack);
+    assert_eq!(bench.state(), State::Wait);
+    let other = client(ACK, 102);
+    answered().transmits(
+        &recovery(Encoding::Encap, &other, 0),
+        &recovery(Encoding::Encap, &other, 1),
+    );
+}
+
+#[test]
 fn a_recovered_flow_waits_for_its_pin() {
     for encoding in ENCODINGS {
         let mut bench = Bench::always();
