@@ -5,13 +5,14 @@ use std::collections::btree_map::Entry;
 use daemon::DropReason;
 use packet_io::PacketBuf;
 use srh::parse::{self, Packet, Tcp};
-use srh::{Flow, Frame};
+use srh::Frame;
 use srlb_lb::engine as lb_engine;
 use srlb_server::engine as server_engine;
 
 use super::look;
 use super::nodes::{Node, VIP};
 use super::outcome::Cause;
+use super::tcp::path_mtu;
 use super::tcp::report::Around;
 use super::trace::Fate;
 use super::watch::at_router::Left;
@@ -32,7 +33,7 @@ impl World<'_> {
     }
 
     fn at_client(&mut self, n: u16, wire: Wire) {
-        let Wire { from, frame, .. } = wire;
+        let frame = wire.frame;
         let bytes = frame.bytes();
         let parsed = parse::packet(bytes).ok();
         let good = parsed.filter(|packet| {
@@ -42,13 +43,14 @@ impl World<'_> {
             let what = format!("c{n} gets {}", srh::Describe(bytes));
             return self.watch.broken(self.now_us, "client_packets", None, what);
         };
-        let (Some(&tcp), Some(flow)) = (packet.tcp(), packet.flow_from_server(packet.dst)) else {
+        let Some(kernel) = self.clients.get_mut(usize::from(n) - 1) else {
             return;
         };
-        if tcp.is_syn_ack() {
-            self.note_syn_ack(from, flow, &tcp);
+        // A SYN-ACK that no router has seen promises too much room.
+        if let Some(told_bytes) = path_mtu::told_bytes(&packet) {
+            kernel.path_mtu_bytes = kernel.path_mtu_bytes.min(told_bytes);
         }
-        let Some(kernel) = self.clients.get_mut(usize::from(n) - 1) else {
+        let (Some(&tcp), Some(flow)) = (packet.tcp(), packet.flow_from_server(packet.dst)) else {
             return;
         };
         let mut around = Around::new(self.now_us, &self.scenario.connections);
@@ -56,31 +58,37 @@ impl World<'_> {
         self.settle(Node::Client(n), Done::of(around));
     }
 
-    fn note_syn_ack(&mut self, from: Node, flow: Flow, tcp: &Tcp) {
-        let (Node::Lb(lb), Some(&server)) = (from, self.answered.get(&(flow, tcp.seq))) else {
+    /// An LB has sent a client's SYN on, or a SYN-ACK to the client.
+    fn note_handshake(&mut self, lb: u16, frame: &PacketBuf) {
+        use lb_engine::state::Event::{ClientSyn, CreateOnSynAck};
+        let host = &self.lbs[usize::from(lb) - 1];
+        let Some(engine) = &host.engine else {
             return;
         };
-        let host = &self.lbs[usize::from(lb) - 1];
-        let evicted = |engine: &lb_engine::Engine| engine.events().get(lb_engine::Event::Evicted);
-        if host
-            .engine
-            .as_ref()
-            .is_some_and(|engine| evicted(engine) == 0)
-        {
-            let through = (lb, host.life);
-            self.watch
-                .syn_ack(self.now_us, through, flow, tcp.ack, server);
+        match engine.note().event {
+            Some(ClientSyn) => {
+                if let Some((flow, tcp)) = client_segment(frame.bytes()) {
+                    self.watch.syn(lb, flow, tcp.seq);
+                }
+            }
+            // An LB that has lost entries knows no better.
+            Some(CreateOnSynAck { .. }) if engine.events().get(lb_engine::Event::Evicted) == 0 => {
+                let through = (lb, host.life, host.spec.idle_timeout_ms);
+                self.note_syn_ack(through, frame);
+            }
+            _ => {}
         }
     }
 
-    fn note_syn(&mut self, lb: u16, frame: &PacketBuf) {
-        let Ok(packet) = parse::packet(frame.bytes()) else {
+    fn note_syn_ack(&mut self, through: (u16, u64, u32), frame: &PacketBuf) {
+        let packet = parse::packet(frame.bytes()).ok();
+        let segment = packet.and_then(|p| Some((*p.tcp()?, p.flow_from_server(p.dst)?)));
+        let Some((tcp, flow)) = segment else {
             return;
         };
-        if let (Some(tcp), Some(flow)) = (packet.tcp(), packet.flow_from_client(VIP)) {
-            if tcp.is_syn() {
-                self.watch.syn(lb, flow, tcp.seq);
-            }
+        if let Some(&server) = self.answered.get(&(flow, tcp.seq)) {
+            self.watch
+                .syn_ack(self.now_us, through, flow, tcp.ack, server);
         }
     }
 
@@ -91,7 +99,6 @@ impl World<'_> {
             hops,
             ..
         } = wire;
-        self.note_syn(n, &frame);
         let said = Said::read(&frame);
         let before = self.before_lb(n, from, said);
         let host = &mut self.lbs[usize::from(n) - 1];
@@ -107,7 +114,10 @@ impl World<'_> {
         let offer = look::offer(&frame, is_again);
         self.after_word(n, from, said, verdict, offer);
         match verdict {
-            lb_engine::Verdict::Transmit => self.transmit(Node::Lb(n), frame, hops + 1),
+            lb_engine::Verdict::Transmit => {
+                self.note_handshake(n, &frame);
+                self.transmit(Node::Lb(n), frame, hops + 1);
+            }
             lb_engine::Verdict::Drop(reason) => self.engine_drops(Node::Lb(n), reason, &frame),
         }
     }
@@ -133,35 +143,43 @@ impl World<'_> {
         if host.kernel.is_none() || host.engine.is_none() {
             return self.lose(wire.from, Node::Server(n), &wire.frame, Fate::Nobody);
         }
-        self.note_cookie(n, &wire.frame);
+        self.note_forgotten(n, &wire.frame);
         self.through_router(n, wire.frame, wire.hops);
     }
 
-    /// A kernel keeps nothing for a SYN cookie. If the router has had to let the flow go as well, in a full table or by a
-    /// restart, this server can't know that it has the flow: only a packet that is brought to its kernel at the end of a
-    /// list completes the handshake, and those behind it may be faster.
-    fn note_cookie(&mut self, n: u16, frame: &PacketBuf) {
+    /// A router that was restarted, or has let entries go in a full table, knows no numbers of what it had: docs/protocol.md, "Known
+    /// residue". If a packet comes for such a flow:
+    ///
+    /// - It is taken for a socket of an earlier connection of the ports, and lost to its own.
+    /// - If a SYN cookie is all that the kernel has given the client, nobody knows that the flow is here: only a packet that is brought
+    ///   to the kernel at the end of a list completes the handshake, and those behind it may be faster.
+    fn note_forgotten(&mut self, n: u16, frame: &PacketBuf) {
         let now_us = self.now_us;
         let host = &self.servers[usize::from(n) - 1];
         let (Some(engine), Some(kernel)) = (&host.engine, &host.kernel) else {
             return;
         };
-        if !kernel.has_sent_cookies() {
+        if host.router_life == 1 && engine.events().get(server_engine::Event::Evicted) == 0 {
             return;
         }
-        let Some((flow, tcp)) = client_segment(frame.bytes()) else {
+        let segment = client_segment(frame.bytes()).filter(|(_, tcp)| !tcp.is_syn());
+        let Some((flow, tcp)) = segment else {
             return;
         };
-        let has_forgotten =
-            host.router_life > 1 || engine.events().get(server_engine::Event::Evicted) > 0;
         let (state, _) = engine.flow_state(host.local(now_us), &flow);
-        let is_unknown = state == server_engine::state::State::None;
-        if has_forgotten && is_unknown && kernel.takes_cookie(&flow, &tcp, now_us) {
-            let connection = self.watch.of_flow(&flow);
-            let socket = connection.map(|connection| (connection, tcp.ack.wrapping_sub(1)));
+        let connection = self.watch.of_flow(&flow);
+        let Some(connection) = connection.filter(|_| state == server_engine::state::State::None)
+        else {
+            return;
+        };
+        if kernel.takes_cookie(&flow, &tcp, now_us) {
+            let socket = (connection, tcp.ack.wrapping_sub(1));
             self.watch
                 .causes
-                .sockets_lost(socket, Cause::CookieForgotten);
+                .sockets_lost([socket], Cause::CookieForgotten);
+        }
+        if kernel.has_older_socket(&flow, connection) {
+            self.watch.lost(&flow);
         }
     }
 

@@ -142,6 +142,9 @@ impl World<'_> {
             let seeing = self.watch.seeing(lb, host.life);
             seeing.pool(|server| engine.pool().is_member(server));
         }
+        let pools = &self.pools;
+        self.watch
+            .pins_end(lb, |server| !pools.has_member(file, server));
         self.note_members(file);
         self.files_under_way -= 1;
         if self.files_under_way == 0 {

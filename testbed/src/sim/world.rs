@@ -17,6 +17,7 @@ use super::rows::Rows;
 use super::scenario::Scenario;
 use super::tally::Tally;
 use super::tcp::kernel::Kernel;
+use super::tcp::path_mtu;
 use super::tcp::report::{Around, Wake};
 use super::trace::{Fate, Trace};
 use super::watch::Watch;
@@ -260,7 +261,11 @@ impl<'a> World<'a> {
         for frame in done.out {
             match node {
                 Node::Server(n) => self.kernel_sends(n, frame),
-                _ => self.transmit(node, frame, 0),
+                Node::Client(n) => {
+                    let mtu_bytes = self.clients[usize::from(n) - 1].path_mtu_bytes;
+                    path_mtu::cut(frame, mtu_bytes, |piece| self.transmit(node, piece, 0));
+                }
+                Node::Lb(_) => {}
             }
         }
     }

@@ -56,6 +56,8 @@ pub struct Kernel {
     serial: u64,
     /// The application; a client has none.
     pub listener: Option<Listener>,
+    /// The MTU of the path to the service, as far as it was told.
+    pub path_mtu_bytes: usize,
 }
 
 impl Kernel {
@@ -70,6 +72,7 @@ impl Kernel {
             slots: BTreeMap::new(),
             serial: 0,
             listener,
+            path_mtu_bytes: MTU_BYTES,
         }
     }
 
@@ -313,11 +316,12 @@ impl Kernel {
         is_recent && tcp.has(Tcp::ACK) && tcp.flags & (Tcp::SYN | Tcp::RST) == 0
     }
 
-    /// Has it ever answered by a SYN cookie?
-    pub fn has_sent_cookies(&self) -> bool {
-        self.listener
-            .as_ref()
-            .is_some_and(|l| l.cookie_us.is_some())
+    /// Is there a socket of the flow that belongs to an earlier connection than this one?
+    pub fn has_older_socket(&self, flow: &Flow, connection: usize) -> bool {
+        match self.slots.get(flow) {
+            Some(Slot::Live(live)) => live.connection != connection,
+            Some(Slot::TimeWait(_)) | None => false,
+        }
     }
 
     /// Would this packet complete a handshake that a SYN cookie has begun?

@@ -6,6 +6,7 @@ pub mod isn;
 pub mod kernel;
 pub mod listener;
 pub mod live;
+pub mod path_mtu;
 pub mod player;
 pub mod port;
 pub mod report;

@@ -10,7 +10,7 @@
 //! | `stall` | none waits longer than what was lost on its way explains, and 3 s |
 //! | `owner` | one connection, one server |
 //! | `loop` | no packet passes more than [`MOST_HOPS`] engines |
-//! | `one_syn_ack` | an LB lets one server's SYN-ACK through for one SYN, as long as no other SYN of the flow comes |
+//! | `one_syn_ack` | an LB lets one server's SYN-ACK through for one SYN, as long as no other SYN of the flow comes and it has the pin |
 //! | `client_packets` | a client gets packets of the VIP, without SRH and with the right checksum |
 //! | `server_packets` | a server's kernel gets clients' packets for the VIP, without SRH |
 //! | `nobody` | no packet leaves for an address that nobody has |
@@ -55,9 +55,14 @@ pub const MOST_HOPS: u16 = 64;
 /// So many violations are kept; the rest are only counted.
 const MOST_VIOLATIONS: usize = 50;
 
+/// A pin ends no sooner than this, by a clock that runs too fast, unless it was silent for the idle timeout: a connection that is over
+/// quickly has it for another 10 s.
+const PIN_LIVES_US: u64 = 9_000_000;
+
 /// A SYN-ACK that an LB let through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct SynAck {
+    at_us: u64,
     lb_life: u64,
     ack: u32,
     server: u16,
@@ -265,10 +270,18 @@ impl Watch {
         }
     }
 
-    /// A SYN-ACK of `server` has reached the client through an LB that has not lost any entry.
-    pub fn syn_ack(&mut self, now_us: u64, through: (u16, u64), flow: Flow, ack: u32, server: u16) {
-        let (lb, lb_life) = through;
+    /// A SYN-ACK of `server` passes an LB that has not lost any entry: its number, its life, and its idle timeout in ms.
+    pub fn syn_ack(
+        &mut self,
+        now_us: u64,
+        through: (u16, u64, u32),
+        flow: Flow,
+        ack: u32,
+        server: u16,
+    ) {
+        let (lb, lb_life, idle_timeout_ms) = through;
         let this = SynAck {
+            at_us: now_us,
             lb_life,
             ack,
             server,
@@ -277,13 +290,20 @@ impl Watch {
         if (first.lb_life, first.ack) != (lb_life, ack) {
             *first = this;
         }
-        let other = first.server;
-        if other != server {
+        let lives_us = PIN_LIVES_US.min(u64::from(idle_timeout_ms) * 900);
+        let (other, is_pinned) = (first.server, now_us < first.at_us + lives_us);
+        if other != server && is_pinned {
             let what = format!(
                 "lb{lb} let SYN-ACKs of s{other} and s{server} through for one SYN of {flow}"
             );
             self.broken(now_us, "one_syn_ack", self.of_flow(&flow), what);
         }
+    }
+
+    /// An LB has removed servers: their pins count as none, and another server may have the flow.
+    pub fn pins_end(&mut self, lb: u16, is_removed: impl Fn(u16) -> bool) {
+        self.syn_acks
+            .retain(|(at, _), first| *at != lb || !is_removed(first.server));
     }
 
     /// Is there a connection that has not come to its end?
