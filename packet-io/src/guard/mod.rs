@@ -17,7 +17,7 @@
 //!
 //! An attacker who sends every SYN twice, with a pause, is bounded by the limit for second knocks; new clients share that limit with him.
 //! Other second knocks have none at first: they come in numbers when ECMP moves clients here. While the engine finds that most of them belong to
-//! nobody, they get the same limit ([`Guard::limit_others`]). Whoever spoofs the address of a known client meets the engine's bounds alone.
+//! nobody, they get a limit, too ([`Guard::limit_others`]). Whoever spoofs the address of a known client meets the engine's bounds alone.
 //!
 //! Memory is fixed: 2^18 cells for clients (two places each, the one used longest ago goes first) and 2^22 for knocks, 8 bytes each, 34 MiB of
 //! kernel memory. A cell is a mark and a time; marks are of a keyed hash, which needs to be no better: a
@@ -93,8 +93,8 @@ impl Guard {
     }
 
     /// So many second knocks that are no SYNs may come in a second; 0: any number, as at the beginning.
-    pub fn limit_others(&self, strangers_pps: u32) -> io::Result<()> {
-        self.set(settings::OTHERS_PER_WINDOW, per_window(strangers_pps))
+    pub fn limit_others(&self, others_pps: u32) -> io::Result<()> {
+        self.set(settings::OTHERS_PER_WINDOW, per_window(others_pps))
     }
 
     /// Stops the program's clock at a time after 0 of its own, which tests need.

@@ -18,7 +18,7 @@ use super::Config;
 /// Hunts of new flows a second, unless the configuration says otherwise.
 pub const DEFAULT_HUNTS_PPS: u32 = 10_000;
 /// Recoveries a second that find nobody, unless the configuration says otherwise.
-pub const DEFAULT_RECOVERIES_PPS: u32 = 1_000;
+pub const DEFAULT_RECOVERIES_PPS: u32 = 500;
 /// Packets of one flow that may be under way before its owner is known: the initial window of TCP (RFC 6928).
 const UNDER_WAY: u32 = 10;
 

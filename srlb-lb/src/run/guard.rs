@@ -48,9 +48,13 @@ pub(super) fn update(
     }
 }
 
-/// Limits second knocks that are no SYNs, or lets all of them in. A guard that cannot be told lets in what the engine bounds anyway.
+/// Limits second knocks that are no SYNs to as many as may recover, or lets all of them in. A guard that cannot be told lets in what the engine bounds anyway.
 pub(super) fn limit_others(guard: Option<&Guard>, settings: &Settings, limit: bool) {
-    let pps = if limit { settings.strangers_pps } else { 0 };
+    let pps = if limit {
+        settings.engine.recoveries_pps
+    } else {
+        0
+    };
     if let Some(Err(error)) = guard.map(|guard| guard.limit_others(pps)) {
         eprintln!("srlb-lb: note: the guard cannot be told of a flood: {error}");
     }

@@ -230,7 +230,6 @@ mod tests {
             (81, 0, bound, [true, true, true]),
             (79, 0, bound, [true, true, false]),
             (200, 1, bound, [false, true, true]),
-            (80, 0, bound, [true, true, true]),
             (81, 0, bound + 1, [true, false, true]),
         ] {
             let report = report(flooded, failed, peak_kib);
