@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::hmac::FIRST_KEY;
 use crate::model::ModelArgs;
 use crate::plan::{parse_name, Node, Plan, MAX_LBS, MAX_SERVERS};
+use crate::queueing::SimulateArgs;
 use crate::settings::{Encoding, Policy, Settings, Tables};
 use crate::swarm::SwarmArgs;
 
@@ -50,6 +51,8 @@ pub enum Command {
     Flood(FloodArgs),
     /// What the paper's analytic model says about a load and a threshold
     Model(ModelArgs),
+    /// Queries against the real engines in virtual time: response times of a policy at a load
+    Simulate(SimulateArgs),
     /// Many worlds in virtual time, each made from a seed: do they keep every promise?
     Swarm(SwarmArgs),
     /// Keep legitimate connections going beside a flood

@@ -7,7 +7,8 @@
 //!
 //! [`plan`] says who is where, [`topology`] builds it, [`testbed`] holds it and
 //! [`teardown`] removes it; [`load`] and [`traffic`] are the clients, [`cores`] the servers' work, [`demo`] the whole play.
-//! [`sim`] is the same protocol without any of these: in virtual time, in one process.
+//! [`sim`] is the same protocol without any of these: in virtual time, in one process. [`queueing`] asks what it does for
+//! response times, and [`model`] what they would be with infinitely many servers.
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -33,6 +34,7 @@ pub mod peer;
 pub mod plan;
 pub mod process;
 pub mod provenance;
+pub mod queueing;
 pub mod records;
 pub mod rng;
 pub mod settings;

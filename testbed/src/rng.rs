@@ -43,6 +43,12 @@ impl Rng {
         -mean * (1.0 - self.uniform()).ln()
     }
 
+    /// Normally distributed, with mean 0 and deviation 1 (Box and Muller).
+    pub fn normal(&mut self) -> f64 {
+        let radius = (-2.0 * (1.0 - self.uniform()).ln()).sqrt();
+        radius * (std::f64::consts::TAU * self.uniform()).cos()
+    }
+
     /// Uniform in 0..`n`; 0 if `n` is 0.
     pub fn below(&mut self, n: u64) -> u64 {
         // The high half of a product: no division, and a bias of n in 2^64.

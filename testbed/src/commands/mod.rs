@@ -7,6 +7,7 @@ mod flood;
 mod hostile;
 mod load;
 mod model;
+mod simulate;
 mod status;
 mod swarm;
 mod traffic;
@@ -37,6 +38,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Hostile(args) => hostile::run(&cli.name, &args),
         Command::Flood(args) => flood::run(&args),
         Command::Model(args) => model::run(&args),
+        Command::Simulate(args) => simulate::run(&args),
         Command::Swarm(args) => swarm::run(&args),
         Command::Legit(args) => hostile::run_legit(&args),
         Command::Cores(args) => run_cores(&args),

@@ -1,0 +1,231 @@
+//! `srlb-testbed simulate` on the command line.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+use srlb_server::policy::Accept;
+
+use super::scenario::{Balancing, Discipline, Hunt, Network, Scenario, ServerSpec};
+use super::service::ServiceTime;
+use super::trace;
+use super::workload::Arrivals;
+use crate::settings::{Encoding, Policy};
+
+/// What to simulate.
+#[derive(Args, Clone, Debug)]
+pub struct SimulateArgs {
+    /// How flows find their servers: sc (single choice, Maglev), or two candidates with a policy: dynamic, static:C, always, never
+    #[arg(long, default_value = "dynamic")]
+    pub balancing: Name,
+    /// Candidates of a new flow, unless it is sc
+    #[arg(long, default_value_t = 2)]
+    pub choices: usize,
+    /// Do not count accepted flows that no worker has picked up yet (the paper's plain policy)
+    #[arg(long)]
+    pub no_pending: bool,
+    /// Load balancers
+    #[arg(long, default_value_t = 2)]
+    pub lbs: u16,
+    /// Servers
+    #[arg(long, default_value_t = 48)]
+    pub servers: usize,
+    /// Cores of a server
+    #[arg(long, default_value_t = 2)]
+    pub cores: u32,
+    /// Workers of a server
+    #[arg(long, default_value_t = 32)]
+    pub workers: u32,
+    /// Connections that wait for a worker of a server
+    #[arg(long, default_value_t = 128)]
+    pub backlog: usize,
+    /// How cores are shared
+    #[arg(long, value_enum, default_value_t = Sharing::Ps)]
+    pub discipline: Sharing,
+    /// Buckets of the candidate table
+    #[arg(long, default_value_t = 65_536)]
+    pub buckets: u32,
+    /// How functions ride on packets
+    #[arg(long, value_enum, default_value_t = Encoding::Encap)]
+    pub encoding: Encoding,
+    /// Load of the cores
+    #[arg(long, default_value_t = 0.87, allow_negative_numbers = true)]
+    pub load: f64,
+    /// How many queries
+    #[arg(long, default_value_t = 80_000)]
+    pub queries: u64,
+    /// Mean service time
+    #[arg(long, default_value_t = 190.0, allow_negative_numbers = true)]
+    pub service_mean_ms: f64,
+    /// Distribution of service times: exponential, constant or lognormal:SIGMA
+    #[arg(long, default_value = "exponential")]
+    pub service: Service,
+    /// Take queries and service times from this file instead: CSV with the columns at_s and service_ms
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["load", "queries", "service_mean_ms", "service"])]
+    pub trace: Option<PathBuf>,
+    /// So many of the first queries do not count
+    #[arg(long, default_value_t = 0)]
+    pub warm_up: u64,
+    /// One way between clients and the data centre
+    #[arg(long, default_value_t = 100)]
+    pub wan_us: u64,
+    /// One way between any two of LBs and servers
+    #[arg(long, default_value_t = 100)]
+    pub fabric_us: u64,
+    /// The same seed gives the same outcome
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How flows find their servers, by name.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Name {
+    /// Single choice.
+    SingleChoice,
+    /// Hunting.
+    Hunt(Policy),
+}
+
+impl std::str::FromStr for Name {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "sc" => Ok(Name::SingleChoice),
+            _ => match text.parse() {
+                Ok(policy) => Ok(Name::Hunt(policy)),
+                Err(error) => Err(format!("{error}; or sc, which asks nobody")),
+            },
+        }
+    }
+}
+
+/// How cores are shared, by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Sharing {
+    /// Processor sharing, as an operating system does it.
+    Ps,
+    /// One query a core, first in, first out.
+    Fifo,
+}
+
+/// A distribution of service times, without its mean.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Service {
+    /// Exponential.
+    Exponential,
+    /// All the same.
+    Constant,
+    /// Log-normal, with this deviation of the logarithm.
+    LogNormal(f64),
+}
+
+impl std::str::FromStr for Service {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once(':') {
+            None if text == "exponential" => Ok(Service::Exponential),
+            None if text == "constant" => Ok(Service::Constant),
+            Some(("lognormal", sigma)) => match sigma.parse() {
+                Ok(sigma) if (0.0..=10.0).contains(&sigma) => Ok(Service::LogNormal(sigma)),
+                _ => Err(format!("\"{sigma}\" is no deviation from 0 to 10")),
+            },
+            _ => Err("expected exponential, constant or lognormal:SIGMA".to_owned()),
+        }
+    }
+}
+
+impl Service {
+    fn with_mean(self, mean_s: f64) -> ServiceTime {
+        match self {
+            Service::Exponential => ServiceTime::Exponential { mean_s },
+            Service::Constant => ServiceTime::Constant { mean_s },
+            Service::LogNormal(sigma) => ServiceTime::LogNormal {
+                median_s: mean_s / (sigma * sigma / 2.0).exp(),
+                sigma,
+            },
+        }
+    }
+}
+
+/// The paper's parameters of SR_dyn (algorithm 2).
+const DYNAMIC: Accept = Accept::Dynamic {
+    window: 50,
+    epsilon: 0.1,
+};
+
+/// A policy as the engine knows it.
+pub fn accept(policy: Policy) -> Accept {
+    match policy {
+        Policy::Dynamic => DYNAMIC,
+        Policy::Static(c) => Accept::Static { c: c.into() },
+        Policy::Always => Accept::Always,
+        Policy::Never => Accept::Never,
+    }
+}
+
+impl SimulateArgs {
+    /// The scenario that these arguments mean.
+    ///
+    /// # Errors
+    ///
+    /// Where the trace can't be read.
+    pub fn scenario(&self) -> Result<Scenario> {
+        let server = ServerSpec {
+            cores: self.cores,
+            workers: self.workers,
+            backlog: self.backlog,
+            weight: 1,
+        };
+        Ok(Scenario {
+            seed: self.seed,
+            lbs: self.lbs,
+            servers: vec![server; self.servers],
+            discipline: match self.discipline {
+                Sharing::Ps => Discipline::ProcessorSharing,
+                Sharing::Fifo => Discipline::Fifo,
+            },
+            balancing: self.balancing(),
+            buckets: self.buckets,
+            encoding: match self.encoding {
+                Encoding::Encap => srh::Encoding::Encap,
+                Encoding::Insert => srh::Encoding::Insert,
+            },
+            network: Network {
+                wan_us: self.wan_us,
+                fabric_us: self.fabric_us,
+            },
+            arrivals: self.arrivals()?,
+            warm_up: self.warm_up,
+            sample_us: 0,
+        })
+    }
+
+    fn balancing(&self) -> Balancing {
+        match self.balancing {
+            Name::SingleChoice => Balancing::SINGLE_CHOICE,
+            Name::Hunt(policy) => Balancing::Hunt(Hunt {
+                choices: self.choices,
+                accept: accept(policy),
+                pending: !self.no_pending,
+            }),
+        }
+    }
+
+    fn arrivals(&self) -> Result<Arrivals> {
+        if let Some(path) = &self.trace {
+            return Ok(Arrivals::Trace(trace::read(path)?));
+        }
+        let service = self.service.with_mean(self.service_mean_ms / 1e3);
+        let cores = f64::from(self.cores) * self.servers as f64;
+        Ok(Arrivals::Poisson {
+            rate_qps: self.load * cores / service.mean_s(),
+            queries: self.queries,
+            service,
+        })
+    }
+}

@@ -1,0 +1,152 @@
+//! Runs in which every microsecond is known.
+
+use super::*;
+
+const MILLI: u64 = 1_000;
+
+/// Queries at once on one server with one worker and room for two that wait.
+fn small(queries: &[(u64, u64)], balancing: Balancing) -> Scenario {
+    let jobs = queries.iter().map(|&(at_ms, service_ms)| Job {
+        at_us: at_ms * MILLI,
+        service_us: service_ms * MILLI,
+    });
+    let mut scenario = ideal(1, 0.5, 1, balancing);
+    scenario.servers[0].workers = 1;
+    scenario.servers[0].backlog = 2;
+    scenario.warm_up = 0;
+    scenario.arrivals = Arrivals::Trace(jobs.collect());
+    scenario
+}
+
+/// How each query ended: answered or not, and when, in order of their numbers.
+fn ends(scenario: &Scenario) -> Vec<(bool, u64)> {
+    let mut ends = Vec::new();
+    let outcome = run(scenario, &mut |ended| {
+        ends.push((ended.number, ended.is_answered, ended.ended_us));
+        true
+    });
+    assert!(outcome.unwrap().is_whole());
+    ends.sort_unstable();
+    ends.into_iter().map(|(_, ok, at)| (ok, at)).collect()
+}
+
+#[test]
+fn a_full_accept_queue_resets() {
+    let scenario = small(
+        &[(0, 10), (0, 20), (0, 30), (0, 40), (5, 1), (11, 5)],
+        Balancing::SINGLE_CHOICE,
+    );
+    let expected = [
+        (true, 10 * MILLI),
+        (true, 30 * MILLI),
+        (true, 60 * MILLI),
+        (false, 0),
+        (false, 5 * MILLI),
+        (true, 65 * MILLI),
+    ];
+    assert_eq!(ends(&scenario), expected);
+    let outcome = outcome_of(&scenario);
+    assert_eq!((outcome.answered, outcome.refused), (4, 2));
+    assert_eq!(outcome.most_in_flight, 4);
+}
+
+#[test]
+fn packets_take_their_time() {
+    use Accept::{Always, Never};
+    // SYN, SYN-ACK, ACK and FIN go through an LB; a server that passes on costs one way more
+    for (choices, accept, fabric_ways) in
+        [(1, Never, 4), (2, Always, 4), (2, Never, 5), (4, Never, 7)]
+    {
+        let hunt = Hunt {
+            choices,
+            accept,
+            pending: true,
+        };
+        let mut scenario = small(&[(7, 100)], Balancing::Hunt(hunt));
+        scenario.servers = vec![scenario.servers[0]; 4];
+        scenario.buckets = 251;
+        scenario.network = Network {
+            wan_us: 10_000,
+            fabric_us: 300,
+        };
+        let at_us = 107 * MILLI + 4 * 10_000 + fabric_ways * 300;
+        assert_eq!(ends(&scenario), [(true, at_us)], "{choices} choices");
+        let outcome = outcome_of(&scenario);
+        assert_eq!(outcome.packets, 4 + fabric_ways);
+        assert_eq!(outcome.response.mean_s, (at_us - 7 * MILLI) as f64 / 1e6);
+    }
+}
+
+#[test]
+fn neither_lbs_nor_encodings_change_where_flows_go() {
+    let scenario = |lbs, encoding| {
+        let mut scenario = ideal(8, 0.7, 2_000, sr(2));
+        (scenario.lbs, scenario.encoding) = (lbs, encoding);
+        ends(&scenario)
+    };
+    let first = scenario(1, srh::Encoding::Encap);
+    assert_eq!(scenario(1, srh::Encoding::Insert), first);
+    assert_eq!(scenario(5, srh::Encoding::Encap), first);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_outcome() {
+    let outcome = |seed| {
+        let mut scenario = ideal(8, 0.7, 2_000, sr(2));
+        scenario.seed = seed;
+        scenario.sample_us = 50_000;
+        outcome_of(&scenario)
+    };
+    assert_eq!(outcome(4), outcome(4));
+    assert_ne!(outcome(4).response, outcome(5).response);
+}
+
+#[test]
+fn who_does_not_want_more_gets_no_more() {
+    let mut left = 100;
+    let outcome = run(&ideal(8, 0.7, 2_000, sr(2)), &mut |_| {
+        left -= 1;
+        left > 0
+    });
+    assert_eq!(outcome.unwrap().answered, 0, "all of the warm-up");
+    assert_eq!(left, 0);
+}
+
+/// Shares of flows follow the weights in the table.
+#[test]
+fn a_server_of_twice_the_weight_gets_twice_the_flows() {
+    let mut scenario = ideal(4, 0.4, 6_000, Balancing::SINGLE_CHOICE);
+    scenario.servers[2].weight = 2;
+    scenario.servers[2].cores = 2;
+    let even = outcome_of(&ideal(4, 0.4, 6_000, Balancing::SINGLE_CHOICE));
+    let outcome = outcome_of(&scenario);
+    // with two cores of five at two fifths of the flows, everybody's load is four fifths of what it was
+    assert!(outcome.response.mean_s < even.response.mean_s);
+}
+
+#[test]
+fn what_makes_no_sense_is_refused() {
+    type Change = fn(&mut Scenario);
+    let broken: [(Change, &str); 8] = [
+        (|s| s.servers.clear(), "servers = 0: expected 1 to 65535"),
+        (|s| s.lbs = 0, "lbs = 0: expected 1 to 256"),
+        (|s| s.servers[3].cores = 0, "cores = 0: expected 1 to 4294967295"),
+        (|s| s.servers[3].workers = 0, "workers = 0: expected 1 to 4294967295"),
+        (|s| s.buckets = 1_000, "buckets = 1000: expected a prime or a power of two from 1 to 4194304, for example 1009"),
+        (|s| s.arrivals = Arrivals::Trace(Vec::new()), "queries = 0: expected 1 to 18446744073709551615"),
+        (
+            |s| s.balancing = Balancing::Hunt(Hunt { choices: 0, accept: Accept::Always, pending: false }),
+            "choices = 0: expected 1 to 8",
+        ),
+        (
+            |s| s.arrivals = Arrivals::Poisson { rate_qps: f64::NAN, queries: 1, service: ServiceTime::Constant { mean_s: 1.0 } },
+            "rate = NaN: expected a number above 0",
+        ),
+    ];
+    for (change, text) in broken {
+        let mut scenario = ideal(8, 0.7, 10, sr(2));
+        change(&mut scenario);
+        let error = run(&scenario, &mut |_| true).unwrap_err();
+        assert_eq!(error.to_string(), text);
+    }
+}
