@@ -13,6 +13,8 @@ use crate::sim::nodes::{lb, server, LB_NETWORK, SERVER_NETWORK, VIP};
 
 /// MTU of the fabric.
 pub const MTU_BYTES: usize = 1_500;
+/// More than there are: the bounds themselves are tested elsewhere.
+pub const NO_BOUND_PPS: u32 = 1_000_000;
 /// As configured by default.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(3_600);
 /// For how long an entry outlives its query, and a little more.
@@ -61,6 +63,8 @@ fn config(scenario: &Scenario, n: u16) -> Config {
         udp_idle_timeout: IDLE_TIMEOUT,
         packet_too_big: true,
         icmp_rate_pps: 100,
+        hunts_pps: NO_BOUND_PPS,
+        recoveries_pps: NO_BOUND_PPS,
         hmac: None,
     }
 }

@@ -7,13 +7,10 @@ use flow_table::HashKey;
 use srlb_server::engine::{Application, Contract, Engine, EngineConfig};
 
 use super::cores::Cores;
-use super::lb::{entries, key, networks, MTU_BYTES};
+use super::lb::{entries, key, networks, MTU_BYTES, NO_BOUND_PPS};
 use super::scenario::{Balancing, Scenario, ServerSpec};
 use crate::rng::Rng;
 use crate::sim::nodes::{self, LB_NETWORK, SERVER_NETWORK, VIP};
-
-/// More look-ups than there are: the bound itself is tested elsewhere.
-const NO_BOUND_PPS: u32 = 1_000_000;
 
 /// A server.
 pub struct Server {
