@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::net::Ipv6Addr;
 use std::time::Duration;
 
-use packet_io::guard::{Guard, GuardCounts};
+use packet_io::guard::{Guard, GuardCounts, Limits};
 
 const LOCATOR: [u8; 8] = [0xfd, 0, 0, 0x1b, 0, 1, 0, 0];
 const VIP: &str = "2001:db8:80::1";
@@ -12,12 +12,20 @@ const TCP: u8 = 6;
 const UDP: u8 = 17;
 const ICMPV6: u8 = 58;
 
+/// One limit for strangers and newcomers.
+fn limits(pps: u32) -> Limits {
+    Limits {
+        strangers_pps: pps,
+        newcomers_pps: pps,
+    }
+}
+
 /// When every test begins.
 const START: Duration = Duration::from_secs(1_000);
 
 /// A guard whose clock stands still, or the reason why there is none.
-fn guard(strangers_pps: u32) -> Option<Guard> {
-    match Guard::load(LOCATOR, *b"0123456789abcdef", strangers_pps) {
+fn guard(pps: u32) -> Option<Guard> {
+    match Guard::load(LOCATOR, *b"0123456789abcdef", limits(pps)) {
         Ok(guard) => {
             guard.stop_clock(START).unwrap();
             Some(guard)
@@ -197,7 +205,7 @@ fn in_a_flood_no_first_knock_passes() {
     let firsts = 1 + 10 * 10_000 + 3 * u64::from(A_WINDOW);
     assert_eq!(counts.strangers_passed, 3 * u64::from(A_WINDOW));
     assert_eq!(counts.strangers_passed + counts.strangers_dropped, firsts);
-    guard.set_limit(0).unwrap();
+    guard.set_limits(limits(0)).unwrap();
     assert!(
         guard.try_packet(&tcp(client(5_000_000), 1)).unwrap(),
         "no limit any more"
@@ -310,6 +318,23 @@ fn second_knocks_that_are_no_syns_have_a_limit_when_asked() {
             _ => assert!((4_900..=5_000).contains(&admitted), "{admitted}"),
         }
     }
+}
+
+/// The limit for newcomers is their own: fewer SYNs come in again than would make a flood.
+#[test]
+fn newcomers_have_a_limit_of_their_own() {
+    let Some(guard) = guard(LIMIT_PPS) else {
+        return;
+    };
+    guard
+        .set_limits(Limits {
+            strangers_pps: LIMIT_PPS,
+            newcomers_pps: LIMIT_PPS / 4,
+        })
+        .unwrap();
+    assert_eq!(flood(&guard, 10_000, 5_000), A_WINDOW);
+    guard.stop_clock(START + Duration::from_secs(1)).unwrap();
+    assert_eq!(flood(&guard, 10_000, 5_000), A_WINDOW / 4);
 }
 
 /// Cells are written over, the oldest first: how many of a flood's knocks a second later are not known any more.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use daemon::config::{self, ConfigErrors, Document};
 use ipnet::Ipv6Net;
+use packet_io::guard::Limits;
 use serde::Deserialize;
 use srh::icmp::MIN_MTU_BYTES;
 use srh::{Encoding, Locator};
@@ -84,6 +85,7 @@ impl Default for Icmp {
 #[serde(default, deny_unknown_fields)]
 struct Guard {
     strangers_pps: u32,
+    newcomers_pps: u32,
     hunts_pps: u32,
     recoveries_pps: u32,
 }
@@ -92,6 +94,7 @@ impl Default for Guard {
     fn default() -> Self {
         Guard {
             strangers_pps: DEFAULT_STRANGERS_PPS,
+            newcomers_pps: DEFAULT_NEWCOMERS_PPS,
             hunts_pps: engine::DEFAULT_HUNTS_PPS,
             recoveries_pps: engine::DEFAULT_RECOVERIES_PPS,
         }
@@ -114,6 +117,8 @@ fn default_socket() -> PathBuf {
 pub const DEFAULT_SOCKET: &str = "/run/srlb/lb.sock";
 /// First packets of unknown clients a second over which there is a flood, unless the file says otherwise.
 pub const DEFAULT_STRANGERS_PPS: u32 = 1_000;
+/// New clients who get in a second during one, unless the file says otherwise.
+pub const DEFAULT_NEWCOMERS_PPS: u32 = 300;
 /// A smaller table costs nobody a connection, but is of no use either.
 const MIN_FLOWS: usize = 16;
 /// The most flows that a table is made for: 64 million.
@@ -138,8 +143,8 @@ pub struct Settings {
     pub fabric_mtu_bytes: u16,
     /// The control socket's path.
     pub control_socket: PathBuf,
-    /// First packets of unknown clients a second over which there is a flood; 0: there is no guard.
-    pub strangers_pps: u32,
+    /// What the guard lets pass; without strangers there is none.
+    pub guard: Limits,
     /// Where the pool's file is.
     pub pool_path: PathBuf,
     /// What the pool's file says.
@@ -214,7 +219,10 @@ impl Settings {
             tun: file.tun.clone(),
             fabric_mtu_bytes: file.fabric_mtu_bytes,
             control_socket: document.resolve(&file.control_socket),
-            strangers_pps: file.guard.strangers_pps,
+            guard: Limits {
+                strangers_pps: file.guard.strangers_pps,
+                newcomers_pps: file.guard.newcomers_pps,
+            },
             pool_path,
             pool,
             engine,
@@ -317,6 +325,7 @@ fn check(document: &Document<LbFile>) -> Result<engine::Config, ConfigErrors> {
     );
     check.udp_idle_timeout("flows.udp_idle_timeout_s", file.flows.udp_idle_timeout_s);
     for (key, value) in [
+        ("guard.newcomers_pps", file.guard.newcomers_pps),
         ("guard.hunts_pps", file.guard.hunts_pps),
         ("guard.recoveries_pps", file.guard.recoveries_pps),
     ] {

@@ -11,7 +11,7 @@
 //! | of a flow that has knocked within the last 70 s: a second knock | passes, and its source address is known from now on; unless it comes sooner than 200 ms after a first that was dropped, or is one of too many SYNs in this window of 67 ms |
 //! | any other: a first knock | is remembered, and passes unless too many of them came in this window or in one of the last second |
 //!
-//! "Too many" is one limit for each kind. So without a flood nothing is ever dropped: a SYN is a first knock, the ACK behind it the second.
+//! "Too many" is a limit for each kind. So without a flood nothing is ever dropped: a SYN is a first knock, the ACK behind it the second.
 //! In a flood no first knock passes: letting some in, up to the limit, would let the flood in and hardly a client. A client's SYN comes again after a
 //! second, and passes. Sources that nobody has don't retransmit. Clients that are known, and all their flows, notice nothing.
 //!
@@ -42,6 +42,15 @@ pub struct Guard {
     settings: OwnedFd,
 }
 
+/// How many knocks may pass.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// First knocks a second over which there is a flood, and none passes; 0: any number passes.
+    pub strangers_pps: u32,
+    /// Second knocks by SYNs that pass a second; 0: any number.
+    pub newcomers_pps: u32,
+}
+
 /// What a guard has counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct GuardCounts {
@@ -61,7 +70,7 @@ impl Guard {
         (program::CLIENT_CELLS as usize + program::KNOCK_CELLS as usize) * 8;
 
     /// Loads the program. `locator` is the first 8 bytes of our SIDs, `key` is random. Needs CAP_BPF and CAP_NET_ADMIN, and a kernel with BPF.
-    pub fn load(locator: [u8; 8], key: [u8; 16], strangers_pps: u32) -> io::Result<Guard> {
+    pub fn load(locator: [u8; 8], key: [u8; 16], limits: Limits) -> io::Result<Guard> {
         let clients = sys::array::<1>(program::CLIENT_CELLS)?;
         let knocks = sys::array::<1>(program::KNOCK_CELLS)?;
         let state = sys::array::<{ state::NUMBERS }>(1)?;
@@ -83,13 +92,20 @@ impl Guard {
             state,
             settings,
         };
-        guard.set_limit(strangers_pps)?;
+        guard.set_limits(limits)?;
         Ok(guard)
     }
 
-    /// So many first knocks, and so many second ones by SYNs, may come in a second; 0: any number.
-    pub fn set_limit(&self, strangers_pps: u32) -> io::Result<()> {
-        self.set(settings::PER_WINDOW, per_window(strangers_pps))
+    /// Takes new limits.
+    pub fn set_limits(&self, limits: Limits) -> io::Result<()> {
+        self.set(
+            settings::FIRSTS_PER_WINDOW,
+            per_window(limits.strangers_pps),
+        )?;
+        self.set(
+            settings::SECONDS_PER_WINDOW,
+            per_window(limits.newcomers_pps),
+        )
     }
 
     /// So many second knocks that are no SYNs may come in a second; 0: any number, as at the beginning.

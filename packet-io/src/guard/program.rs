@@ -48,20 +48,22 @@ pub(super) mod state {
 
 /// What the program is told, in the one entry of its settings: offsets of 64-bit numbers.
 pub(super) mod settings {
-    /// First knocks, and second knocks by SYNs, that may pass in a window; 0: all.
-    pub const PER_WINDOW: i16 = 0;
+    /// First knocks that may pass in a window; 0: all.
+    pub const FIRSTS_PER_WINDOW: i16 = 0;
+    /// Second knocks by SYNs that may pass in a window; 0: all.
+    pub const SECONDS_PER_WINDOW: i16 = 8;
     /// Other second knocks that may pass in a window; 0: all.
-    pub const OTHERS_PER_WINDOW: i16 = 8;
+    pub const OTHERS_PER_WINDOW: i16 = 16;
     /// The time, in the clock's units; 0: the kernel's.
-    pub const CLOCK: i16 = 16;
+    pub const CLOCK: i16 = 24;
     /// How many numbers that is.
-    pub const NUMBERS: usize = 3;
+    pub const NUMBERS: usize = 4;
 }
 
 /// Knocks that may pass in one window at a rate.
-pub(super) fn per_window(strangers_pps: u32) -> u64 {
+pub(super) fn per_window(pps: u32) -> u64 {
     let window_ns = 1_u64 << (CLOCK_SHIFT + WINDOW_SHIFT);
-    (u64::from(strangers_pps) * window_ns).div_ceil(1_000_000_000)
+    (u64::from(pps) * window_ns).div_ceil(1_000_000_000)
 }
 
 /// A time in the clock's units.
@@ -83,9 +85,10 @@ const PORTS: i16 = HEADER + 40;
 const INDEX: i16 = -4;
 const CELL: i16 = -56;
 const CLIENT_MARK: i16 = -64;
-const PER_WINDOW: i16 = -72;
-const OTHERS_PER_WINDOW: i16 = -80;
-const FLAGS: i16 = -88;
+const FIRSTS_PER_WINDOW: i16 = -72;
+const SECONDS_PER_WINDOW: i16 = -80;
+const OTHERS_PER_WINDOW: i16 = -88;
+const FLAGS: i16 = -96;
 
 const PASS: i32 = -1;
 const DROP: i32 = 0;
@@ -152,10 +155,14 @@ fn read_heads(code: &mut Assembler, parts: &Parts, pass: Label) {
 fn read_settings(code: &mut Assembler, parts: &Parts, pass: Label) {
     let told = code.label();
     first_entry(code, parts.settings, pass);
-    code.load(Double, R1, R0, settings::PER_WINDOW);
-    code.store(Double, Frame, PER_WINDOW, R1);
-    code.load(Double, R1, R0, settings::OTHERS_PER_WINDOW);
-    code.store(Double, Frame, OTHERS_PER_WINDOW, R1);
+    for (limit, to) in [
+        (settings::FIRSTS_PER_WINDOW, FIRSTS_PER_WINDOW),
+        (settings::SECONDS_PER_WINDOW, SECONDS_PER_WINDOW),
+        (settings::OTHERS_PER_WINDOW, OTHERS_PER_WINDOW),
+    ] {
+        code.load(Double, R1, R0, limit);
+        code.store(Double, Frame, to, R1);
+    }
     code.load(Double, R0, R0, settings::CLOCK);
     code.jump_if(When::NotEqual, R0, 0, told);
     code.call(HELPER_CLOCK);
@@ -304,7 +311,7 @@ fn second_knock(code: &mut Assembler, parts: &Parts, pass: Label) {
     code.load(Byte, R1, Frame, FLAGS);
     code.op(Op::And, R1, SYN | ACK);
     code.jump_if(When::NotEqual, R1, SYN, no_syn);
-    within_limit(code, state::SECONDS, PER_WINDOW, admit);
+    within_limit(code, state::SECONDS, SECONDS_PER_WINDOW, admit);
     code.jump(refuse);
     code.place(no_syn);
     within_limit(code, state::OTHERS, OTHERS_PER_WINDOW, admit);
@@ -324,11 +331,11 @@ fn second_knock(code: &mut Assembler, parts: &Parts, pass: Label) {
 fn first_knock(code: &mut Assembler, parts: &Parts, pass: Label) {
     let (may, few, drop) = (code.label(), code.label(), code.label());
     first_entry(code, parts.state, pass);
-    within_limit(code, state::FIRSTS, PER_WINDOW, few);
+    within_limit(code, state::FIRSTS, FIRSTS_PER_WINDOW, few);
     code.store(Double, R0, state::FLOOD_AT, R8);
     code.jump(drop);
     code.place(few);
-    code.load(Double, R1, Frame, PER_WINDOW);
+    code.load(Double, R1, Frame, FIRSTS_PER_WINDOW);
     code.jump_if(When::Equal, R1, 0, may);
     code.load(Double, R2, R0, state::FLOOD_AT);
     code.op_reg_32(Op::Move, R1, R8);

@@ -11,7 +11,7 @@ use crate::config::Settings;
 /// Puts one in place if the settings want one. Without it all works, but a flood fills the queue; so a kernel that has no BPF is
 /// no reason not to serve.
 pub(super) fn start(settings: &Settings, tun: &Tun) -> Option<Guard> {
-    if settings.strangers_pps == 0 {
+    if settings.guard.strangers_pps == 0 {
         return None;
     }
     match load(settings, tun) {
@@ -27,7 +27,7 @@ fn load(settings: &Settings, tun: &Tun) -> anyhow::Result<Guard> {
     let mut locator = [0; 8];
     locator.copy_from_slice(&settings.locator.network().octets()[..8]);
     let key = random_key().context("reading /dev/urandom")?;
-    let guard = Guard::load(locator, key, settings.strangers_pps).context("loading BPF")?;
+    let guard = Guard::load(locator, key, settings.guard).context("loading BPF")?;
     tun.set_guard(&guard)
         .context("attaching it to the TUN device")?;
     Ok(guard)
@@ -40,7 +40,7 @@ pub(super) fn update(
     tun: &Tun,
 ) -> anyhow::Result<()> {
     match guard {
-        Some(guard) => Ok(guard.set_limit(settings.strangers_pps)?),
+        Some(guard) => Ok(guard.set_limits(settings.guard)?),
         None => {
             *guard = start(settings, tun);
             Ok(())
@@ -66,7 +66,8 @@ pub(super) fn status(guard: Option<&Guard>, settings: &Settings) -> Value {
         return Value::Null;
     };
     json!({
-        "strangers_pps": settings.strangers_pps,
+        "strangers_pps": settings.guard.strangers_pps,
+        "newcomers_pps": settings.guard.newcomers_pps,
         "strangers_passed": counts.strangers_passed,
         "strangers_dropped": counts.strangers_dropped,
         "admitted": counts.admitted,

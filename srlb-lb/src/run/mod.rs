@@ -239,7 +239,9 @@ impl Daemon {
     /// Lets the guard know when what knocks a second time belongs to nobody.
     fn weigh(&mut self, now: Instant) {
         let refused = self.engine.drops().get(DropReason::RecoveryRate);
-        if let Some(begins) = self.pressure.look(refused, now) {
+        let counts = self.guard.as_ref().and_then(|guard| guard.counts().ok());
+        let knocks = counts.unwrap_or_default().refused;
+        if let Some(begins) = self.pressure.look(refused, knocks, now) {
             guard::limit_others(self.guard.as_ref(), &self.settings, begins);
         }
     }

@@ -11,16 +11,21 @@ const LASTS: Duration = Duration::from_secs(2);
 #[derive(Debug, Default)]
 pub(super) struct Pressure {
     /// Recoveries that the engine has refused in all.
-    refused: u64,
+    recoveries: u64,
+    /// Second knocks that the guard has refused in all.
+    knocks: u64,
     /// Until when there is pressure.
     until: Option<Instant>,
 }
 
 impl Pressure {
-    /// Looks at how many recoveries the engine has refused in all; says if pressure begins (true) or ends.
-    pub fn look(&mut self, refused: u64, now: Instant) -> Option<bool> {
+    /// Looks at how many recoveries the engine, and how many second knocks the guard has refused in all; says if pressure begins (true) or
+    /// ends. It begins with the engine, and lasts as long as either refuses.
+    pub fn look(&mut self, recoveries: u64, knocks: u64, now: Instant) -> Option<bool> {
         let before = self.until.is_some();
-        if refused > std::mem::replace(&mut self.refused, refused) {
+        let more_recoveries = recoveries > std::mem::replace(&mut self.recoveries, recoveries);
+        let more_knocks = knocks > std::mem::replace(&mut self.knocks, knocks);
+        if more_recoveries || before && more_knocks {
             self.until = Some(now + LASTS);
         }
         self.until = self.until.filter(|&until| now < until);
@@ -37,18 +42,20 @@ mod tests {
     fn it_begins_with_the_first_refusal_and_ends_after_the_last() {
         let mut pressure = Pressure::default();
         let rows = [
-            (0, 0, None),
-            (100, 7, Some(true)),
-            (1_500, 7, None),
-            (1_600, 8, None),
-            (3_500, 8, None),
-            (3_600, 8, Some(false)),
-            (3_700, 8, None),
-            (3_800, 9, Some(true)),
+            (0, 0, 5, None),
+            (100, 7, 5, Some(true)),
+            (1_500, 7, 5, None),
+            (1_600, 8, 5, None),
+            (3_500, 8, 6, None),
+            (5_400, 8, 6, None),
+            (5_500, 8, 6, Some(false)),
+            (5_600, 8, 7, None),
+            (5_800, 9, 7, Some(true)),
         ];
-        for (at_ms, refused, expected) in rows {
+        for (at_ms, recoveries, knocks, expected) in rows {
             let now = Instant::from_millis(at_ms);
-            assert_eq!(pressure.look(refused, now), expected, "at {at_ms} ms");
+            let said = pressure.look(recoveries, knocks, now);
+            assert_eq!(said, expected, "at {at_ms} ms");
         }
     }
 }
