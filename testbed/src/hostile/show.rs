@@ -176,8 +176,7 @@ pub fn picture(report: &Report) -> String {
             &format!("{} flood", kind.name()),
         );
     }
-    let words =
-        "throughput for the same processor time: flood at the VIP / flood discarded at the edge";
+    let words = "throughput a processor second, flood at the VIP / discarded at the edge";
     picture.text((WIDTH / 2.0, HEIGHT - 12.0), Anchor::Middle, "black", words);
     picture.finish()
 }
