@@ -1,6 +1,7 @@
-//! What we change or make of TCP segments: the MSS option of a SYN-ACK, an empty ACK.
+//! What we change or make of TCP segments: the MSS option of a SYN-ACK, an empty ACK, a segment that asks for a number.
 
 use crate::checksum;
+use crate::flow::Flow;
 use crate::frame::Frame;
 use crate::parse::{next_header, Packet, Tcp, IPV6_BYTES, TCP_BYTES};
 
@@ -59,6 +60,32 @@ fn mss_at(options: &[u8]) -> Option<usize> {
         }
     }
     None
+}
+
+/// Bytes of a [`question`].
+pub const QUESTION_BYTES: usize = IPV6_BYTES + TCP_BYTES;
+
+/// A segment from the flow's client without flags, data or options, at sequence number 0.
+///
+/// A socket in SYN-RECEIVED answers it with an ACK that tells its initial number, as it lies outside the window (RFC 9293
+/// section 3.10.7.4, first check); one in 65,536 lies within, and is ignored for having no ACK. Listeners and sockets in
+/// all other states drop it, or answer with an ACK that changes nothing.
+pub fn question(flow: &Flow) -> [u8; QUESTION_BYTES] {
+    const HOP_LIMIT: u8 = 64;
+    let mut out = [0; QUESTION_BYTES];
+    let (ip, tcp) = out.split_at_mut(IPV6_BYTES);
+    ip[0] = 6 << 4;
+    ip[4..6].copy_from_slice(&(TCP_BYTES as u16).to_be_bytes());
+    ip[6] = next_header::TCP;
+    ip[7] = HOP_LIMIT;
+    ip[8..24].copy_from_slice(&flow.client.octets());
+    ip[24..40].copy_from_slice(&flow.vip.octets());
+    tcp[0..2].copy_from_slice(&flow.client_port.to_be_bytes());
+    tcp[2..4].copy_from_slice(&flow.vip_port.to_be_bytes());
+    tcp[12] = (TCP_BYTES as u8 / 4) << 4;
+    let checksum = checksum::over(flow.client, flow.vip, next_header::TCP, tcp);
+    tcp[16..18].copy_from_slice(&checksum.to_be_bytes());
+    out
 }
 
 /// An ACK without data that has the numbers, window and options of `packet`: what carries a

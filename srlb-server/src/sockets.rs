@@ -140,6 +140,15 @@ impl Sockets {
             | StateFlags::CLOSE_WAIT
             | StateFlags::LAST_ACK
             | StateFlags::CLOSING;
+        self.all(vips, states)
+    }
+
+    /// Flows of these VIPs whose SYN-ACK waits for its answer.
+    pub fn handshakes(&mut self, vips: &[Ipv6Addr]) -> io::Result<Vec<Flow>> {
+        self.all(vips, StateFlags::SYN_RECV)
+    }
+
+    fn all(&mut self, vips: &[Ipv6Addr], states: StateFlags) -> io::Result<Vec<Flow>> {
         self.ask(
             IPPROTO_TCP,
             SocketId::new_v6(),

@@ -35,6 +35,9 @@ impl Engine {
         let subject = self.subject(flow, given.now);
         let mut entry = subject.entry.unwrap_or_default();
         let said = take_in(&mut entry, &tcp, &self.contract.limits);
+        if tells_its_number(&subject, &tcp) {
+            entry.saw_syn_ack(tcp.seq.wrapping_sub(1), &self.contract.limits);
+        }
         let (action, state) = self.consult(&subject, said, entry.peer());
         if let Action::Drop(reason) = action {
             return Err(reason.into());
@@ -184,6 +187,13 @@ impl<'a> Tell<'a> {
             _ => entry.ended(),
         }
     }
+}
+
+/// Is this the answer to the question that we asked at our start? Nobody else keeps an entry with nothing in it.
+fn tells_its_number(subject: &Subject, tcp: &Tcp) -> bool {
+    let asked = subject.entry.is_some_and(|entry| entry.is_empty());
+    let is_ack = tcp.flags & (Tcp::SYN | Tcp::FIN | Tcp::RST | Tcp::ACK) == Tcp::ACK;
+    asked && is_ack && tcp.data_len == 0
 }
 
 /// Notes the numbers of a packet of the application, and says what kind of packet it is.

@@ -35,7 +35,7 @@ use flow_table::{FlowHash, FlowTable, Fragments, HashKey};
 use packet_io::{Instant, PacketBuf};
 use srh::hmac::HmacError;
 use srh::parse::{self, Packet, Upper};
-use srh::{Flow, Frame, Sender};
+use srh::{tcp, Flow, Frame, Sender};
 
 use crate::policy::Policy;
 use arrival::Arrival;
@@ -207,8 +207,18 @@ impl Engine {
         self.fragments.sweep(now);
     }
 
-    /// A connection that is there at the start: ours, and which LB it comes from isn't known. Sockets in
-    /// SYN_RECV are better left out: their SYN-ACK, sent again, brings its number.
+    /// A handshake that is there at the start. Nothing of its client may pass before the number of its SYN-ACK is known; so that
+    /// this needn't wait for the SYN-ACK to be repeated, the kernel is asked: the packet that is returned is to be delivered
+    /// with its answer steered.
+    pub fn seed_handshake(&mut self, now: Instant, flow: &Flow) -> PacketBuf {
+        let mut entry = Entry::default();
+        entry.set_state(now, State::None, &self.contract.limits);
+        let hash = self.flows.hash(flow);
+        self.flows.insert(hash, entry, now);
+        PacketBuf::from_slice(&tcp::question(flow))
+    }
+
+    /// A connection that is there at the start: ours, and which LB it comes from isn't known.
     pub fn seed_socket(&mut self, now: Instant, flow: &Flow) {
         let mut entry = Entry::default();
         entry.set_state(now, State::Direct, &self.contract.limits);

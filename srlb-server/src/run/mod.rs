@@ -66,7 +66,7 @@ impl Daemon {
         // First of all: a second instance must not touch what the first one has installed.
         let control = Control::bind(&settings.control_socket, poll.registry(), CONTROL)?;
         let signals = Signals::new(poll.registry(), SIGNALS).context("taking over signals")?;
-        let devices = Devices::create(&settings, poll.registry(), TUN)?;
+        let mut devices = Devices::create(&settings, poll.registry(), TUN)?;
         let mut clock = Clock::start();
         let mut sockets = Sockets::open().context(
             "asking the kernel for its sockets (is the kernel's inet_diag there? modprobe tcp_diag)",
@@ -76,7 +76,13 @@ impl Daemon {
             HashKey(random_key().context("reading /dev/urandom")?),
         );
         let host = Host::install(settings.host().plan())?;
-        let known = seed(&mut engine, &mut sockets, &settings, clock.tick())?;
+        let known = seed(
+            &mut engine,
+            &mut sockets,
+            &mut devices,
+            &settings,
+            clock.tick(),
+        )?;
         let mut apache = Apache::new(settings.application.clone());
         eprintln!(
             "srlb-server: {} serves; {}",
@@ -289,16 +295,21 @@ impl Daemon {
     }
 }
 
-/// Tells the engine of the connections that are here already.
+/// Tells the engine of the connections and handshakes that are here already.
 fn seed(
     engine: &mut Engine,
     sockets: &mut Sockets,
+    devices: &mut Devices,
     settings: &Settings,
     now: Instant,
 ) -> anyhow::Result<usize> {
-    let flows = sockets
-        .connections(&settings.engine.vips)
-        .context("reading the kernel's sockets")?;
+    let vips = &settings.engine.vips;
+    let handshakes = (sockets.handshakes(vips)).context("reading the kernel's handshakes")?;
+    for flow in &handshakes {
+        let question = engine.seed_handshake(now, flow);
+        devices.carry_out(Verdict::Deliver { steer: true }, &question)?;
+    }
+    let flows = (sockets.connections(vips)).context("reading the kernel's sockets")?;
     for flow in &flows {
         engine.seed_socket(now, flow);
     }

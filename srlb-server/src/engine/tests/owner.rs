@@ -253,6 +253,45 @@ fn sockets_read_at_the_start_need_no_look_up() {
     assert_eq!((bench.state(), bench.asked), (State::Direct, 0));
 }
 
+/// A handshake that is under way at the start: the kernel is asked for its number, and nothing passes before the answer.
+#[test]
+fn a_handshake_read_at_the_start_is_asked_for_its_number() {
+    let mut asked = Bench::always();
+    let question = asked.engine.seed_handshake(T0, &flow());
+    let packet = srh::parse::packet(question.bytes()).unwrap();
+    assert!(srh::checksum::is_right(question.bytes(), &packet));
+    assert_eq!(packet.flow_from_client(addr(VIP)), Some(flow()));
+    let tcp = packet.tcp().unwrap();
+    let numbers = (tcp.flags, tcp.seq, tcp.ack, tcp.header_len, tcp.data_len);
+    assert_eq!((numbers, question.bytes().len()), ((0, 0, 0, 20, 0), 60));
+
+    asked.socket = SocketAnswer::SynReceived;
+    let (ack, other) = (client(ACK, 102), client(ACK, 103));
+    let unknown = DropReason::UnknownNumber;
+    asked.drops(&pinned(Encoding::Encap, &ack), unknown);
+    let data = server(ACK, 90, b"x");
+    asked.transmits(&data, &data);
+    asked.drops(&pinned(Encoding::Encap, &ack), unknown);
+
+    let mut asked = Bench::always();
+    asked.socket = SocketAnswer::SynReceived;
+    asked.engine.seed_handshake(T0, &flow());
+    let answer = server(ACK, 102, b"");
+    asked.transmits(&answer, &answer);
+    asked.transmits(
+        &pinned(Encoding::Encap, &other),
+        &back(Encoding::Encap, Function::ReturnFlow, 0, &other),
+    );
+    asked.delivers(&pinned(Encoding::Encap, &ack), &ack);
+    assert_eq!(asked.state(), State::Direct);
+
+    // Of a flow that nobody asked about an ACK says nothing.
+    let mut never = Bench::always();
+    never.socket = SocketAnswer::SynReceived;
+    never.transmits(&answer, &answer);
+    never.drops(&pinned(Encoding::Encap, &ack), unknown);
+}
+
 #[test]
 fn errors_are_delivered_by_the_owner_and_change_nothing() {
     for encoding in ENCODINGS {

@@ -24,6 +24,21 @@ pub fn all() -> Vec<Scenario> {
                 ],
             )
         },
+        Scenario {
+            mix: Mix::many_short(14.0),
+            ..scenario(
+                "routers-away",
+                "all srlb-server killed (-9), away for 2 s",
+                vec![at(
+                    5.0,
+                    [
+                        KillRouters(every()),
+                        WaitMs(2_000),
+                        StartRouters(every()),
+                    ],
+                )],
+            )
+        },
         scenario(
             "routers-upgraded",
             "srlb-server stopped and started, server by server",
