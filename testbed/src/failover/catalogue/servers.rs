@@ -31,11 +31,7 @@ pub fn all() -> Vec<Scenario> {
                 "all srlb-server killed (-9), away for 2 s",
                 vec![at(
                     5.0,
-                    [
-                        KillRouters(every()),
-                        WaitMs(2_000),
-                        StartRouters(every()),
-                    ],
+                    [KillRouters(every()), WaitMs(2_000), StartRouters(every())],
                 )],
             )
         },
