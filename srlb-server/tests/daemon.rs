@@ -3,8 +3,9 @@
 mod common;
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixDatagram;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use common::{wait_until, Daemon, Lab};
 
@@ -50,6 +51,35 @@ fn scapys_handshake_is_taken_pinned_answered_straight_and_ended() {
     assert!(events["created"].as_u64() >= Some(2), "{status:#}");
     assert!(events["removed"].as_u64() >= Some(2), "{status:#}");
     assert_eq!(status["drops"]["unknown_sender"], 1, "{status:#}");
+}
+
+/// The first packet of the client after the restart passes: it need not wait for the kernel's next SYN-ACK.
+#[test]
+fn a_handshake_survives_a_restart_half_way() {
+    let Some(lab) = Lab::new("half") else { return };
+    if !lab.has_scapy() {
+        eprintln!("skipped: no scapy");
+        return;
+    }
+    let mut daemon = Daemon::start(&lab, CONFIG);
+    let _server = lab.in_server("python3", &["-c", include_str!("application.py")]);
+    let mut client = lab
+        .command_in_fabric("/usr/bin/python3")
+        .arg("-c")
+        .arg(include_str!("handshake.py"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let mut words = BufReader::new(client.stdout.take().unwrap());
+    words.read_line(&mut line).unwrap();
+    assert_eq!(line, "half-way\n", "{}", daemon.log());
+    daemon.kill();
+    let daemon = Daemon::start(&lab, CONFIG);
+    client.stdin.take().unwrap().write_all(b"\n").unwrap();
+    assert!(client.wait().unwrap().success(), "{}", daemon.log());
+    assert_eq!(daemon.status()["drops"]["unknown_number"], 0);
 }
 
 #[test]
