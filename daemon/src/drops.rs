@@ -58,7 +58,7 @@ crate::counters! {
         NotASyn = "not_a_syn", "a new flow was offered with a packet that is not a SYN";
         LosersSynAck = "losers_syn_ack", "SYN-ACK of a server that lost the race for this flow";
         RecoveryEnded = "recovery_ended", "nobody in the whole recovery list owned the packet, or the history is too short to know";
-        HuntRate = "hunt_rate", "more SYNs of flows without an entry a second than are offered to servers";
+        HuntRate = "hunt_rate", "more SYNs of flows without an entry a second than are offered to servers, and their clients did not go on";
         RecoveryRate = "recovery_rate", "more packets of flows without an entry and without an owner a second than may ask servers whose they are";
         NoCandidates = "no_candidates", "the VIP has no server";
         LookupRate = "lookup_rate", "more socket look-ups a second than allowed";

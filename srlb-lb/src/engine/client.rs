@@ -9,7 +9,7 @@ use srh::{checksum, Encoding, Frame, Function, Segments, Sender};
 use super::order::{self, Chunk, Order};
 use super::pin::Pin;
 use super::sketch::Again;
-use super::state::{self, Action};
+use super::state::{self, Action, Next, State};
 use super::{client_event, Done, Engine, Event, Opinion, Outcome, Subject};
 
 /// Why a client packet comes by.
@@ -126,6 +126,10 @@ impl Engine {
         self.take_note(subject, event, (action, next), visit.back_from);
         let done = self.send(now, frame, packet, subject, action, visit)?;
         if matches!(done, Done::Forwarded) {
+            let before = subject.state();
+            if next == Next::Confirmed && before == (State::Steer { confirmed: false }) {
+                self.unpinned.confirmed();
+            }
             self.write(subject, next, None, now);
         }
         Ok(done)

@@ -78,7 +78,7 @@ pub struct Config {
     pub packet_too_big: bool,
     /// ICMPv6 messages of our own a second.
     pub icmp_rate_pps: u32,
-    /// SYNs without an entry that are offered to servers a second.
+    /// SYNs without an entry that are offered to servers a second, and that their clients don't confirm.
     pub hunts_pps: u32,
     /// Other TCP packets without an entry that ask servers whose they are a second, and have no owner.
     pub recoveries_pps: u32,

@@ -5,9 +5,9 @@
 //! bound is dropped, never reset: TCP sends it again. What has an entry is not counted, nor what servers send back: it was counted when
 //! it first came.
 //!
-//! A recovery that finds an owner is given back, and nobody can bring that about for a connection that there isn't. So the bound is one for packets that
-//! nobody owns, and when an LB goes, the others recover its flows as fast as servers answer. Datagrams are bounded by
-//! the servers' own look-ups.
+//! What comes to something is given back: a hunt whose connection its client confirms, a recovery that finds an owner. So a service may be as
+//! busy as it likes, and when an LB goes, the others recover its flows as fast as servers answer. Nobody can bring a recovery back for a connection that
+//! there isn't; a hunt costs him a third packet. Datagrams are bounded by the servers' own look-ups.
 
 use daemon::{DropReason, RateLimit};
 use packet_io::Instant;
@@ -15,7 +15,7 @@ use packet_io::Instant;
 use super::state::Action;
 use super::Config;
 
-/// Hunts of new flows a second, unless the configuration says otherwise.
+/// Hunts of new flows a second that nobody confirms, unless the configuration says otherwise.
 pub const DEFAULT_HUNTS_PPS: u32 = 10_000;
 /// Recoveries a second that find nobody, unless the configuration says otherwise.
 pub const DEFAULT_RECOVERIES_PPS: u32 = 500;
@@ -43,6 +43,11 @@ impl Unpinned {
             _ => (&mut self.recoveries, DropReason::RecoveryRate),
         };
         limit.allow(now).then_some(()).ok_or(reason)
+    }
+
+    /// The client of a new flow has confirmed it.
+    pub fn confirmed(&mut self) {
+        self.hunts.give_back(1);
     }
 
     /// A flow without an entry has an owner.

@@ -173,7 +173,13 @@ impl Report {
             .collect()
     }
 
-    /// The same at a glance.
+    /// The same in bytes a second, whatever other processes took: on a machine that does nothing else there is no difference.
+    pub fn plain_ratio(&self, kind: Kind) -> Spread {
+        let both = self.of(kind, Aim::Vip).zip(self.of(kind, Aim::Discarded));
+        Spread::of(both.map(|(flooded, beside)| flooded.served.rate() / beside.served.rate()))
+    }
+
+    /// The ratios for the same share at a glance.
     pub fn ratio(&self, kind: Kind) -> Spread {
         Spread::of(self.ratios(kind))
     }

@@ -78,13 +78,22 @@ pub fn markdown(report: &Report) -> String {
             "- new clients kept out by SYNs that came again, as nothing tells them apart: {crowded_out}"
         );
     }
-    let ratio = |kind| format!("{} {}", Kind::name(kind), spread(report.ratio(kind), 2));
-    let ratios: Vec<String> = report.kinds().map(ratio).collect();
+    let list = |ratio: &dyn Fn(Kind) -> Spread| -> String {
+        let each = report
+            .kinds()
+            .map(|kind| format!("{} {}", kind.name(), spread(ratio(kind), 2)));
+        each.collect::<Vec<_>>().join("; ")
+    };
     let _ = writeln!(
         text,
         "- throughput at least {LEAST_RATIO} of what the same processor time gives beside the discarded flood: {} ({})",
         verdict(report.throughput_kept),
-        ratios.join("; ")
+        list(&|kind| report.ratio(kind))
+    );
+    let _ = writeln!(
+        text,
+        "- the same in plain MB/s: {}",
+        list(&|kind| report.plain_ratio(kind))
     );
     let _ = writeln!(
         text,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{bail, Context, Result};
 use clap::ValueEnum;
+use srlb_lb::config::DEFAULT_STRANGERS_PPS;
 
 use super::client::Client;
 use super::ground::{self, DISCARDED};
@@ -11,8 +12,6 @@ use super::memory::{self, ByNode};
 use super::processors::Processors;
 use super::report::{Aim, Knocks, Phase, Report};
 use super::{Kind, Sent, Served};
-use srlb_lb::config::DEFAULT_STRANGERS_PPS;
-
 use crate::daemons;
 use crate::netns;
 use crate::plan::{Node, Plan, VIP};

@@ -75,6 +75,25 @@ fn entries_and_what_comes_back_are_not_counted() {
     }
 }
 
+/// However many connections come up, none is slowed down, as long as their clients go on.
+#[test]
+fn hunts_that_are_confirmed_are_given_back() {
+    for encoding in [Encap, Insert] {
+        let mut world = bounded(encoding);
+        for port in 0..1_000 {
+            world.port = 10_000 + port;
+            world.sent(&world.syn());
+            world.sent(&world.says(1, CREATE, &world.syn_ack(NUMBER)));
+            world.sent(&world.ack());
+            world.sent(&world.data(100));
+        }
+        let syn = world.syn();
+        assert_eq!(flood(&mut world, &syn, 1_000), HUNTS);
+        world.sent(&world.ack());
+        assert_eq!(flood(&mut world, &syn, 1_000), 0, "confirmed once only");
+    }
+}
+
 /// An LB that takes over from another: every flow sends a few packets, and its server answers. However many they are, none is dropped.
 #[test]
 fn recoveries_that_find_an_owner_are_given_back() {
