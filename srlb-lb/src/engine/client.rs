@@ -330,7 +330,10 @@ impl Engine {
             order.move_last(server);
         }
         order.dead_last(&self.health);
-        Ok(order.ask(&self.pool, number, last_word))
+        // What was asked before may have been a chunk of another list, and the owner in neither.
+        let under_way = self.contract.limits.under_way;
+        let is_mixed = number > 0 && self.pool_changed.is_within(under_way, now);
+        Ok(order.ask(&self.pool, number, last_word && !is_mixed))
     }
 
     pub(super) fn take_note(

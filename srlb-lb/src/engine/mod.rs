@@ -45,6 +45,7 @@ pub use events::Event;
 pub use explain::{Explanation, Kept};
 pub use health::Opinion;
 pub use note::Note;
+use pool::Changed;
 pub use pool::{Pool, Server, Vip};
 pub use unpinned::{DEFAULT_HUNTS_PPS, DEFAULT_RECOVERIES_PPS};
 
@@ -140,6 +141,7 @@ pub struct Engine {
     contract: Contract,
     config: Config,
     pool: Pool,
+    pool_changed: Changed,
     flows: FlowTable<Pin, SLOTS>,
     fragments: Fragments,
     sketch: SynSketch,
@@ -172,6 +174,7 @@ impl Engine {
             signed: SignedCounts::new(config.hmac.as_ref()),
             config,
             pool,
+            pool_changed: Changed::default(),
             sketch: SynSketch::new(contract.limits),
             health,
             contract,
@@ -245,6 +248,7 @@ impl Engine {
         let sets = self.flows.sets().div_ceil(self.contract.limits.sweep_polls);
         self.flows.sweep(sets, now);
         self.fragments.sweep(now);
+        self.pool_changed.poll(now);
         self.probe_suspects(now, out);
     }
 
@@ -253,6 +257,7 @@ impl Engine {
     pub fn set_pool(&mut self, pool: Pool) {
         self.health.resize(pool.servers().len());
         self.pool = pool;
+        self.pool_changed = Changed::JustNow;
         let pool = &self.pool;
         self.flows.retain(|pin| pool.is_member(pin.server()));
         // Nobody needs to know any more whether they live.

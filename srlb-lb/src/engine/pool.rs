@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 use std::net::Ipv6Addr;
+use std::time::Duration;
 
 use consistent_hash::VipTables;
+use packet_io::Instant;
 use srh::Locator;
 
 /// A server, under a number that it keeps as long as the process lives.
@@ -26,6 +28,36 @@ pub struct Vip {
     pub address: Ipv6Addr,
     /// Who serves it.
     pub tables: VipTables,
+}
+
+/// When the pool has changed last, on the clock of packets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Changed {
+    /// Not since the start.
+    #[default]
+    Never,
+    /// Since the last poll.
+    JustNow,
+    /// At that time, or up to a poll's interval before.
+    At(Instant),
+}
+
+impl Changed {
+    /// Time goes on.
+    pub fn poll(&mut self, now: Instant) {
+        if *self == Changed::JustNow {
+            *self = Changed::At(now);
+        }
+    }
+
+    /// Was it within `time`?
+    pub fn is_within(self, time: Duration, now: Instant) -> bool {
+        match self {
+            Changed::Never => false,
+            Changed::JustNow => true,
+            Changed::At(at) => now < at + time,
+        }
+    }
 }
 
 /// Everything that the pool's file says, ready for look-ups.

@@ -103,6 +103,23 @@ fn a_history_with_a_gap_never_resets_anybody() {
 }
 
 #[test]
+fn a_list_that_changes_between_two_chunks_has_no_last_word_for_packets_under_way() {
+    let mut world = world_with(Encap, 10, true);
+    let list = world.recovery();
+    let back = next(&world, list[7], 0);
+    let with = |world: &World, last_word| chunk(world, &list[8..], 1, last_word);
+    assert_eq!(world.sent(&back), with(&world, true));
+    let pool = world.engine.pool().clone();
+    world.engine.set_pool(pool);
+    assert_eq!(world.sent(&back), with(&world, false));
+    world.engine.poll(world.now, &mut Vec::new());
+    world.pass(Duration::from_millis(1_999));
+    assert_eq!(world.sent(&back), with(&world, false));
+    world.pass(Duration::from_millis(1));
+    assert_eq!(world.sent(&back), with(&world, true));
+}
+
+#[test]
 fn the_server_that_returned_it_is_asked_last() {
     let mut world = world_with(Insert, 8, true);
     let list = world.recovery();
