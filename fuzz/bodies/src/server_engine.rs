@@ -211,7 +211,7 @@ fn socket(tape: &mut Tape) -> SocketAnswer {
             acked: bytes(tape),
             sent: bytes(tape),
         },
-        6 => SocketAnswer::Ended,
+        6 => SocketAnswer::Ended { sent: bytes(tape) },
         _ => SocketAnswer::TimeWait,
     }
 }

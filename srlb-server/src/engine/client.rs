@@ -48,6 +48,11 @@ impl Engine {
             _ => self.recovered(arrival, &subject, tcp, given)?,
         };
         let (action, state) = self.consult(&subject, said, Some(arrival.lb));
+        let action = match action {
+            // Our kernel's answer shows where it is.
+            Action::Deliver if is_guess(said, &subject) => Action::DeliverSteered,
+            action => action,
+        };
         let done = match self.act(frame, arrival, subject.hash.flow_label(), action, given) {
             Err(Stop::Drop(DropReason::HopLimit)) => {
                 return self.time_exceeded(frame, arrival, given.now)
@@ -154,12 +159,7 @@ impl Engine {
             (State::Hunted | State::Loser, Some(entry)) if !tcp.is_syn() => {
                 mine::answers_syn_ack(entry, tcp)
             }
-            // The SYN met an old socket in TIME_WAIT, and our kernel may have answered by a cookie: then it has none now.
-            (State::Wait, Some(entry))
-                if tcp.has(Tcp::ACK) && entry.numbers.answered_by(tcp.ack) =>
-            {
-                Answer::Mine
-            }
+            (_, Some(entry)) if tcp.has(Tcp::ACK) && entry.numbers.awaited(tcp.ack) => Answer::Mine,
             (State::Closing, Some(entry)) if !tcp.is_syn() && entry.fin().is_some() => {
                 mine::fits_fin(
                     entry,
@@ -354,8 +354,15 @@ fn has_ended(subject: &Subject, given: &Given) -> bool {
     fin_seen
         || matches!(
             given.socket,
-            Some(SocketAnswer::Ended | SocketAnswer::TimeWait)
+            Some(SocketAnswer::Ended { .. } | SocketAnswer::TimeWait)
         )
+}
+
+/// Was a packet taken for a half-closed connection of which no number is known? Then it may belong to a later one of the same ports.
+fn is_guess(said: Said, subject: &Subject) -> bool {
+    let has_ended = matches!(said, Said::AckMineEnded | Said::RecoverMineEnded);
+    let is_known = |entry: Entry| entry.fin().or(entry.surely_sent()).is_some();
+    has_ended && !subject.entry.is_some_and(is_known)
 }
 
 /// Was the packet for the application here?

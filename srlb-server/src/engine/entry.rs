@@ -32,6 +32,8 @@ pub struct Numbers {
     too_many: bool,
     /// The connection has gone far since: see [`FAR`].
     went_far: bool,
+    /// The client has answered: a SYN-ACK with another number belongs to another connection.
+    settled: bool,
 }
 
 impl Numbers {
@@ -76,15 +78,23 @@ impl Numbers {
         self.as_slice().contains(&ack.wrapping_sub(1))
     }
 
-    /// The client has answered this one: the others are out.
+    /// The client has answered this one: those before it are out. One that came after it may be about the next SYN of these ports.
     pub fn settle(&mut self, ack: u32) {
-        if self.answered_by(ack) {
+        let answered = ack.wrapping_sub(1);
+        if self.as_slice().last() == Some(&answered) {
             *self = Numbers {
                 went_far: self.went_far,
+                settled: true,
                 ..Numbers::default()
             };
-            self.saw(ack.wrapping_sub(1), 1);
+            self.saw(answered, 1);
         }
+    }
+
+    /// Does `ack` answer a SYN-ACK that nobody has answered yet? Nobody else's client does, whatever our kernel has: it may have
+    /// answered by a SYN cookie.
+    pub fn awaited(&self, ack: u32) -> bool {
+        !self.settled && self.answered_by(ack)
     }
 
     /// The client has acknowledged this one.
@@ -202,7 +212,7 @@ impl Entry {
     /// A SYN-ACK with this number comes from the application; true if it is one number more than is
     /// kept for a connection.
     pub fn saw_syn_ack(&mut self, number: u32, limits: &Limits) -> bool {
-        let has_ended = self.fin_known || self.client_ended;
+        let has_ended = self.fin_known || self.client_ended || self.numbers.settled;
         if has_ended && !self.numbers.as_slice().contains(&number) {
             // a new connection on the same ports
             self.numbers = Numbers::default();
@@ -348,8 +358,11 @@ mod tests {
         numbers.saw(7, NUMBERS);
         numbers.settle(100);
         assert_eq!(numbers.initial(), None);
+        numbers.settle(2);
+        assert!(numbers.awaited(8), "the older one was answered");
         numbers.settle(8);
         assert_eq!(numbers.initial(), Some(7));
+        assert!(!numbers.awaited(8));
     }
 
     #[test]

@@ -88,6 +88,7 @@ pub fn by_socket(
         // All is said on both sides, and we don't know its numbers: this is more likely a later connection of the
         // same ports, elsewhere. If nobody else owns it the packet comes back to our kernel.
         (SocketAnswer::TimeWait, None) => Answer::NotMine,
+        (SocketAnswer::Ended { sent }, None) => fits_near(entry, tcp, sent),
         _ => fits_near(entry, tcp, None),
     }
 }
@@ -178,6 +179,8 @@ mod tests {
         entry
     }
 
+    const ENDED: SocketAnswer = SocketAnswer::Ended { sent: None };
+
     fn judged(entry: Option<&Entry>, tcp: &Tcp, socket: SocketAnswer) -> Answer {
         by_socket(entry, tcp, socket, &Limits::default())
     }
@@ -248,7 +251,7 @@ mod tests {
     fn after_the_fin_nothing_above_it() {
         let near = entry(&[u32::MAX - 500], Some(u32::MAX));
         let far = long(1, Some(u32::MAX));
-        for socket in [SocketAnswer::Ended, SocketAnswer::TimeWait] {
+        for socket in [ENDED, SocketAnswer::TimeWait] {
             for (ended, number, want) in [
                 (&near, 0, Answer::Mine),
                 (&near, 1, Answer::NotMine),
@@ -320,7 +323,7 @@ mod tests {
         let mut known = entry(&[], None);
         known.acknowledged(1000, &Limits::default());
         let far = ack(1000 + LARGEST_WINDOW + 1);
-        for socket in [socket, SocketAnswer::Ended] {
+        for socket in [socket, ENDED] {
             assert_eq!(judged(Some(&known), &far, socket), Answer::Mine);
         }
         known.sent_up_to(1000);
@@ -328,7 +331,7 @@ mod tests {
             acked: None,
             sent: None,
         };
-        for socket in [uncounted, SocketAnswer::Ended] {
+        for socket in [uncounted, ENDED] {
             assert_eq!(judged(Some(&known), &far, socket), Answer::NotMine);
             let at_edge = ack(1000 + LARGEST_WINDOW);
             assert_eq!(judged(Some(&known), &at_edge, socket), Answer::Mine);
@@ -387,7 +390,7 @@ mod tests {
         known.acknowledged(1_000, &Limits::default());
         let fin = 1_000 + 100 * WINDOW;
         known.saw_fin(fin);
-        let socket = SocketAnswer::Ended;
+        let socket = ENDED;
         assert_eq!(judged(Some(&known), &ack(1_000), socket), Answer::Mine);
         let beyond = ack(fin + 2);
         assert_eq!(judged(Some(&known), &beyond, socket), Answer::NotMine);

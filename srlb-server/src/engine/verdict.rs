@@ -46,7 +46,10 @@ pub enum SocketAnswer {
         sent: Option<u64>,
     },
     /// FIN_WAIT1, FIN_WAIT2, CLOSING or LAST_ACK: the application has ended its side.
-    Ended,
+    Ended {
+        /// Bytes that were sent, where the kernel counts them.
+        sent: Option<u64>,
+    },
     /// TIME_WAIT.
     TimeWait,
 }

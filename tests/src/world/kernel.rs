@@ -66,7 +66,9 @@ impl Kernel {
         match socket.stage {
             Stage::SynReceived => SocketAnswer::SynReceived,
             Stage::TimeWait => SocketAnswer::TimeWait,
-            Stage::Open if socket.ended => SocketAnswer::Ended,
+            Stage::Open if socket.ended => SocketAnswer::Ended {
+                sent: Some(u64::from(socket.nxt.wrapping_sub(first))),
+            },
             Stage::Open => SocketAnswer::Open {
                 acked: Some(u64::from(socket.una.wrapping_sub(first))),
                 sent: Some(u64::from(socket.nxt.wrapping_sub(first))),

@@ -277,7 +277,7 @@ fn answers() -> impl Strategy<Value = SocketAnswer> {
             acked: Some(1),
             sent: Some(2)
         }),
-        Just(SocketAnswer::Ended),
+        Just(SocketAnswer::Ended { sent: Some(400) }),
         Just(SocketAnswer::TimeWait),
     ]
 }

@@ -347,7 +347,7 @@ fn a_half_closed_flow_is_told_from_a_later_one_for_as_long_as_its_socket_may_liv
     for encoding in ENCODINGS {
         let mut bench = Bench::direct(encoding, 100);
         bench.put(&server(FIN | ACK, 5_000, b""));
-        bench.socket = SocketAnswer::Ended;
+        bench.socket = SocketAnswer::Ended { sent: Some(400) };
         bench.now = T0 + limits().direct_life - limits().closing_life;
         let later = client(ACK, 900_000_000);
         bench.transmits(
@@ -358,6 +358,34 @@ fn a_half_closed_flow_is_told_from_a_later_one_for_as_long_as_its_socket_may_liv
         bench.delivers(&recovery(encoding, &last, 0), &last);
         assert_eq!(bench.state(), State::Closing);
     }
+}
+
+#[test]
+fn a_fin_before_our_time_is_learnt_from_the_kernels_answer() {
+    let mut bench = Bench::always();
+    bench.socket = SocketAnswer::Ended { sent: Some(400) };
+    let later = client(ACK, 5_000);
+    bench.delivers_steered(&recovery(Encoding::Encap, &later, 0), &later);
+    bench.transmits(&server(ACK, 78, b""), &server(ACK, 78, b""));
+    bench.transmits(
+        &recovery(Encoding::Encap, &later, 0),
+        &recovery(Encoding::Encap, &later, 1),
+    );
+    let last = client(ACK, 78);
+    bench.delivers(&recovery(Encoding::Encap, &last, 0), &last);
+}
+
+#[test]
+fn a_late_packet_of_an_earlier_connection_does_not_settle_the_next_ones_number() {
+    let mut bench = Bench::direct(Encoding::Encap, 100);
+    bench.socket = SocketAnswer::TimeWait;
+    let syn = client(SYN, 0);
+    bench.delivers(&pinned(Encoding::Encap, &syn), &syn);
+    bench.put(&server(SYN | ACK, 9_000_000, b""));
+    bench.socket = SocketAnswer::None;
+    let (late, answer) = (client(ACK, 101), client(ACK, 9_000_001));
+    bench.put(&pinned(Encoding::Encap, &late));
+    bench.delivers_steered(&recovery(Encoding::Encap, &answer, 0), &answer);
 }
 
 #[test]

@@ -61,7 +61,7 @@ fn after_the_fin_its_number_says_what_is_ours() {
     );
     // Half-closed for longer than CLOSING lasts: recovered, but no pin is asked for.
     bench.now = T0 + Duration::from_secs(20);
-    bench.socket = SocketAnswer::Ended;
+    bench.socket = SocketAnswer::Ended { sent: Some(400) };
     bench.delivers(&recovery(Encoding::Encap, &ack, 0), &ack);
     assert_eq!(bench.state(), State::Closing);
     bench.transmits(

@@ -44,6 +44,22 @@ pub struct Numbers {
     pub expected: u32,
 }
 
+impl Numbers {
+    fn since_first(&self, number: u32) -> u64 {
+        u64::from(number.wrapping_sub(self.first.wrapping_add(1)))
+    }
+
+    /// Bytes that the peer has acknowledged, a FIN included.
+    pub fn acked_bytes(&self) -> u64 {
+        self.since_first(self.unacknowledged)
+    }
+
+    /// Bytes that were sent, a FIN included.
+    pub fn sent_bytes(&self) -> u64 {
+        self.since_first(self.next)
+    }
+}
+
 /// Is `a` before `b`, on the circle of sequence numbers?
 pub fn is_before(a: u32, b: u32) -> bool {
     (a.wrapping_sub(b) as i32) < 0

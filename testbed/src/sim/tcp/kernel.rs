@@ -499,17 +499,14 @@ impl Kernel {
         match self.slots.get(flow) {
             Some(Slot::Live(live)) => match live.end.state() {
                 State::SynReceived => SocketAnswer::SynReceived,
-                State::Established | State::CloseWait => {
-                    let numbers = live.end.numbers;
-                    let first = numbers.first.wrapping_add(1);
-                    let since = |number: u32| Some(u64::from(number.wrapping_sub(first)));
-                    SocketAnswer::Open {
-                        acked: since(numbers.unacknowledged),
-                        sent: since(numbers.next),
-                    }
-                }
+                State::Established | State::CloseWait => SocketAnswer::Open {
+                    acked: Some(live.end.numbers.acked_bytes()),
+                    sent: Some(live.end.numbers.sent_bytes()),
+                },
                 State::FinWait1 | State::FinWait2 | State::Closing | State::LastAck => {
-                    SocketAnswer::Ended
+                    SocketAnswer::Ended {
+                        sent: Some(live.end.numbers.sent_bytes()),
+                    }
                 }
                 State::TimeWait => SocketAnswer::TimeWait,
                 State::Closed | State::Listen | State::SynSent => nobody,

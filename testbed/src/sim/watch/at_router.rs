@@ -103,7 +103,7 @@ impl AtRouter {
         let is_refused = is_offer(function) && nobody_listens;
         let is_ours = is_delivered && !became.left.is_ownerless && !is_refused;
         let expected = match is_ours {
-            true => self.ours(function, became.left.answer),
+            true => self.ours(function, became.left.answer, told.has_ended),
             false if is_offer(function) => [self.not_taken(); 2],
             false => [self.not_mine(); 2],
         };
@@ -130,7 +130,12 @@ impl AtRouter {
     }
 
     /// The state after a packet that was delivered because it is ours; two where the numbers alone decide which.
-    fn ours(&self, function: Function, answer: Option<SocketAnswer>) -> [State; 2] {
+    fn ours(
+        &self,
+        function: Function,
+        answer: Option<SocketAnswer>,
+        has_ended: bool,
+    ) -> [State; 2] {
         let waits = matches!(self.before, State::Hunted | State::Wait);
         if self.said.is_reset() {
             return [State::None; 2];
@@ -150,7 +155,9 @@ impl AtRouter {
         };
         match answer {
             _ if self.before == State::Closing => [State::Closing; 2],
-            Some(SocketAnswer::Ended | SocketAnswer::TimeWait) => [State::Closing; 2],
+            Some(SocketAnswer::Ended { .. } | SocketAnswer::TimeWait) => [State::Closing; 2],
+            // A late answer to a SYN cookie, used twice: a socket that nobody at the other end knows of.
+            Some(_) if has_ended => [State::Closing; 2],
             Some(_) => [going_on; 2],
             None => [going_on, State::Closing],
         }

@@ -32,6 +32,8 @@ pub struct Told {
     empty_acks: u8,
     /// Numbers of the SYN-ACKs that the application has sent for this handshake.
     pub numbers: Vec<u32>,
+    /// Has the application ended the connection of the last of them?
+    pub has_ended: bool,
 }
 
 impl Told {
@@ -46,7 +48,9 @@ impl Told {
         let tcp = &at.said.tcp;
         if tcp.is_syn_ack() && !self.numbers.contains(&tcp.seq) {
             self.numbers.push(tcp.seq);
+            self.has_ended = false;
         }
+        self.has_ended |= tcp.has(Tcp::FIN);
         let on_it = Said::read(became.left.frame).and_then(|said| said.function);
         let beside = became.left.extra.iter().filter_map(Said::read);
         let beside: Vec<_> = beside.filter_map(|said| said.function).collect();
