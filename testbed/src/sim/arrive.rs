@@ -60,12 +60,17 @@ impl World<'_> {
 
     /// An LB has sent a client's SYN on, or a SYN-ACK to the client.
     fn note_handshake(&mut self, lb: u16, frame: &PacketBuf) {
-        use lb_engine::state::Event::{ClientSyn, CreateOnSynAck};
+        use lb_engine::state::Event::{ClientSyn, CreateOnSynAck, ReturnOther, ReturnSyn};
+        use lb_engine::state::Sender::Pinned;
         let host = &self.lbs[usize::from(lb) - 1];
         let Some(engine) = &host.engine else {
             return;
         };
-        match engine.note().event {
+        let note = engine.note();
+        match note.event {
+            Some(ReturnSyn(Pinned) | ReturnOther(Pinned)) => {
+                self.watch.pin_ends(lb, note.flow);
+            }
             Some(ClientSyn) => {
                 if let Some((flow, tcp)) = client_segment(frame.bytes()) {
                     self.watch.syn(lb, flow, tcp.seq);

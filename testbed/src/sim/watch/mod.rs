@@ -52,7 +52,7 @@ pub type Broken = (&'static str, String);
 
 /// A packet of a client passes no more engines than that.
 pub const MOST_HOPS: u16 = 64;
-/// So many violations are kept; the rest are only counted.
+/// So many violations of one promise are kept.
 const MOST_VIOLATIONS: usize = 50;
 
 /// A pin ends no sooner than this, by a clock that runs too fast, unless it was silent for the idle timeout: a connection that is over
@@ -118,7 +118,8 @@ impl Watch {
         connection: Option<usize>,
         what: String,
     ) {
-        if self.violations.len() < MOST_VIOLATIONS {
+        let same = self.violations.iter().filter(|v| v.promise == promise);
+        if same.count() < MOST_VIOLATIONS {
             self.violations.push(Violation {
                 at_us,
                 promise,
@@ -298,6 +299,11 @@ impl Watch {
             );
             self.broken(now_us, "one_syn_ack", self.of_flow(&flow), what);
         }
+    }
+
+    /// The pinned server has returned the flow to an LB: somebody else may have it.
+    pub fn pin_ends(&mut self, lb: u16, flow: Option<Flow>) {
+        flow.and_then(|flow| self.syn_acks.remove(&(lb, flow)));
     }
 
     /// An LB has removed servers: their pins count as none, and another server may have the flow.
