@@ -3,7 +3,7 @@
 //! | attack | here | elsewhere |
 //! | --- | --- | --- |
 //! | SYN and ACK floods, what gets past the guard | [`floods`] | the guard in the kernel: `packet-io/tests/guard.rs`; the bounds: `srlb-lb/src/engine/tests/unpinned.rs`; real ones: `srlb-testbed hostile` |
-//! | forged functions from outside and inside the domain | [`forged`] | the filter in front of the daemons: `daemon/tests/` |
+//! | forged functions from outside and inside the domain | [`forged`] | the filter in front of the daemons, on a real kernel: `daemon/tests/host.rs` |
 //! | forged SYN, RST and others on live flows | [`live`] | races: `tests/tests/engines/` |
 //! | HMAC wrong, missing, of another | [`signed`] | each reason: `srlb-lb/src/engine/tests/drops/hmac.rs`, `srlb-server/src/engine/tests/hmac.rs` |
 //! | hash collisions against the flow table | [`collide`] | the table alone: `flow-table/tests/eviction.rs` |
