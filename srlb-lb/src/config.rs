@@ -117,8 +117,8 @@ fn default_socket() -> PathBuf {
 pub const DEFAULT_SOCKET: &str = "/run/srlb/lb.sock";
 /// First packets of unknown clients a second over which there is a flood, unless the file says otherwise.
 pub const DEFAULT_STRANGERS_PPS: u32 = 1_000;
-/// New clients who get in a second during one, unless the file says otherwise.
-pub const DEFAULT_NEWCOMERS_PPS: u32 = 300;
+/// New clients who get in a second during one, unless the file says otherwise: no fewer than before, as a crowd of real clients looks like a flood.
+pub const DEFAULT_NEWCOMERS_PPS: u32 = DEFAULT_STRANGERS_PPS;
 /// A smaller table costs nobody a connection, but is of no use either.
 const MIN_FLOWS: usize = 16;
 /// The most flows that a table is made for: 64 million.
