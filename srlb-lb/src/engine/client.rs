@@ -243,6 +243,10 @@ impl Engine {
         subject: &Subject,
     ) -> Result<(Order, Offer), DropReason> {
         let mut order = self.candidates(subject)?;
+        let well = |server| self.health.of(server) == Opinion::Alive;
+        if let Some(server) = self.selector.pick(subject.vip, well) {
+            order = Order::of(&[server]);
+        }
         let tag = subject.hash.tag();
         let again = self.sketch.seen_before(tag, now);
         let silent = again.and_then(|again| self.silent_one(&order, &again));

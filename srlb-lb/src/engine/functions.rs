@@ -131,6 +131,7 @@ impl Engine {
         self.write(subject, next, Some(by), now);
         if next == state::Next::Closing {
             self.events.add(Event::Closed);
+            self.selector.closed(server);
         }
         Ok(Done::Forwarded)
     }

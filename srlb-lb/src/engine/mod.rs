@@ -21,6 +21,7 @@ mod open;
 mod order;
 mod pin;
 mod pool;
+mod selection;
 mod sketch;
 pub mod state;
 #[cfg(test)]
@@ -47,10 +48,12 @@ pub use health::Opinion;
 pub use note::Note;
 use pool::Changed;
 pub use pool::{Pool, Server, Vip};
+pub use selection::Selection;
 pub use unpinned::{DEFAULT_HUNTS_PPS, DEFAULT_RECOVERIES_PPS};
 
 use health::Health;
 use pin::Pin;
+use selection::Selector;
 use sketch::SynSketch;
 use state::{Next, State};
 use unpinned::Unpinned;
@@ -146,6 +149,7 @@ pub struct Engine {
     fragments: Fragments,
     sketch: SynSketch,
     health: Health,
+    selector: Selector,
     icmp: RateLimit,
     unpinned: Unpinned,
     drops: Counts<DropReason>,
@@ -177,6 +181,7 @@ impl Engine {
             pool_changed: Changed::default(),
             sketch: SynSketch::new(contract.limits),
             health,
+            selector: Selector::default(),
             contract,
             drops: Counts::new(),
             events: Counts::new(),
@@ -250,6 +255,11 @@ impl Engine {
         self.fragments.sweep(now);
         self.pool_changed.poll(now);
         self.probe_suspects(now, out);
+        if self.selector.counts_flows() {
+            let open = |pin: &&Pin| !pin.expired(now) && pin.state() != State::Closing;
+            let open = self.flows.iter().filter(open).map(Pin::server);
+            self.selector.recount(open);
+        }
     }
 
     /// Takes a new version of the pool. Numbers of servers must be those of before; entries of
@@ -259,6 +269,7 @@ impl Engine {
         self.pool = pool;
         self.pool_changed = Changed::JustNow;
         let pool = &self.pool;
+        self.selector.set_pool(pool);
         self.flows.retain(|pin| pool.is_member(pin.server()));
         // Nobody needs to know any more whether they live.
         self.health.forget(|server| !pool.is_member(server));
@@ -270,6 +281,16 @@ impl Engine {
         self.unpinned = Unpinned::new(&config);
         self.signed.set_keys(config.hmac.as_ref());
         self.config = config;
+    }
+
+    /// How new flows find their servers, from now on: for measurements, see [`Selection`].
+    pub fn set_selection(&mut self, selection: Selection) {
+        self.selector = Selector::new(selection, &self.pool);
+    }
+
+    /// A server was heard to have `busy` of its `workers` busy; only [`Selection::WeightedRoundRobin`] cares.
+    pub fn feedback(&mut self, server: u16, busy: u32, workers: u32) {
+        self.selector.feedback(server, busy, workers);
     }
 
     /// The settings in force.
@@ -405,6 +426,7 @@ impl Engine {
 
     fn pin(&mut self, subject: &Subject, pin: Pin, now: Instant) {
         self.events.add(Event::Pinned);
+        self.selector.opened(pin.server());
         if let Inserted::Evicted(_) = self.flows.insert(subject.hash, pin, now) {
             self.events.add(Event::Evicted);
         }

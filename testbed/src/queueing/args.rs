@@ -15,10 +15,11 @@ use crate::settings::{Encoding, Policy};
 /// What to simulate.
 #[derive(Args, Clone, Debug)]
 pub struct SimulateArgs {
-    /// How flows find their servers: sc (single choice, Maglev), or two candidates with a policy: dynamic, static:C, always, never
+    /// How flows find their servers: candidates and a policy (dynamic, static:C, always, never), sc (single choice, Maglev), or
+    /// what an LB picks: round-robin, least-connections, weighted-round-robin (with feedback every 200 ms)
     #[arg(long, default_value = "dynamic")]
     pub balancing: Name,
-    /// Candidates of a new flow, unless it is sc
+    /// Candidates of a new flow, where there is a policy
     #[arg(long, default_value_t = 2)]
     pub choices: usize,
     /// Do not count accepted flows that no worker has picked up yet (the paper's plain policy)
@@ -83,10 +84,10 @@ pub struct SimulateArgs {
 /// How flows find their servers, by name.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Name {
-    /// Single choice.
-    SingleChoice,
     /// Hunting.
     Hunt(Policy),
+    /// Nobody is asked.
+    Picked(Balancing),
 }
 
 impl std::str::FromStr for Name {
@@ -94,10 +95,15 @@ impl std::str::FromStr for Name {
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
-            "sc" => Ok(Name::SingleChoice),
+            "sc" => Ok(Name::Picked(Balancing::SINGLE_CHOICE)),
+            "round-robin" => Ok(Name::Picked(Balancing::RoundRobin)),
+            "least-connections" => Ok(Name::Picked(Balancing::LeastConnections)),
+            "weighted-round-robin" => Ok(Name::Picked(Balancing::WITH_FEEDBACK)),
             _ => match text.parse() {
                 Ok(policy) => Ok(Name::Hunt(policy)),
-                Err(error) => Err(format!("{error}; or sc, which asks nobody")),
+                Err(error) => Err(format!(
+                    "{error}; else it is sc, round-robin, least-connections or weighted-round-robin"
+                )),
             },
         }
     }
@@ -207,7 +213,7 @@ impl SimulateArgs {
 
     fn balancing(&self) -> Balancing {
         match self.balancing {
-            Name::SingleChoice => Balancing::SINGLE_CHOICE,
+            Name::Picked(balancing) => balancing,
             Name::Hunt(policy) => Balancing::Hunt(Hunt {
                 choices: self.choices,
                 accept: accept(policy),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use consistent_hash::{ClusterKey, Generation, Member, Recipe, State, VipTables};
 use flow_table::HashKey;
 use ipnet::Ipv6Net;
-use srlb_lb::engine::{Config, Engine, Pool, Server, Vip};
+use srlb_lb::engine::{Config, Engine, Pool, Selection, Server, Vip};
 
 use super::scenario::{Balancing, Scenario, ScenarioError};
 use crate::rng::Rng;
@@ -47,8 +47,21 @@ pub fn entries(scenario: &Scenario, shares: usize) -> usize {
 /// Where the tables can't be made: a number of buckets that is none.
 pub fn engines(scenario: &Scenario, rng: &mut Rng) -> Result<Vec<Engine>, ScenarioError> {
     let pool = pool(scenario, ClusterKey::from(key(rng)))?;
-    let engine = |n| Engine::new(config(scenario, n), pool.clone(), HashKey(key(rng)));
+    let engine = |n| {
+        let mut engine = Engine::new(config(scenario, n), pool.clone(), HashKey(key(rng)));
+        engine.set_selection(selection(scenario.balancing));
+        engine
+    };
     Ok((1..=scenario.lbs).map(engine).collect())
+}
+
+fn selection(balancing: Balancing) -> Selection {
+    match balancing {
+        Balancing::Hunt(_) => Selection::Candidates,
+        Balancing::RoundRobin => Selection::RoundRobin,
+        Balancing::LeastConnections => Selection::LeastConnections,
+        Balancing::WeightedRoundRobin { .. } => Selection::WeightedRoundRobin,
+    }
 }
 
 fn config(scenario: &Scenario, n: u16) -> Config {
@@ -70,7 +83,7 @@ fn config(scenario: &Scenario, n: u16) -> Config {
 }
 
 fn pool(scenario: &Scenario, key: ClusterKey) -> Result<Pool, ScenarioError> {
-    let Balancing::Hunt(hunt) = scenario.balancing;
+    let hunt = scenario.balancing.hunt();
     let in_words = |error: consistent_hash::Error| ScenarioError(error.to_string());
     let recipe = Recipe::new(key, scenario.buckets, hunt.choices).map_err(in_words)?;
     let count = scenario.servers.len() as u16;

@@ -57,6 +57,16 @@ impl ServerSpec {
 pub enum Balancing {
     /// Candidates from the table, and the servers' own decision.
     Hunt(Hunt),
+    /// Each LB goes round the servers.
+    RoundRobin,
+    /// Each LB takes the server to which it has the fewest open flows.
+    LeastConnections,
+    /// Each LB goes round in proportion to weights that follow from the servers' busy workers (the paper's
+    /// footnote 7).
+    WeightedRoundRobin {
+        /// How often busy workers are asked for; nobody answers late.
+        every_us: u64,
+    },
 }
 
 /// Service hunting.
@@ -70,13 +80,28 @@ pub struct Hunt {
     pub pending: bool,
 }
 
-impl Balancing {
-    /// Single choice (SC).
-    pub const SINGLE_CHOICE: Balancing = Balancing::Hunt(Hunt {
+impl Hunt {
+    /// One candidate: Maglev.
+    pub const SINGLE_CHOICE: Hunt = Hunt {
         choices: 1,
         accept: Accept::Always,
         pending: false,
-    });
+    };
+}
+
+impl Balancing {
+    /// Single choice (SC).
+    pub const SINGLE_CHOICE: Balancing = Balancing::Hunt(Hunt::SINGLE_CHOICE);
+    /// Weighted round robin with feedback every 200 ms, as in the paper's section VI-B7.
+    pub const WITH_FEEDBACK: Balancing = Balancing::WeightedRoundRobin { every_us: 200_000 };
+
+    /// The hunt; where the LB picks the server, nobody is asked.
+    pub fn hunt(&self) -> Hunt {
+        match self {
+            Balancing::Hunt(hunt) => *hunt,
+            _ => Hunt::SINGLE_CHOICE,
+        }
+    }
 
     /// Two candidates and a policy, with `pending` as it is by default.
     pub const fn two_choices(accept: Accept) -> Balancing {
@@ -164,8 +189,16 @@ impl Scenario {
             number("cores", server.cores.into(), 1, u32::MAX.into())?;
             number("workers", server.workers.into(), 1, u32::MAX.into())?;
         }
-        let Balancing::Hunt(hunt) = self.balancing;
-        number("choices", hunt.choices as u64, 1, MAX_CHOICES as u64)?;
+        let choices = self.balancing.hunt().choices;
+        number("choices", choices as u64, 1, MAX_CHOICES as u64)?;
+        if let Balancing::WeightedRoundRobin { every_us } = self.balancing {
+            number(
+                "microseconds from feedback to feedback",
+                every_us,
+                1,
+                u64::MAX,
+            )?;
+        }
         number("queries", self.arrivals.queries(), 1, u64::MAX)?;
         self.check_arrivals()
     }

@@ -8,7 +8,7 @@ use srlb_server::engine::{Application, Contract, Engine, EngineConfig};
 
 use super::cores::Cores;
 use super::lb::{entries, key, networks, MTU_BYTES, NO_BOUND_PPS};
-use super::scenario::{Balancing, Scenario, ServerSpec};
+use super::scenario::{Scenario, ServerSpec};
 use crate::rng::Rng;
 use crate::sim::nodes::{self, LB_NETWORK, SERVER_NETWORK, VIP};
 
@@ -66,6 +66,11 @@ impl Server {
         }
     }
 
+    /// Its workers.
+    pub fn workers(&self) -> u32 {
+        self.spec.workers
+    }
+
     /// Workers that are busy.
     pub fn busy(&self) -> u32 {
         self.busy
@@ -111,7 +116,7 @@ impl Server {
 }
 
 fn engine(scenario: &Scenario, n: u16, key: HashKey) -> Engine {
-    let Balancing::Hunt(hunt) = scenario.balancing;
+    let hunt = scenario.balancing.hunt();
     // A server may have some times as many queries as the others for a while, and no entry may have to make room.
     let entries = entries(scenario, scenario.servers.len());
     let config = EngineConfig {

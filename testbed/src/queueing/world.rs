@@ -11,7 +11,7 @@ use super::flights::Flights;
 use super::lb;
 use super::packets::{self, query_of, Kind};
 use super::result::Outcome;
-use super::scenario::{Scenario, ScenarioError};
+use super::scenario::{Balancing, Scenario, ScenarioError};
 use super::server::Server;
 use super::tally::Tally;
 use super::workload::Job;
@@ -33,6 +33,8 @@ enum Event {
     Done { server: u16, turn: u64 },
     /// All engines look at their timers.
     Poll,
+    /// LBs hear how many workers are busy on each server.
+    Feedback { every_us: u64 },
     /// Somebody looks at the servers.
     Sample,
 }
@@ -124,6 +126,9 @@ impl<'a> World<'a> {
             is_stopped: false,
         };
         world.queue.push(POLL_US, Event::Poll);
+        if let Balancing::WeightedRoundRobin { every_us } = scenario.balancing {
+            world.queue.push(every_us, Event::Feedback { every_us });
+        }
         if scenario.sample_us > 0 {
             world.queue.push(scenario.sample_us, Event::Sample);
         }
@@ -153,6 +158,7 @@ impl<'a> World<'a> {
             Event::Packet(To::Client(query), place) => self.at_client(query, place),
             Event::Done { server, turn } => self.done(server, turn),
             Event::Poll => self.poll(),
+            Event::Feedback { every_us } => self.feedback(every_us),
             Event::Sample => self.sample(),
         }
     }
@@ -349,6 +355,16 @@ impl<'a> World<'a> {
             self.route(place);
         }
         self.queue.push(self.now_us + POLL_US, Event::Poll);
+    }
+
+    fn feedback(&mut self, every_us: u64) {
+        for lb in &mut self.lbs {
+            for (n, server) in (0..).zip(&self.servers) {
+                lb.feedback(n, server.busy(), server.workers());
+            }
+        }
+        let again = self.now_us + every_us;
+        self.queue.push(again, Event::Feedback { every_us });
     }
 
     fn sample(&mut self) {

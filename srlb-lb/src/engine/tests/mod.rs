@@ -18,6 +18,7 @@ mod pools;
 mod races;
 mod recovery;
 mod rows;
+mod selections;
 mod udp;
 mod unpinned;
 mod world;

@@ -121,4 +121,13 @@ fn the_papers_testbed_shows_the_papers_order() {
     );
     assert!(single / sr4 > 1.8, "{single} over {sr4}");
     assert!(dynamic < sr8, "{dynamic}, where SR8 has {sr8}");
+    // Section VI-B7: round robin is fairer than chance, and feedback helps. That SRdyn is better than feedback does not
+    // show in so few queries.
+    let round_robin = mean(Balancing::RoundRobin);
+    let with_feedback = mean(Balancing::WITH_FEEDBACK);
+    assert!(round_robin < single, "{round_robin}");
+    assert!(
+        with_feedback < round_robin && dynamic < round_robin,
+        "{with_feedback} {dynamic}"
+    );
 }
