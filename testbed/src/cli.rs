@@ -9,6 +9,7 @@ use crate::hmac::FIRST_KEY;
 use crate::model::ModelArgs;
 use crate::plan::{parse_name, Node, Plan, MAX_LBS, MAX_SERVERS};
 use crate::queueing::SimulateArgs;
+use crate::reproduce::ReproduceArgs;
 use crate::settings::{Encoding, Policy, Settings, Tables};
 use crate::swarm::SwarmArgs;
 
@@ -53,6 +54,8 @@ pub enum Command {
     Model(ModelArgs),
     /// Queries against the real engines in virtual time: response times of a policy at a load
     Simulate(SimulateArgs),
+    /// The paper's figures again, beside what it says: exit code 0 if every claim is met
+    Reproduce(ReproduceArgs),
     /// Many worlds in virtual time, each made from a seed: do they keep every promise?
     Swarm(SwarmArgs),
     /// Keep legitimate connections going beside a flood

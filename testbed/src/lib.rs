@@ -36,6 +36,7 @@ pub mod process;
 pub mod provenance;
 pub mod queueing;
 pub mod records;
+pub mod reproduce;
 pub mod rng;
 pub mod settings;
 pub mod shell;

@@ -10,7 +10,7 @@ mod flavour;
 pub mod mutants;
 mod nodes;
 pub mod one;
-mod parallel;
+pub(crate) mod parallel;
 #[cfg(test)]
 mod parallel_tests;
 mod pools;

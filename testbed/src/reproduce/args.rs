@@ -1,0 +1,30 @@
+//! `srlb-testbed reproduce` on the command line.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// What to reproduce.
+#[derive(Args, Clone, Debug)]
+pub struct ReproduceArgs {
+    /// Names of figures [default: all of them]
+    pub names: Vec<String>,
+    /// Name the figures
+    #[arg(long)]
+    pub list: bool,
+    /// Folder for CSV, plots and the page
+    #[arg(long, value_name = "DIR", default_value = "reproduced")]
+    pub out: PathBuf,
+    /// The same seed gives the same figures
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Runs at a time
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub threads: u16,
+    /// A tenth of the queries and tables, to see that it works; chance may then miss a claim
+    #[arg(long)]
+    pub quick: bool,
+    /// Print the claims as JSON
+    #[arg(long)]
+    pub json: bool,
+}
