@@ -63,6 +63,7 @@ crate::counters! {
         NoCandidates = "no_candidates", "the VIP has no server";
         LookupRate = "lookup_rate", "more socket look-ups a second than allowed";
         UnknownNumber = "unknown_number", "the SYN-ACK that the packet answers was not seen by this router";
+        AnswerToUs = "answer_to_us", "what our kernel answers when a router that starts asks for a handshake's number";
         NotMine = "not_mine", "nobody owns the flow of this packet and no answer is due";
         IcmpRate = "icmp_rate", "an ICMPv6 answer was due, and the rate limit is reached";
         IcmpIgnored = "icmp_ignored", "an ICMPv6 message that asks nothing of us";

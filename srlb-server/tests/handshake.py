@@ -12,8 +12,19 @@ PATIENCE_S = 10
 
 
 def client(flags, seq, ack, data=b""):
-    packet = IPv6(src=CLIENT, dst=VIP) / TCP(sport=PORT, dport=80, flags=flags, seq=seq, ack=ack)
+    """With the newest timestamp of the server's packets echoed, as kernels do."""
+    echoed = max([timestamp(tcp) for tcp in map(to_client, results) if tcp], default=0)
+    options = [("Timestamp", (7, echoed))]
+    packet = IPv6(src=CLIENT, dst=VIP) / TCP(sport=PORT, dport=80, flags=flags, seq=seq, ack=ack, options=options)
     return packet / Raw(data) if data else packet
+
+
+def to_client(packet):
+    return packet[TCP] if TCP in packet and packet[TCP].dport == PORT else None
+
+
+def timestamp(tcp):
+    return dict(tcp.options).get("Timestamp", (0, 0))[0]
 
 
 def to_server(function, packet):
@@ -23,9 +34,9 @@ def to_server(function, packet):
 def seen(results, wanted):
     end = time.time() + PATIENCE_S
     while time.time() < end:
-        for packet in list(results):
-            if TCP in packet and packet[TCP].dport == PORT and wanted(packet[TCP]):
-                return packet[TCP]
+        for tcp in map(to_client, list(results)):
+            if tcp and wanted(tcp):
+                return tcp
         time.sleep(0.005)
     sys.exit("nothing of the kind arrived; seen:\n" + "\n".join(map(repr, results)))
 

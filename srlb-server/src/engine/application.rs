@@ -1,5 +1,6 @@
 //! Packets of the application, on their way to clients.
 
+use daemon::DropReason;
 use packet_io::{Instant, PacketBuf};
 use srh::parse::{Packet, Tcp, Upper};
 use srh::{carry, tcp as segment, Frame, Function, Segments};
@@ -34,10 +35,14 @@ impl Engine {
         }
         let subject = self.subject(flow, given.now);
         let mut entry = subject.entry.unwrap_or_default();
-        let said = take_in(&mut entry, &tcp, &self.contract.limits);
         if tells_its_number(&subject, &tcp) {
+            // The client must not see it: it would echo a timestamp that was none of the SYN-ACK's, and Linux then takes nothing
+            // from it until the SYN-ACK is repeated.
             entry.saw_syn_ack(tcp.seq.wrapping_sub(1), &self.contract.limits);
+            self.keep(&subject, entry, given.now);
+            return Err(DropReason::AnswerToUs.into());
         }
+        let said = take_in(&mut entry, &tcp, &self.contract.limits);
         let (action, state) = self.consult(&subject, said, entry.peer());
         if let Action::Drop(reason) = action {
             return Err(reason.into());

@@ -277,7 +277,7 @@ fn a_handshake_read_at_the_start_is_asked_for_its_number() {
     asked.socket = SocketAnswer::SynReceived;
     asked.engine.seed_handshake(T0, &flow());
     let answer = server(ACK, 102, b"");
-    asked.transmits(&answer, &answer);
+    asked.drops(&answer, DropReason::AnswerToUs);
     asked.transmits(
         &pinned(Encoding::Encap, &other),
         &back(Encoding::Encap, Function::ReturnFlow, 0, &other),

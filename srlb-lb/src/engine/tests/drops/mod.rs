@@ -23,6 +23,7 @@ const ON_SERVERS_ONLY: &[DropReason] = &[
     DropReason::NotASyn,
     DropReason::LookupRate,
     DropReason::UnknownNumber,
+    DropReason::AnswerToUs,
     DropReason::NotMine,
 ];
 
