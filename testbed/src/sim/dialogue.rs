@@ -59,6 +59,8 @@ pub struct ConnectionSpec {
     pub client: u16,
     /// Its port.
     pub port: u16,
+    /// After this the client gives up, without a word, unless it has been answered.
+    pub patience_ms: Option<u32>,
     /// What both sides do. An empty list: the client connects, and both ends stay silent for ever.
     pub turns: Vec<Turn>,
 }
@@ -70,6 +72,7 @@ impl ConnectionSpec {
             start_ms,
             client,
             port,
+            patience_ms: None,
             turns: Vec::new(),
         }
     }

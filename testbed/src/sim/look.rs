@@ -130,10 +130,8 @@ impl World<'_> {
         let host = &self.servers[usize::from(n) - 1];
         let (engine, kernel) = (host.engine.as_ref()?, host.kernel.as_ref()?);
         let (before, peer) = engine.flow_state(host.local(self.now_us), &said.flow);
-        let connection = self.watch.of_flow(&said.flow);
-        let owner = connection.and_then(|c| self.watch.connections[c].server());
         Some(AtRouter {
-            ends_socket: owner == Some(n) && kernel.obeys_reset(&said.flow, &said.tcp),
+            ends_socket: kernel.obeys_reset(&said.flow, &said.tcp),
             said,
             before,
             has_peer: peer.is_some(),

@@ -7,6 +7,7 @@
 mod args;
 mod faults;
 mod flavour;
+mod hurry;
 pub mod mutants;
 mod nodes;
 pub mod one;

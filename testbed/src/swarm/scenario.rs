@@ -6,7 +6,7 @@ use crate::rng::Rng;
 use crate::sim::Scenario;
 
 use super::flavour::Flavour;
-use super::{faults, nodes, pools, talks};
+use super::{faults, hurry, nodes, pools, talks};
 
 /// The stream of a seed's randomness from which worlds are made. What happens in them is drawn
 /// from others.
@@ -23,7 +23,7 @@ pub fn scenario(seed: u64) -> Scenario {
     let connections = talks::connections(&mut rng, &flavour, &faults);
     // Who never speaks keeps a worker for ever; nobody is to starve by that.
     let silent = connections.iter().filter(|c| c.turns.is_empty()).count() as u32;
-    Scenario {
+    let mut scenario = Scenario {
         seed,
         encoding: *rng.pick(&[Encoding::Encap, Encoding::Encap, Encoding::Insert]),
         hmac: rng.percent(10),
@@ -40,5 +40,7 @@ pub fn scenario(seed: u64) -> Scenario {
         lbs,
         calm_ms: flavour.span_ms,
         faults,
-    }
+    };
+    hurry::hurry(&mut scenario);
+    scenario
 }

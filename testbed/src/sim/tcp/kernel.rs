@@ -448,7 +448,7 @@ impl Kernel {
     fn schedule(&mut self, flow: Flow, live: &mut Live, around: &mut Around) {
         let gives_up = match live.end.state() {
             State::SynReceived => Some(live.born_us + SYN_RECV_LIFE_US),
-            State::SynSent => Some(live.born_us + SYN_SENT_LIFE_US),
+            State::SynSent => Some(live.born_us + patience_us(live, around)),
             _ => None,
         };
         live.persist(around.now_us);
@@ -481,6 +481,7 @@ impl Kernel {
                 let gone = match live.end.state() {
                     State::SynReceived if age_us >= SYN_RECV_LIFE_US => Some(Gone::HalfOpen),
                     State::SynSent if age_us >= SYN_SENT_LIFE_US => Some(Gone::TimedOut),
+                    State::SynSent if age_us >= patience_us(&live, around) => Some(Gone::Aborted),
                     _ => None,
                 };
                 self.keep(wake.flow, live, gone, around);
@@ -519,7 +520,7 @@ impl Kernel {
     /// Would a socket of ours be ended by this reset?
     pub fn obeys_reset(&self, flow: &Flow, tcp: &Tcp) -> bool {
         match self.slots.get(flow) {
-            Some(Slot::Live(live)) if tcp.has(Tcp::RST) => tcp.seq == live.end.numbers.expected,
+            Some(Slot::Live(live)) if tcp.has(Tcp::RST) => live.obeys_reset(tcp),
             _ => false,
         }
     }
@@ -593,6 +594,13 @@ impl Kernel {
             }
         }
     }
+}
+
+/// How long a client waits for the answer to its SYN.
+fn patience_us(live: &Live, around: &Around) -> u64 {
+    let patience_ms = around.specs[live.connection].patience_ms;
+    let patience_us = patience_ms.map(|ms| u64::from(ms) * 1_000);
+    patience_us.unwrap_or(u64::MAX).min(SYN_SENT_LIFE_US)
 }
 
 fn has_shaken_hands(state: State) -> bool {

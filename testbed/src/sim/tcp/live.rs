@@ -125,6 +125,15 @@ impl Live {
         Answer::Feed
     }
 
+    /// Does this reset end it: is it next in line, and if it acknowledges something, something of ours?
+    pub fn obeys_reset(&self, tcp: &Tcp) -> bool {
+        let numbers = self.end.numbers;
+        let sent = numbers.next.wrapping_sub(numbers.first);
+        let acknowledges = tcp.ack.wrapping_sub(numbers.first);
+        let fits = !tcp.has(Tcp::ACK) || (1..=sent).contains(&acknowledges);
+        tcp.seq == numbers.expected && fits
+    }
+
     /// When the FIN is to be sent again, if nobody else has a timer for it.
     pub fn fin_again_us(&mut self, now_us: u64) -> Option<u64> {
         let is_ending = matches!(
