@@ -130,3 +130,63 @@ fn lifetime_entries_of_servers_live_longer_than_they_may() {
     options.server.limits.numbers_life = Duration::from_secs(8_000);
     breaks("lifetime", &moved_on(), &options);
 }
+
+#[test]
+fn drops_an_lb_drops_what_is_no_loser_s() {
+    let event = lb::Event::ClientOther;
+    let options = with_lb(lb::State::None, event, lb::Action::DropLoser);
+    breaks("drops", &moved_on(), &options);
+}
+
+#[test]
+fn entry_an_lb_does_not_pin_the_owner() {
+    let event = lb::Event::CreateOnOther(lb::Sender::Other);
+    let options = with_lb(lb::State::None, event, lb::Action::ToClient);
+    breaks("entry", &moved_on(), &options);
+}
+
+#[test]
+fn entry_ends_too_soon() {
+    let mut options = Options::default();
+    options.lb.limits.closing_life = Duration::from_secs(9);
+    breaks("entry", &moved_on(), &options);
+}
+
+#[test]
+fn flow_a_router_does_not_notice_that_the_lb_knows() {
+    let event = server::Event::AckMine;
+    let options = with_server(server::State::Wait, event, server::Action::Deliver);
+    breaks("flow", &moved_on(), &options);
+}
+
+#[test]
+fn lifetime_a_wait_ends_too_soon() {
+    let mut options = Options::default();
+    options.server.limits.handshake_life = Duration::from_secs(74);
+    breaks("lifetime", &moved_on(), &options);
+}
+
+#[test]
+fn told_an_owner_keeps_to_itself_that_it_is_one() {
+    let event = server::Event::AppOther;
+    let options = with_server(server::State::Wait, event, server::Action::Straight);
+    breaks("told", &moved_on(), &options);
+}
+
+#[test]
+fn order_a_retransmission_passes_for_a_new_syn() {
+    let mut scenario = moved_on();
+    scenario.at(0, What::ServerKill { server: 1 });
+    let mut options = Options::default();
+    options.lb.limits.syn_again_soonest = Duration::from_secs(3);
+    breaks("order", &scenario, &options);
+}
+
+#[test]
+fn order_suspects_are_asked_too_often() {
+    let mut scenario = moved_on();
+    scenario.at(0, What::ServerKill { server: 1 });
+    let mut options = Options::default();
+    options.lb.limits.probe_interval = Duration::from_millis(500);
+    breaks("order", &scenario, &options);
+}

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use indicatif::ProgressBar;
 
 use crate::signals::Interrupt;
-use crate::swarm::mutants::{self, Fate, Ground};
+use crate::swarm::mutants::{self, Fate, Ground, Report};
 use crate::swarm::replay::Filter;
 use crate::swarm::{replay, scenario, show, worlds, SwarmArgs};
 
@@ -85,42 +85,47 @@ fn run_replay(args: &SwarmArgs, seed: u64) -> Result<ExitCode> {
 fn run_mutants(args: &SwarmArgs) -> Result<ExitCode> {
     let interrupt = Interrupt::install()?;
     quiet_panics();
-    let mut all = mutants::all();
-    if let Some(part) = &args.only {
-        all.retain(|mutant| mutant.name.contains(part.as_str()));
-    }
+    let began = Instant::now();
     let seeds = args.seeds.unwrap_or(MUTANT_SEEDS);
     let ground = survey(seeds, args.threads.into(), &interrupt);
     interrupt.check()?;
     eprintln!("{} of {seeds} worlds keep every promise", ground.healthy());
-    let bar = worlds::style(ProgressBar::new(all.len() as u64), "mutants");
-    let (run, mut fates) = (AtomicU64::new(0), vec![None; all.len()]);
-    mutants::search(
-        &all,
-        &ground,
-        args.threads.into(),
-        &run,
-        |place, fate: Fate| {
-            if !fate.is_well() {
-                bar.suspend(|| eprintln!("{}: {:?}", fate.name, fate.found));
-            }
-            fates[place] = Some(fate);
-            bar.inc(1);
-            bar.set_message(format!("{} worlds", run.load(Ordering::Relaxed)));
-            match interrupt.is_set() {
-                true => ControlFlow::Break(()),
-                false => ControlFlow::Continue(()),
-            }
-        },
-    );
-    bar.finish_and_clear();
-    let fates: Vec<Fate> = fates.into_iter().flatten().collect();
+    let fates = look_for_mutants(args, &ground, &interrupt);
+    let report = Report::new(seeds, ground.healthy(), began.elapsed(), fates);
+    if let (Some(folder), false) = (&args.report, interrupt.is_set()) {
+        report.write(folder)?;
+    }
     match args.json {
-        true => daemon::say!("{:#}", serde_json::json!(fates)),
-        false => daemon::say!("{}", mutants::table(&fates)),
+        true => daemon::say!("{:#}", serde_json::json!(report)),
+        false => daemon::say!("{}", report.markdown()),
     }
     interrupt.check()?;
-    Ok(code(fates.iter().all(Fate::is_well)))
+    Ok(code(report.ok))
+}
+
+/// The fates of those mutants that are asked for, in the order of the tables; what doesn't fit is told at once.
+fn look_for_mutants(args: &SwarmArgs, ground: &Ground, interrupt: &Interrupt) -> Vec<Fate> {
+    let mut all = mutants::all();
+    if let Some(part) = &args.only {
+        all.retain(|mutant| mutant.name.contains(part.as_str()));
+    }
+    let bar = worlds::style(ProgressBar::new(all.len() as u64), "mutants");
+    let (run, mut fates) = (AtomicU64::new(0), vec![None; all.len()]);
+    let threads = args.threads.into();
+    mutants::search(&all, ground, threads, &run, |place, fate: Fate| {
+        if !fate.is_well() {
+            bar.suspend(|| eprintln!("{}: {:?}", fate.name, fate.found));
+        }
+        fates[place] = Some(fate);
+        bar.inc(1);
+        bar.set_message(format!("{} worlds", run.load(Ordering::Relaxed)));
+        match interrupt.is_set() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    });
+    bar.finish_and_clear();
+    fates.into_iter().flatten().collect()
 }
 
 /// Which worlds keep every promise, and which rows they use.

@@ -40,4 +40,7 @@ pub struct SwarmArgs {
     /// Of the mutants, those whose name contains this
     #[arg(long, requires = "mutants")]
     pub only: Option<String>,
+    /// A folder for mutants.md and mutants.json
+    #[arg(long, requires = "mutants")]
+    pub report: Option<PathBuf>,
 }

@@ -24,13 +24,13 @@ const NO_FRAGMENTS: Option<&str> = Some("the worlds carry no fragments");
 /// A limit of cost.
 const SWEPT: Option<&str> =
     Some("each poll sweeps one set at least, and the tables of worlds have few");
+/// srlb-lb's tests hold it to the second (`the_dead_of_a_chunk_are_asked_at_the_end_of_the_list`).
+const UNDER_WAY: Option<&str> = Some(
+    "not met: a server that counts as dead has the flow, and speaks while its packet is between two chunks",
+);
 /// A limit of cost.
-const RECOVERS: Option<&str> = Some("costs a recovery: the owner pins the flow again");
-/// A limit of cost.
-const MEMORY: Option<&str> =
-    Some("costs memory: what is kept longer is displaced by whoever comes");
-/// A limit of cost.
-const ORDER: Option<&str> = Some("changes the order of candidates, or when, never who they are");
+const STOP: Option<&str> =
+    Some("costs a stop at the end of a recovery list, for 20 s after a dead server has come back");
 
 const OF_LB: &[OfLb] = &[
     (
@@ -39,10 +39,10 @@ const OF_LB: &[OfLb] = &[
         None,
     ),
     ("unconfirmed_life: x10", |l| l.unconfirmed_life *= 10, None),
-    ("closing_life: 0", |l| l.closing_life = NOTHING, RECOVERS),
+    ("closing_life: 0", |l| l.closing_life = NOTHING, None),
     ("closing_life: x10", |l| l.closing_life *= 10, None),
     ("reset_life: 0", |l| l.reset_life = NOTHING, None),
-    ("reset_life: x10", |l| l.reset_life *= 10, MEMORY),
+    ("reset_life: x10", |l| l.reset_life *= 10, None),
     ("chunk: 1", |l| l.chunk = 1, None),
     (
         "syn_again_soonest: 0",
@@ -59,28 +59,28 @@ const OF_LB: &[OfLb] = &[
         |l| l.syn_again_latest = NOTHING,
         None,
     ),
-    ("syn_again_latest: x10", |l| l.syn_again_latest *= 10, ORDER),
+    ("syn_again_latest: x10", |l| l.syn_again_latest *= 10, None),
     ("syns_remembered: 1", |l| l.syns_remembered = 1, None),
     (
         "signs_until_suspect: 0",
         |l| l.signs_until_suspect = 0,
-        ORDER,
+        None,
     ),
     (
         "signs_until_suspect: x10",
         |l| l.signs_until_suspect *= 10,
         None,
     ),
-    ("probe_interval: 0", |l| l.probe_interval = NOTHING, ORDER),
-    ("probe_interval: x10", |l| l.probe_interval *= 10, ORDER),
+    ("probe_interval: 0", |l| l.probe_interval = NOTHING, None),
+    ("probe_interval: x10", |l| l.probe_interval *= 10, None),
     ("probes_until_dead: 0", |l| l.probes_until_dead = 0, None),
     (
         "probes_until_dead: x10",
         |l| l.probes_until_dead *= 10,
-        ORDER,
+        None,
     ),
-    ("under_way: 0", |l| l.under_way = NOTHING, None),
-    ("under_way: x10", |l| l.under_way *= 10, None),
+    ("under_way: 0", |l| l.under_way = NOTHING, UNDER_WAY),
+    ("under_way: x10", |l| l.under_way *= 10, STOP),
     (
         "fragment_life: 0",
         |l| l.fragment_life = NOTHING,

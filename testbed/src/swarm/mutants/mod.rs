@@ -6,6 +6,7 @@
 mod ground;
 mod lb;
 mod limits;
+mod report;
 mod search;
 mod server;
 mod show;
@@ -13,6 +14,7 @@ mod show;
 mod tests;
 
 pub use ground::Ground;
+pub use report::Report;
 pub use search::{search, Fate, Found};
 pub use show::table;
 
