@@ -10,8 +10,9 @@ use indicatif::ProgressBar;
 
 use crate::signals::Interrupt;
 use crate::swarm::mutants::{self, Fate, Ground, Report};
+use crate::swarm::one::Maker;
 use crate::swarm::replay::Filter;
-use crate::swarm::{replay, scenario, show, worlds, SwarmArgs};
+use crate::swarm::{hurried, replay, scenario, show, worlds, SwarmArgs};
 
 /// Seeds in which a mutant has to be found, unless somebody says otherwise.
 const MUTANT_SEEDS: u64 = 2_000;
@@ -28,6 +29,7 @@ fn run_worlds(args: &SwarmArgs) -> Result<ExitCode> {
     let interrupt = Interrupt::install()?;
     quiet_panics();
     let plan = worlds::Plan {
+        make: maker(args),
         from: args.from,
         seeds: match args.minutes {
             Some(_) => u64::MAX - args.from,
@@ -50,9 +52,17 @@ fn run_worlds(args: &SwarmArgs) -> Result<ExitCode> {
     Ok(code(tally.failures.is_empty()))
 }
 
+/// Which worlds seeds make.
+fn maker(args: &SwarmArgs) -> Maker {
+    match args.hurry {
+        true => hurried,
+        false => scenario,
+    }
+}
+
 fn run_replay(args: &SwarmArgs, seed: u64) -> Result<ExitCode> {
-    let outcome = replay::replay(seed, args.pcap.clone())?;
-    let world = scenario(seed);
+    let world = maker(args)(seed);
+    let outcome = replay::replay(&world, args.pcap.clone())?;
     let filter = match args.connection {
         Some(number) => {
             let spec = world.connections.get(number);

@@ -25,6 +25,9 @@ pub struct SwarmArgs {
     /// Print the result as JSON
     #[arg(long)]
     pub json: bool,
+    /// Worlds in a quarter of which clients give up soon and come again; mutants are always looked for in these
+    #[arg(long)]
+    pub hurry: bool,
     /// Run one seed and print what happens in it
     #[arg(long, value_name = "SEED", conflicts_with_all = ["seeds", "minutes", "mutants"])]
     pub replay: Option<u64>,

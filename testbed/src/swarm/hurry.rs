@@ -4,7 +4,7 @@
 use crate::rng::Rng;
 use crate::sim::{ConnectionSpec, Fault, Scenario, What};
 
-/// Its own stream: worlds without such clients are what they were before there were any.
+/// Its own stream: the other worlds stay what they are.
 const STREAM: u64 = 0x4855_5252;
 /// Of 100 worlds, those with such clients.
 const WORLDS_PERCENT: u64 = 25;
@@ -62,12 +62,12 @@ fn again_and_again(rng: &mut Rng, connections: &mut Vec<ConnectionSpec>) {
 
 #[cfg(test)]
 mod tests {
-    use crate::swarm::scenario;
+    use crate::swarm::hurried;
 
     #[test]
     fn a_quarter_of_all_worlds_has_impatient_clients_that_come_again() {
         let is_impatient = |seed: &u64| {
-            let world = scenario(*seed);
+            let world = hurried(*seed);
             world.connections.iter().any(|c| c.patience_ms.is_some())
         };
         let count = (0..400).filter(is_impatient).count();

@@ -28,4 +28,4 @@ pub mod worlds;
 
 pub use args::SwarmArgs;
 pub use faults::{is_lb_change, is_pool_change};
-pub use scenario::scenario;
+pub use scenario::{hurried, scenario};

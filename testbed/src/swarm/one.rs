@@ -4,15 +4,17 @@ use std::any::Any;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::time::Instant;
 
-use crate::sim::{self, Options};
+use crate::sim::{self, Options, Scenario};
 
-use super::scenario;
 use super::tally::Tally;
 
+/// Makes a seed's world.
+pub type Maker = fn(u64) -> Scenario;
+
 /// Runs a seed's world. A panic is a broken promise like any other.
-pub fn run(seed: u64, options: &Options) -> Tally {
+pub fn run(make: Maker, seed: u64, options: &Options) -> Tally {
     let began = Instant::now();
-    let world = scenario(seed);
+    let world = make(seed);
     // Nothing outlives the run that a panic could leave half done.
     let run = AssertUnwindSafe(|| sim::run_with(&world, options));
     match catch_unwind(run) {

@@ -5,22 +5,20 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 
 use crate::sim::nodes::{client, VIP_PORT};
-use crate::sim::{self, ConnectionSpec, Options, Outcome};
+use crate::sim::{self, ConnectionSpec, Options, Outcome, Scenario};
 
-use super::scenario;
-
-/// Runs a seed with its trace; packets go to the file `pcap` as well.
+/// Runs a seed's world with its trace; packets go to the file `pcap` as well.
 ///
 /// # Errors
 ///
 /// If the file can't be written.
-pub fn replay(seed: u64, pcap: Option<PathBuf>) -> Result<Outcome> {
+pub fn replay(world: &Scenario, pcap: Option<PathBuf>) -> Result<Outcome> {
     let options = Options {
         trace: true,
         pcap,
         ..Options::default()
     };
-    sim::run_with(&scenario(seed), &options).context("cannot write the capture")
+    sim::run_with(world, &options).context("cannot write the capture")
 }
 
 /// Says which lines of a trace concern one connection: its packets, and what happens to everybody.

@@ -8,13 +8,15 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::signals::Interrupt;
 use crate::sim::Options;
 
-use super::one::run;
+use super::one::{run, Maker};
 use super::parallel;
 use super::tally::Tally;
 
 /// Which seeds, and how.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
+    /// What makes their worlds.
+    pub make: Maker,
     /// The first one.
     pub from: u64,
     /// How many, unless the time is up before.
@@ -33,7 +35,7 @@ pub fn run_all(plan: &Plan, interrupt: &Interrupt) -> Tally {
     let bar = bar(plan);
     let mut all = Tally::default();
     let options = Options::default();
-    let work = |number| run(plan.from + number, &options);
+    let work = |number| run(plan.make, plan.from + number, &options);
     parallel::each(plan.seeds, plan.threads, work, |tally| {
         for failure in &tally.failures {
             bar.println(format!(

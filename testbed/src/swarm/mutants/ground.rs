@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use crate::sim::rows::{Row, Rows};
 use crate::sim::Options;
 use crate::swarm::one::run;
-use crate::swarm::parallel;
+use crate::swarm::{hurried, parallel};
 
 /// A world that keeps every promise.
 struct World {
@@ -25,7 +25,7 @@ impl Ground {
     pub fn survey(seeds: u64, threads: usize, mut ran: impl FnMut() -> ControlFlow<()>) -> Ground {
         let options = Options::default();
         let mut worlds = Vec::new();
-        let work = |seed| (seed, run(seed, &options));
+        let work = |seed| (seed, run(hurried, seed, &options));
         parallel::each(seeds, threads, work, |(seed, tally)| {
             if tally.failures.is_empty() {
                 worlds.push(World {

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::sim::Options;
 use crate::swarm::one::run;
-use crate::swarm::parallel;
+use crate::swarm::{hurried, parallel};
 
 use super::ground::Ground;
 use super::Mutant;
@@ -78,7 +78,7 @@ fn look_for(mutant: &Mutant, ground: &Ground, worlds: &AtomicU64) -> Fate {
     for &seed in seeds.iter().take(most) {
         looked_at += 1;
         worlds.fetch_add(1, Ordering::Relaxed);
-        if let Some(first) = run(seed, &options).failures.into_iter().next() {
+        if let Some(first) = run(hurried, seed, &options).failures.into_iter().next() {
             let promise = first.promise;
             found = Some(Found { seed, promise });
             break;
