@@ -76,12 +76,6 @@ impl World<'_> {
                     self.watch.syn(lb, flow, tcp.seq);
                 }
             }
-            // The pin is gone: its server has said that it was none.
-            Some(ReturnSyn(Pinned) | ReturnOther(Pinned)) => {
-                if let Some((flow, _)) = client_segment(frame.bytes()) {
-                    self.watch.unpinned(lb, flow);
-                }
-            }
             // An LB that has lost entries knows no better.
             Some(CreateOnSynAck { .. }) if engine.events().get(lb_engine::Event::Evicted) == 0 => {
                 let through = (lb, host.life, host.spec.idle_timeout_ms);

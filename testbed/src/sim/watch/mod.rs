@@ -271,11 +271,6 @@ impl Watch {
         }
     }
 
-    /// An LB has no pin of a flow any more.
-    pub fn unpinned(&mut self, lb: u16, flow: Flow) {
-        self.syn_acks.remove(&(lb, flow));
-    }
-
     /// A SYN-ACK of `server` passes an LB that has not lost any entry: its number, its life, and its idle timeout in ms.
     pub fn syn_ack(
         &mut self,

@@ -102,6 +102,9 @@ fn reason(state: State, event: Event) -> Option<&'static str> {
 /// Rows that no world of 2,000 seeds uses. srlb-server's tests walk the whole table (`engine/tests/table.rs`).
 fn rare(state: State, event: Event) -> Option<&'static str> {
     match (state, event) {
+        (State::Wait, Event::ConnectForceDown | Event::ConnectFinalDown) => Some(
+            "not met: the application goes away within a WAIT, whose SYN then comes by another LB with this server last",
+        ),
         (State::Loser, Event::AckNotMineRst) => Some(
             "not met: the LB that a loser has told of the flow sends it a reset before it has the loser's returnFlow",
         ),
