@@ -445,7 +445,8 @@ pub struct HostileArgs {
     /// Length of each of a round's phases, of which each flood has two
     #[arg(long, default_value = "8", value_parser = positive)]
     pub seconds: f64,
-    /// First packets of unknown clients a second over which an LB's guard sees a flood, if not by default; 0: no guard
+    /// First packets of unknown clients a second over which an LB's guard sees a flood, and newcomers whom it lets in then, if not by
+    /// default; 0: no guard
     #[arg(long)]
     pub strangers_pps: Option<u32>,
     /// Flows that each table is made for

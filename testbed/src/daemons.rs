@@ -202,7 +202,9 @@ fn server_file(settings: &Settings, server: Node) -> String {
 
 fn guard_section(strangers_pps: Option<u32>) -> String {
     strangers_pps.map_or(String::new(), |pps| {
-        format!("\n[guard]\nstrangers_pps = {pps}\n")
+        // Without a guard there is nothing for newcomers to pass.
+        let newcomers_pps = pps.max(1);
+        format!("\n[guard]\nstrangers_pps = {pps}\nnewcomers_pps = {newcomers_pps}\n")
     })
 }
 

@@ -77,7 +77,7 @@ pub struct Tables {
     pub lb_flows: Option<u32>,
     /// Flows that a server's table is made for, if not the daemon's own choice.
     pub server_flows: Option<u32>,
-    /// Strangers that an LB's guard lets pass a second, if not the daemon's own choice.
+    /// Strangers and newcomers a second that an LB's guard is set to, if not the daemon's own choice.
     #[serde(default)]
     pub strangers_pps: Option<u32>,
 }
