@@ -127,7 +127,7 @@ fn engine(scenario: &Scenario, n: u16, key: HashKey) -> Engine {
         fabric_mtu_bytes: MTU_BYTES,
         accept: hunt.accept,
         pending: hunt.pending,
-        max_flows: 256 + 4 * entries,
+        max_flows: 512 + 8 * entries,
         max_udp_flows: 1,
         udp_idle_timeout: Duration::from_secs(300),
         lookups_pps: NO_BOUND_PPS,

@@ -115,7 +115,7 @@ fn make(workshop: &Workshop) -> Result<Figure> {
         claims,
         note: format!(
             "Simulated: the real engines, 48 servers of 2 cores and 32 workers, processor sharing, backlog 128, {} queries a point. \
-             lambda_0 = {most_qps:.0} queries/s, {:.1}% of what the cores can do. Dashed: the model, one fit of time and load on SC.",
+             lambda_0, looked for with SC, is {most_qps:.0} queries/s, {:.1}% of what the cores can do. Dashed: the model, one fit of time and load on SC.",
             workshop.scaled(QUERIES),
             100.0 * most_qps * MEAN_S / (2.0 * SERVERS as f64),
         ),
