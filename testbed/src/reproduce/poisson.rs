@@ -109,13 +109,21 @@ fn make(workshop: &Workshop) -> Result<Figure> {
         curves.push(fit.curve(name, *c, &loads)?.dashed());
     }
     Ok(Figure {
-        x: Axis { label: "normalized request rate, rho", to: 1.0 },
-        y: Axis { label: "mean response time (s)", to: 1.5 },
+        x: Axis {
+            label: "normalized request rate, rho",
+            to: 1.0,
+        },
+        y: Axis {
+            label: "mean response time (s)",
+            to: 1.5,
+        },
         curves,
         claims,
         note: format!(
-            "Simulated: the real engines, 48 servers of 2 cores and 32 workers, processor sharing, backlog 128, {} queries a point. \
-             lambda_0, looked for with SC, is {most_qps:.0} queries/s, {:.1}% of what the cores can do. Dashed: the model, one fit of time and load on SC.",
+            "Simulated: the real engines, 48 servers of 2 cores and 32 workers, \
+             processor sharing, backlog 128, {} queries a point. lambda_0, looked for \
+             with SC, is {most_qps:.0} queries/s, {:.1}% of what the cores can do. \
+             Dashed: the model, one fit of time and load on SC.",
             workshop.scaled(QUERIES),
             100.0 * most_qps * MEAN_S / (2.0 * SERVERS as f64),
         ),

@@ -86,11 +86,20 @@ fn figure(means: &[Vec<(f64, f64)>], repetitions: usize) -> Figure {
         ),
     ];
     Figure {
-        x: Axis { label: "servers removed, of 1,000", to: MOST_REMOVED as f64 },
-        y: Axis { label: "% of flows whose server lives and is not found", to: 4.0 },
+        x: Axis {
+            label: "servers removed, of 1,000",
+            to: MOST_REMOVED as f64,
+        },
+        y: Axis {
+            label: "% of flows whose server lives and is not found",
+            to: 4.0,
+        },
         curves: vec![one, two, recovery],
         claims,
-        note: format!("{BUCKETS} buckets, {repetitions} tables for each point; the servers removed are drawn anew for each."),
+        note: format!(
+            "{BUCKETS} buckets, {repetitions} tables for each point; \
+             the servers removed are drawn anew for each."
+        ),
     }
 }
 

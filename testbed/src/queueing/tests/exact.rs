@@ -130,16 +130,41 @@ fn what_makes_no_sense_is_refused() {
     let broken: [(Change, &str); 8] = [
         (|s| s.servers.clear(), "servers = 0: expected 1 to 65535"),
         (|s| s.lbs = 0, "lbs = 0: expected 1 to 256"),
-        (|s| s.servers[3].cores = 0, "cores = 0: expected 1 to 4294967295"),
-        (|s| s.servers[3].workers = 0, "workers = 0: expected 1 to 4294967295"),
-        (|s| s.buckets = 1_000, "buckets = 1000: expected a prime or a power of two from 1 to 4194304, for example 1009"),
-        (|s| s.arrivals = Arrivals::Trace(Vec::new()), "queries = 0: expected 1 to 18446744073709551615"),
         (
-            |s| s.balancing = Balancing::Hunt(Hunt { choices: 0, accept: Accept::Always, pending: false }),
+            |s| s.servers[3].cores = 0,
+            "cores = 0: expected 1 to 4294967295",
+        ),
+        (
+            |s| s.servers[3].workers = 0,
+            "workers = 0: expected 1 to 4294967295",
+        ),
+        (
+            |s| s.buckets = 1_000,
+            "buckets = 1000: expected a prime or a power of two from 1 to 4194304, \
+             for example 1009",
+        ),
+        (
+            |s| s.arrivals = Arrivals::Trace(Vec::new()),
+            "queries = 0: expected 1 to 18446744073709551615",
+        ),
+        (
+            |s| {
+                s.balancing = Balancing::Hunt(Hunt {
+                    choices: 0,
+                    accept: Accept::Always,
+                    pending: false,
+                })
+            },
             "choices = 0: expected 1 to 8",
         ),
         (
-            |s| s.arrivals = Arrivals::Poisson { rate_qps: f64::NAN, queries: 1, service: ServiceTime::Constant { mean_s: 1.0 } },
+            |s| {
+                s.arrivals = Arrivals::Poisson {
+                    rate_qps: f64::NAN,
+                    queries: 1,
+                    service: ServiceTime::Constant { mean_s: 1.0 },
+                }
+            },
             "rate = NaN: expected a number above 0",
         ),
     ];
