@@ -28,6 +28,20 @@ fn moved_on() -> Scenario {
     scenario
 }
 
+/// The same, and both sides go on talking for a while.
+fn moved_on_and_on() -> Scenario {
+    let mut scenario = moved_on();
+    for spec in &mut scenario.connections {
+        let ends = spec.turns.split_off(spec.turns.len() - 2);
+        for _ in 0..3 {
+            let more = spec.clone().turn(Side::Server, 50, Act::Send(100));
+            *spec = more.turn(Side::Client, 50, Act::Send(100));
+        }
+        spec.turns.extend(ends);
+    }
+    scenario
+}
+
 /// The promises that are broken, each once.
 fn broken(scenario: &Scenario, options: &Options) -> Vec<&'static str> {
     let outcome = run_with(scenario, options).expect("no file is written");
@@ -142,7 +156,7 @@ fn drops_an_lb_drops_what_is_no_loser_s() {
 fn entry_an_lb_does_not_pin_the_owner() {
     let event = lb::Event::CreateOnOther(lb::Sender::Other);
     let options = with_lb(lb::State::None, event, lb::Action::ToClient);
-    breaks("entry", &moved_on(), &options);
+    breaks("entry", &moved_on_and_on(), &options);
 }
 
 #[test]
@@ -156,7 +170,7 @@ fn entry_ends_too_soon() {
 fn flow_a_router_does_not_notice_that_the_lb_knows() {
     let event = server::Event::AckMine;
     let options = with_server(server::State::Wait, event, server::Action::Deliver);
-    breaks("flow", &moved_on(), &options);
+    breaks("flow", &moved_on_and_on(), &options);
 }
 
 #[test]
@@ -170,7 +184,7 @@ fn lifetime_a_wait_ends_too_soon() {
 fn told_an_owner_keeps_to_itself_that_it_is_one() {
     let event = server::Event::AppOther;
     let options = with_server(server::State::Wait, event, server::Action::Straight);
-    breaks("told", &moved_on(), &options);
+    breaks("told", &moved_on_and_on(), &options);
 }
 
 #[test]
