@@ -1,5 +1,7 @@
 //! What is too long, what is forged, what is not TCP, and lists that are longer than one header.
 
+use std::time::Duration;
+
 use srh::icmp::quoted_flow;
 use srh::parse::{Icmp, Tcp, Upper};
 use srh::{Encoding, Frame, Function};
@@ -101,6 +103,9 @@ fn a_list_longer_than_a_header_is_asked_in_chunks() {
         }
         history.last_mut().unwrap().state = consistent_hash::State::Active;
         world.set_pool(2, &history);
+        // a list that has just changed has no last word in its later chunks
+        world.pass(Duration::from_millis(100));
+        world.pass(Duration::from_secs(2));
         world.edge = 2;
         world.client_sends(port, b"GET /");
         let asked: Vec<String> = world
