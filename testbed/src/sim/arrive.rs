@@ -58,8 +58,8 @@ impl World<'_> {
         self.settle(Node::Client(n), Done::of(around));
     }
 
-    /// An LB has sent a client's SYN on, or a SYN-ACK to the client.
-    fn note_handshake(&mut self, lb: u16, frame: &PacketBuf) {
+    /// An LB has sent a client's SYN on, perhaps as an offer, or a SYN-ACK to the client.
+    fn note_handshake(&mut self, lb: u16, frame: &PacketBuf, is_offer: bool) {
         use lb_engine::state::Event::{ClientSyn, CreateOnSynAck, ReturnOther, ReturnSyn};
         use lb_engine::state::Sender::Pinned;
         let host = &self.lbs[usize::from(lb) - 1];
@@ -71,6 +71,8 @@ impl World<'_> {
             Some(ReturnSyn(Pinned) | ReturnOther(Pinned)) => {
                 self.watch.pin_ends(lb, note.flow);
             }
+            // CLOSING, or the pinned server is thought dead: whether that is so is another promise's matter (`entry`, `order`).
+            Some(ClientSyn) if is_offer => self.watch.pin_ends(lb, note.flow),
             Some(ClientSyn) => {
                 if let Some((flow, tcp)) = client_segment(frame.bytes()) {
                     self.watch.syn(lb, flow, tcp.seq);
@@ -120,7 +122,7 @@ impl World<'_> {
         self.after_word(n, from, said, verdict, offer);
         match verdict {
             lb_engine::Verdict::Transmit => {
-                self.note_handshake(n, &frame);
+                self.note_handshake(n, &frame, offer.is_some());
                 self.transmit(Node::Lb(n), frame, hops + 1);
             }
             lb_engine::Verdict::Drop(reason) => self.engine_drops(Node::Lb(n), reason, &frame),

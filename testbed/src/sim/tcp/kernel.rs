@@ -36,6 +36,9 @@ const MSS_BYTES: u16 = (MTU_BYTES - 60) as u16;
 /// What is left of a connection that this host has ended first.
 #[derive(Clone, Copy, Debug)]
 struct TimeWait {
+    connection: usize,
+    /// This side's initial number.
+    first: u32,
     until_us: u64,
     next: u32,
     expected: u32,
@@ -397,6 +400,8 @@ impl Kernel {
             self.slots.insert(flow, Slot::Live(live));
         } else if live.end.state() == State::TimeWait {
             let wait = TimeWait {
+                connection: live.connection,
+                first: live.end.numbers.first,
                 until_us: now_us + TIME_WAIT_US,
                 next: live.end.numbers.next,
                 expected: live.end.numbers.expected,
@@ -534,9 +539,13 @@ impl Kernel {
         live.map(|(flow, _)| *flow).collect()
     }
 
-    /// Every connection with a socket: which one, and the server's initial number.
+    /// Every connection of which there is something here, a TIME_WAIT at least: which one, and the server's initial number.
     pub fn owned(&self) -> Vec<(usize, u32)> {
-        self.those(|_| true)
+        let waiting = self.slots.values().filter_map(|slot| match slot {
+            Slot::TimeWait(wait) => Some((wait.connection, wait.first)),
+            Slot::Live(_) => None,
+        });
+        self.those(|_| true).into_iter().chain(waiting).collect()
     }
 
     /// Those of them that the application has not closed itself.

@@ -301,7 +301,7 @@ impl Watch {
         }
     }
 
-    /// The pinned server has returned the flow to an LB: somebody else may have it.
+    /// The pinned server has returned the flow to an LB, or the LB offers it anew: somebody else may have it.
     pub fn pin_ends(&mut self, lb: u16, flow: Option<Flow>) {
         flow.and_then(|flow| self.syn_acks.remove(&(lb, flow)));
     }
