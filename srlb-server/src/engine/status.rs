@@ -79,6 +79,13 @@ impl Engine {
         (subject.state, subject.entry.and_then(|entry| entry.peer()))
     }
 
+    /// Does the table know a number of the flow that stems from our kernel? A router that was restarted doesn't, until the
+    /// kernel's next packet passes it.
+    pub fn knows_numbers(&self, now: Instant, flow: &Flow) -> bool {
+        let entry = self.subject(*flow, now).entry;
+        entry.is_some_and(|e| e.surely_near().is_some() || e.fin().is_some() || e.numbers.any_seen())
+    }
+
     /// How many entries there are, also counting those that have expired and not been swept.
     pub fn entries(&self) -> usize {
         self.flows.len()

@@ -158,6 +158,7 @@ impl World<'_> {
     /// residue". If a packet comes for such a flow:
     ///
     /// - It is taken for a socket of an earlier connection of the ports, and lost to its own.
+    /// - It waits for the last ACK of a server in TIME_WAIT, which takes nothing but SYNs then. Only a list with a last word brings it there.
     /// - If a SYN cookie is all that the kernel has given the client, nobody knows that the flow is here: only a packet that is brought
     ///   to the kernel at the end of a list completes the handshake, and those behind it may be faster.
     fn note_forgotten(&mut self, n: u16, frame: &PacketBuf) {
@@ -173,10 +174,8 @@ impl World<'_> {
         let Some((flow, tcp)) = segment else {
             return;
         };
-        let (state, _) = engine.flow_state(host.local(now_us), &flow);
-        let connection = self.watch.of_flow(&flow);
-        let Some(connection) = connection.filter(|_| state == server_engine::state::State::None)
-        else {
+        let is_known = engine.knows_numbers(host.local(now_us), &flow);
+        let Some(connection) = self.watch.of_flow(&flow).filter(|_| !is_known) else {
             return;
         };
         if kernel.takes_cookie(&flow, &tcp, now_us) {
@@ -185,7 +184,7 @@ impl World<'_> {
                 .causes
                 .sockets_lost([socket], Cause::CookieForgotten);
         }
-        if kernel.has_older_socket(&flow, connection) {
+        if kernel.has_older_socket(&flow, connection) || kernel.is_in_time_wait(&flow) {
             self.watch.lost(&flow);
         }
     }
@@ -267,12 +266,15 @@ impl World<'_> {
         };
         let number = tcp.ack.wrapping_sub(1);
         let is_ours = self.answered.get(&(flow, number)) == Some(&n);
-        if is_ours && kernel.refuses_cookie(&flow, &tcp, self.now_us) {
+        if let Some(cause) = kernel
+            .loses_cookie(&flow, &tcp, self.now_us)
+            .filter(|_| is_ours)
+        {
             let socket = self
                 .watch
                 .of_flow(&flow)
                 .map(|connection| (connection, number));
-            self.watch.causes.sockets_lost(socket, Cause::CookieRefused);
+            self.watch.causes.sockets_lost(socket, cause);
         }
         let mut around = Around::new(self.now_us, &self.scenario.connections);
         kernel.receive(flow, &tcp, frame, &self.opened, &mut around);

@@ -19,6 +19,7 @@ use super::port::MTU_BYTES;
 use super::report::{Around, Gone, Opened, Wake};
 use super::segment::Segment;
 use crate::sim::dialogue::Side;
+use crate::sim::outcome::Cause;
 
 /// How long a kernel waits for the answer to its SYN-ACK (tcp_synack_retries 5).
 pub const SYN_RECV_LIFE_US: u64 = 63_000_000;
@@ -199,7 +200,7 @@ impl Kernel {
         opened: &Opened,
         around: &mut Around,
     ) {
-        let is_listening = self.listener.as_ref().is_some_and(|l| l.is_open);
+        let is_listening = self.is_listening();
         if tcp.is_syn() && is_before(wait.expected, tcp.seq) && is_listening {
             return self.without_socket(flow, tcp, frame, opened, around);
         }
@@ -233,7 +234,7 @@ impl Kernel {
         opened: &Opened,
         around: &mut Around,
     ) {
-        let is_listening = self.listener.as_ref().is_some_and(|l| l.is_open);
+        let is_listening = self.is_listening();
         if is_listening && tcp.is_syn() {
             return self.new_flow(flow, tcp, frame, opened, around);
         }
@@ -327,16 +328,30 @@ impl Kernel {
         }
     }
 
+    /// Is there nothing of the flow but a TIME_WAIT?
+    pub fn is_in_time_wait(&self, flow: &Flow) -> bool {
+        matches!(self.slots.get(flow), Some(Slot::TimeWait(_)))
+    }
+
     /// Would this packet complete a handshake that a SYN cookie has begun?
     pub fn takes_cookie(&self, flow: &Flow, tcp: &Tcp, now_us: u64) -> bool {
         !self.slots.contains_key(flow) && self.is_cookie(flow, tcp, now_us)
     }
 
-    /// Would this answer to a SYN cookie be refused, because another packet had to come first? A cookie holds
-    /// for the packet that follows the SYN alone.
-    pub fn refuses_cookie(&self, flow: &Flow, tcp: &Tcp, now_us: u64) -> bool {
-        let is_unknown = !self.slots.contains_key(flow);
-        is_unknown && self.may_be_cookie(tcp, now_us) && !self.is_cookie(flow, tcp, now_us)
+    fn is_listening(&self) -> bool {
+        self.listener.as_ref().is_some_and(|l| l.is_open)
+    }
+
+    /// Why this answer to a SYN cookie would be refused: nobody listens any more, or another packet had to come first, as a cookie
+    /// holds for the packet that follows the SYN alone.
+    pub fn loses_cookie(&self, flow: &Flow, tcp: &Tcp, now_us: u64) -> Option<Cause> {
+        if self.slots.contains_key(flow) || !self.may_be_cookie(tcp, now_us) {
+            return None;
+        }
+        match self.is_cookie(flow, tcp, now_us) {
+            true => (!self.is_listening()).then_some(Cause::ListenerClosed),
+            false => Some(Cause::CookieRefused),
+        }
     }
 
     /// The SYN that the cookie stands for is played again, and its SYN-ACK kept back.
