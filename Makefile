@@ -1,6 +1,7 @@
 # make demo     install what is missing, build, show the whole thing (root, or through sudo)
 # make test     everything that can be a test
 # make lint     formatting and clippy
+# make swarm    20,000 worlds in virtual time: six minutes on two cores (docs/swarm.md); make swarm ARGS="--minutes 2"
 # make fuzz     every fuzz target for a minute (docs/fuzzing.md); make fuzz ARGS="300 parser config"
 # Options: make demo ARGS="--json --seconds 30 --encoding insert"
 
@@ -11,7 +12,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 # Tests that make namespaces need root, building them does not. One test at a time: they share two cores' time.
 RUNNER := $(if $(SUDO),--config 'target."cfg(unix)".runner="sudo -E"')
 
-.PHONY: build demo test lint fmt fuzz clean-testbed
+.PHONY: build demo test lint fmt swarm fuzz clean-testbed
 
 build:
 	@scripts/install-missing.sh build
@@ -38,6 +39,11 @@ lint:
 
 fmt:
 	cargo fmt
+
+swarm:
+	@scripts/install-missing.sh build
+	cargo build --release --package testbed
+	@$(TARGET_DIR)/release/srlb-testbed swarm --seeds 20000 $(ARGS)
 
 fuzz:
 	@scripts/fuzz.sh $(ARGS)

@@ -83,7 +83,8 @@ impl Engine {
     /// kernel's next packet passes it.
     pub fn knows_numbers(&self, now: Instant, flow: &Flow) -> bool {
         let entry = self.subject(*flow, now).entry;
-        entry.is_some_and(|e| e.surely_near().is_some() || e.fin().is_some() || e.numbers.any_seen())
+        entry
+            .is_some_and(|e| e.surely_near().is_some() || e.fin().is_some() || e.numbers.any_seen())
     }
 
     /// How many entries there are, also counting those that have expired and not been swept.

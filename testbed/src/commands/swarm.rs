@@ -31,10 +31,10 @@ fn run_worlds(args: &SwarmArgs) -> Result<ExitCode> {
     let plan = worlds::Plan {
         make: maker(args),
         from: args.from,
-        seeds: match args.minutes {
+        seeds: args.seeds.unwrap_or(match args.minutes {
             Some(_) => u64::MAX - args.from,
-            None => args.seeds.unwrap_or(1_000),
-        },
+            None => 1_000,
+        }),
         time: args
             .minutes
             .map(|minutes| Duration::from_secs(60 * minutes)),
@@ -47,6 +47,9 @@ fn run_worlds(args: &SwarmArgs) -> Result<ExitCode> {
     match args.json {
         true => daemon::say!("{:#}", show::as_json(&tally, took)),
         false => daemon::say!("{}\n{}", show::table(&tally, took), show::failures(&tally)),
+    }
+    if let Some(seeds) = args.seeds.filter(|&seeds| tally.worlds < seeds) {
+        eprintln!("{} of {seeds} seeds were run", tally.worlds);
     }
     interrupt.check()?;
     Ok(code(tally.failures.is_empty()))

@@ -8,12 +8,12 @@ use clap::Args;
 #[derive(Args, Clone, Debug)]
 pub struct SwarmArgs {
     /// How many seeds [default: 1000; for mutants 2000]
-    #[arg(long, conflicts_with = "minutes")]
+    #[arg(long)]
     pub seeds: Option<u64>,
     /// The first one
     #[arg(long, default_value_t = 0)]
     pub from: u64,
-    /// Seed after seed for that long
+    /// Seed after seed for that long, or until there are as many as --seeds says
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     pub minutes: Option<u64>,
     /// Worlds at a time
