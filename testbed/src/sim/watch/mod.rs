@@ -51,8 +51,8 @@ use told::Told;
 pub type Broken = (&'static str, String);
 
 /// A packet of a client passes no more engines than that. One that nobody owns goes along the whole list again each time that a later
-/// connection of its ports is pinned meanwhile: some 16 engines, with the servers that there are here.
-pub const MOST_HOPS: u16 = 128;
+/// connection of its ports is pinned meanwhile: 16 engines, where twelve servers are asked in two chunks, and four such walks have been seen.
+pub const MOST_HOPS: u16 = 72;
 /// So many violations of one promise are kept.
 const MOST_VIOLATIONS: usize = 50;
 

@@ -78,13 +78,13 @@ fn reason(state: State, event: Event, change: Change) -> Option<&'static str> {
 /// Rows that no world of 2,000 seeds uses. All of them are a server's answer that comes while another one's is
 /// under way; srlb-lb's tests walk each of them (`engine/tests/rows`).
 fn rare(state: State, event: Event) -> Option<&'static str> {
-    use Sender::{Other, Pinned};
+    use Sender::Other;
     match (state, event) {
         (State::Steer { confirmed: false }, Event::ReturnOther(Other)) => Some(
             "not met: a packet of the client comes back from a stale pin's server between another server's SYN-ACK and the client's answer to it",
         ),
-        (State::Closing, Event::ReturnSyn(Pinned)) => Some(
-            "not met: the pinned server ends the old flow while a SYN that it returns is under way",
+        (State::Steer { confirmed: false }, Event::CreateOnOther(Other)) => Some(
+            "not met: another server answers what it has recovered between the pinned server's SYN-ACK and the client's answer to that",
         ),
         (State::Closing, Event::CreateOnOther(Other)) => Some(
             "not met: the owner is found while the LB closes the flow for another server",

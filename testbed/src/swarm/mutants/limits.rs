@@ -29,6 +29,9 @@ const UNDER_WAY: Option<&str> = Some(
     "not met: a server that counts as dead has the flow, and speaks while its packet is between two chunks",
 );
 /// A limit of cost.
+const CHUNK: Option<&str> =
+    Some("costs a turn at the LB for each server of a recovery list; the list is the same");
+/// A limit of cost.
 const STOP: Option<&str> =
     Some("costs a stop at the end of a recovery list, for 20 s after a dead server has come back");
 
@@ -43,7 +46,7 @@ const OF_LB: &[OfLb] = &[
     ("closing_life: x10", |l| l.closing_life *= 10, None),
     ("reset_life: 0", |l| l.reset_life = NOTHING, None),
     ("reset_life: x10", |l| l.reset_life *= 10, None),
-    ("chunk: 1", |l| l.chunk = 1, None),
+    ("chunk: 1", |l| l.chunk = 1, CHUNK),
     (
         "syn_again_soonest: 0",
         |l| l.syn_again_soonest = NOTHING,
