@@ -26,6 +26,20 @@ impl Version {
         }
     }
 
+    /// A history from two servers to 18. Each further generation brings two, and all older ones drain: every bucket's recovery
+    /// list names all of them.
+    pub fn growing_to_18() -> Vec<Self> {
+        let mut history = vec![Self::kept(&[1, 2])];
+        for n in 1..=8 {
+            let members: Vec<u16> = (1..=2 + 2 * n).collect();
+            let mut version = Self::kept(&members);
+            version.draining = (1..=2 * n).collect();
+            history.push(version);
+        }
+        history.last_mut().expect("nine generations").state = State::Active;
+        history
+    }
+
     /// A generation that was active.
     pub fn kept(members: &[u16]) -> Self {
         Version {

@@ -92,17 +92,7 @@ fn a_list_longer_than_a_header_is_asked_in_chunks() {
         let mut world = World::new(encoding, 2, 2, &[Version::active(&[1, 2])]);
         let port = world.port_for(&[1, 2]);
         connect(&mut world, port);
-        // Each further generation brings two servers, and all older ones drain: every bucket's
-        // list names all of them.
-        let mut history: Vec<Version> = vec![Version::kept(&[1, 2])];
-        for n in 1..=8 {
-            let members: Vec<u16> = (1..=2 + 2 * n).collect();
-            let mut version = Version::kept(&members);
-            version.draining = (1..=2 * n).collect();
-            history.push(version);
-        }
-        history.last_mut().unwrap().state = consistent_hash::State::Active;
-        world.set_pool(2, &history);
+        world.set_pool(2, &Version::growing_to_18());
         // a list that has just changed has no last word in its later chunks
         world.pass(Duration::from_millis(100));
         world.pass(Duration::from_secs(2));

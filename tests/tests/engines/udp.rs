@@ -214,20 +214,11 @@ fn where_nobody_listens_the_last_ones_kernel_says_so() {
     }
 }
 
-/// Each further generation brings two servers, and all older ones drain: the list names all 18.
 #[test]
 fn a_list_longer_than_a_header_is_asked_in_chunks_and_ends_in_an_offer() {
     for encoding in BOTH {
         let (mut world, port) = pinned(encoding);
-        let mut history = vec![Version::kept(&[1, 2])];
-        for n in 1..=8 {
-            let members: Vec<u16> = (1..=2 + 2 * n).collect();
-            let mut version = Version::kept(&members);
-            version.draining = (1..=2 * n).collect();
-            history.push(version);
-        }
-        history.last_mut().unwrap().state = consistent_hash::State::Active;
-        world.set_pool(2, &history);
+        world.set_pool(2, &Version::growing_to_18());
         world.edge = 2;
         let from_lb = |happened: Vec<String>| -> Vec<String> {
             let mut lines = happened;

@@ -48,7 +48,12 @@ pub enum Fate {
 /// Two LBs, two servers, and a connection that server 1 has taken and LB 1 has pinned.
 #[track_caller]
 pub fn live(encoding: Encoding) -> (World, u16) {
-    let mut world = World::two_by_two(encoding);
+    connected(World::two_by_two(encoding))
+}
+
+/// The same in a world that was prepared otherwise.
+#[track_caller]
+pub fn connected(mut world: World) -> (World, u16) {
     world.has_strangers = true;
     let port = world.port_for(&[1, 2]);
     world.open(port);

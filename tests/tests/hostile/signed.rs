@@ -10,7 +10,7 @@ use tests::packets::{from_client, from_vip};
 use tests::samples::carried_by;
 use tests::world::World;
 
-use super::{at_lb, at_server, drops, goes_on, knowledge, Fate, BOTH};
+use super::{at_lb, at_server, connected, drops, goes_on, knowledge, Fate, BOTH};
 
 /// As `live`, and everybody signs. Nobody answers with a Parameter Problem: each forgery is dropped for its own reason.
 fn signed(encoding: Encoding) -> (World, u16) {
@@ -28,12 +28,7 @@ fn signed(encoding: Encoding) -> (World, u16) {
         icmp_rate_pps: 0,
         ..config
     });
-    world.has_strangers = true;
-    let port = world.port_for(&[1, 2]);
-    world.open(port);
-    world.run();
-    goes_on(&mut world, port);
-    (world, port)
+    connected(world)
 }
 
 fn say(

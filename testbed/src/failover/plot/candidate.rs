@@ -1,6 +1,7 @@
 //! New flows while a machine is dead, beside the paper's argument about p_R.
 
 use super::super::study::{Connects, DeadCandidate};
+use super::{legend_from, MARK};
 use crate::svg::{Anchor, Picture, COLOURS, GRID};
 
 const WIDTH: f64 = 760.0;
@@ -60,18 +61,12 @@ fn bar(picture: &mut Picture, connects: &Connects, top: f64, x: &dyn Fn(f64) -> 
 }
 
 fn legend(picture: &mut Picture) {
-    let mut at_x = 20.0;
-    for (colour, words, width) in [
+    let entries = [
         (AT_ONCE, "at once", 80.0),
         (AFTER_ONE, "after one SYN retransmission", 220.0),
         (LATER, "after more", 100.0),
         (NEVER, "never", 70.0),
-        ("black", "right of it: fail by the paper's argument", 0.0),
-    ] {
-        let box_width = if colour == "black" { 3.0 } else { 12.0 };
-        picture.bar((at_x, 16.0), (box_width, 12.0), colour);
-        let at = (at_x + box_width + 5.0, 27.0);
-        picture.text(at, Anchor::Start, "black", words);
-        at_x += width;
-    }
+        (MARK, "right of it: fail by the paper's argument", 0.0),
+    ];
+    legend_from(picture, 20.0, 3.0, &entries);
 }

@@ -1,6 +1,7 @@
 //! The scenarios at a glance.
 
 use super::super::report::Row;
+use super::{legend_from, MARK};
 use crate::svg::{tick_step, Anchor, Picture, COLOURS, GRID};
 
 const WIDTH: f64 = 980.0;
@@ -69,28 +70,18 @@ pub fn overview(rows: &[Row]) -> String {
 }
 
 fn legend(picture: &mut Picture) {
-    let mut x = BARS.0;
-    for (colour, words, width) in [
+    let shares = [
         (COMPLETED, "completed", 96.0),
         (UNAVOIDABLE, "unavoidable", 106.0),
         (AVOIDABLE, "avoidable", 100.0),
-    ] {
-        picture.bar((x, 16.0), (12.0, 12.0), colour);
-        picture.text((x + 17.0, 27.0), Anchor::Start, "black", words);
-        x += width;
-    }
-    let mut x = STALLS.0;
-    for (colour, words, width) in [
+    ];
+    legend_from(picture, BARS.0, 2.0, &shares);
+    let times = [
         (STALL, "longest stall", 110.0),
         (FAULT, "fault", 60.0),
-        ("black", "bound", 0.0),
-    ] {
-        let box_width = if colour == "black" { 2.0 } else { 12.0 };
-        picture.bar((x, 16.0), (box_width, 12.0), colour);
-        let at = (x + box_width + 5.0, 27.0);
-        picture.text(at, Anchor::Start, "black", words);
-        x += width;
-    }
+        (MARK, "bound", 0.0),
+    ];
+    legend_from(picture, STALLS.0, 2.0, &times);
 }
 
 fn shares(picture: &mut Picture, row: &Row, top: f64, x: &dyn Fn(f64) -> f64) {
