@@ -22,6 +22,11 @@ impl Interrupt {
         Ok(interrupt)
     }
 
+    /// Asks ourselves to stop.
+    pub fn set(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
     /// Stopped?
     pub fn is_set(&self) -> bool {
         self.0.load(Ordering::SeqCst)

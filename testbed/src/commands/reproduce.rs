@@ -4,51 +4,80 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use comfy_table::{presets, Table};
+use comfy_table::{presets, ContentArrangement, Table};
 use daemon::exit::UsageError;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use crate::reproduce::{all, run as make, Done, Experiment, ReproduceArgs, Verdict, Workshop};
+use crate::reproduce::{
+    all, run as make, Done, Experiment, Made, ReproduceArgs, Verdict, Workshop,
+};
 use crate::signals::Interrupt;
+use crate::{machine, provenance};
 
-/// Makes the figures; exit code 1 if one of the paper's claims was missed.
+/// Makes the figures; exit code 1 if one could not be made or one of the paper's claims was missed.
 pub fn run(args: &ReproduceArgs) -> Result<ExitCode> {
     if args.list {
         for experiment in all() {
-            daemon::say!("{:<4} {}", experiment.name, experiment.title);
+            daemon::say!("{:<9} {}", experiment.name, experiment.title);
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let experiments = chosen(&args.names)?;
+    let experiments = chosen(args)?;
     let interrupt = Interrupt::install()?;
     let bar = bar();
-    let workshop = Workshop {
-        seed: args.seed,
-        threads: args.threads.into(),
-        is_quick: args.quick,
-        interrupt: &interrupt,
-        bar: &bar,
+    let mut workshop = Workshop::new(args.seed, &interrupt, &bar);
+    workshop.threads = args.threads.into();
+    workshop.is_quick = args.quick;
+    let told = |done: &Done| match bar.is_hidden() {
+        true => eprintln!("{}", line(done)),
+        false => bar.println(line(done)),
     };
-    let told = |done: &Done| {
-        let line = format!("figure {}: {}", done.name, done.title);
-        match bar.is_hidden() {
-            true => eprintln!("{line}"),
-            false => bar.println(line),
-        }
-    };
-    let done = make(&workshop, &experiments, &args.out, told);
+    let done = make(&workshop, &experiments, &args.out, &how(args), told);
     bar.finish_and_clear();
     let done = interrupt.explain(done)?;
     match args.json {
         true => daemon::say!("{:#}", as_json(&done)),
-        false => daemon::say!("{}\nin {}", table(&done), args.out.display()),
+        false => daemon::say!(
+            "{}\nin {}",
+            table(&done),
+            args.out.join("index.html").display()
+        ),
     }
-    let mut claims = done.iter().flat_map(|done| &done.figure.claims);
-    Ok(match claims.all(|claim| claim.verdict == Verdict::Met) {
+    let is_fine = |done: &Done| match &done.made {
+        Made::Figure(figure) => figure.claims.iter().all(|c| c.verdict != Verdict::Missed),
+        Made::Skipped(_) => true,
+        Made::Failed(_) => false,
+    };
+    Ok(match done.iter().all(is_fine) {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
     })
+}
+
+/// For who has the page and not the terminal.
+fn how(args: &ReproduceArgs) -> String {
+    format!(
+        "{}, {}, commit {}, seed {}, on {}.{}",
+        provenance::command(),
+        provenance::now(),
+        provenance::commit().unwrap_or("unknown"),
+        args.seed,
+        machine::shape(),
+        match args.quick {
+            true => " A tenth of the queries only (--quick): chance may miss a claim.",
+            false => "",
+        }
+    )
+}
+
+fn line(done: &Done) -> String {
+    let what = format!("{}: {}", done.experiment.label(), done.experiment.title);
+    match &done.made {
+        Made::Figure(_) => what,
+        Made::Skipped(why) => format!("{what}\n  skipped: {why}"),
+        Made::Failed(how) => format!("{what}\n  failed: {how}"),
+    }
 }
 
 fn bar() -> ProgressBar {
@@ -56,44 +85,60 @@ fn bar() -> ProgressBar {
         return ProgressBar::hidden();
     }
     let bar = ProgressBar::new(0);
+    bar.enable_steady_tick(std::time::Duration::from_millis(500));
     match ProgressStyle::with_template("[{bar:30}] {pos}/{len} runs, {msg}, {elapsed}") {
         Ok(style) => bar.with_style(style.progress_chars("=> ")),
         Err(_) => bar,
     }
 }
 
-fn chosen(names: &[String]) -> Result<Vec<Experiment>> {
+fn chosen(args: &ReproduceArgs) -> Result<Vec<Experiment>> {
     let mut experiments = all();
     let is_known = |name: &&String| experiments.iter().any(|e| e.name == **name);
-    if let Some(unknown) = names.iter().find(|name| !is_known(name)) {
+    if let Some(unknown) = args.names.iter().find(|name| !is_known(name)) {
         let text = format!(
             "no figure is called \"{unknown}\"; `srlb-testbed reproduce --list` names them"
         );
         return Err(UsageError(text).into());
     }
-    experiments.retain(|e| names.is_empty() || names.iter().any(|name| name == e.name));
+    experiments.retain(|e| args.names.is_empty() || args.names.iter().any(|name| name == e.name));
     Ok(experiments)
 }
 
 fn table(done: &[Done]) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::UTF8_BORDERS_ONLY);
+    table.set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(["figure", "claim", "paper", "ours", "verdict"]);
     for done in done {
-        for claim in &done.figure.claims {
-            let verdict = match claim.verdict {
-                Verdict::Met => "met",
-                Verdict::Missed => "missed",
-            };
-            table.add_row([done.name, &claim.what, &claim.paper, &claim.ours, verdict]);
+        let name = done.experiment.name;
+        match &done.made {
+            Made::Figure(figure) => figure.claims.iter().for_each(|claim| {
+                table.add_row([
+                    name,
+                    &claim.what,
+                    &claim.paper,
+                    &claim.ours,
+                    claim.verdict.name(),
+                ]);
+            }),
+            Made::Skipped(why) => _ = table.add_row([name, "", "", why, "skipped"]),
+            Made::Failed(how) => _ = table.add_row([name, "", "", how, "failed"]),
         }
     }
     table
 }
 
 fn as_json(done: &[Done]) -> serde_json::Value {
-    let figures = done.iter().map(
-        |done| json!({ "figure": done.name, "title": done.title, "claims": done.figure.claims }),
-    );
-    figures.collect()
+    let of = |done: &Done| {
+        let mut value = json!({ "figure": done.experiment.name, "title": done.experiment.title });
+        let (key, what) = match &done.made {
+            Made::Figure(figure) => ("claims", json!(figure.claims)),
+            Made::Skipped(why) => ("skipped", json!(why)),
+            Made::Failed(how) => ("failed", json!(how)),
+        };
+        value[key] = what;
+        value
+    };
+    done.iter().map(of).collect()
 }

@@ -21,7 +21,7 @@ pub struct ReproduceArgs {
     /// Runs at a time
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub threads: u16,
-    /// A tenth of the queries and tables, to see that it works; chance may then miss a claim
+    /// A tenth of the queries and tables: to see that it works; chance may then miss a claim
     #[arg(long)]
     pub quick: bool,
     /// Print the claims as JSON

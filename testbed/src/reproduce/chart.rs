@@ -1,6 +1,6 @@
-//! A figure as a plot.
+//! A panel as a plot.
 
-use super::figure::{Curve, Figure};
+use super::figure::{Axis, Curve, Panel, Style};
 use crate::svg::{tick_step, Anchor, Picture, COLOURS, GRID};
 
 const WIDTH: f64 = 760.0;
@@ -10,61 +10,153 @@ const RIGHT: f64 = 544.0;
 const TOP: f64 = 34.0;
 const BOTTOM: f64 = 354.0;
 
-/// Draws a figure.
-pub fn draw(figure: &Figure) -> String {
+/// Draws a panel.
+pub fn draw(panel: &Panel) -> String {
     let mut picture = Picture::new(WIDTH, HEIGHT);
-    let x = |value: f64| LEFT + value / figure.x.to * (RIGHT - LEFT);
-    let y = |value: f64| BOTTOM - value.min(figure.y.to) / figure.y.to * (BOTTOM - TOP);
-    for value in ticks(figure.y.to) {
-        picture.line((LEFT, y(value)), (RIGHT, y(value)), GRID);
-        let at = (LEFT - 8.0, y(value) + 4.0);
-        picture.text(at, Anchor::End, "black", &short(value));
+    let at = |(x, y): (f64, f64)| {
+        (
+            LEFT + panel.x.place(x) * (RIGHT - LEFT),
+            BOTTOM - panel.y.place(y).clamp(0.0, 1.0) * (BOTTOM - TOP),
+        )
+    };
+    for value in ticks(&panel.y) {
+        let (_, y) = at((panel.x.from, value));
+        picture.line((LEFT, y), (RIGHT, y), GRID);
+        picture.text((LEFT - 8.0, y + 4.0), Anchor::End, "black", &short(value));
     }
-    for value in ticks(figure.x.to) {
-        picture.line((x(value), TOP), (x(value), BOTTOM), GRID);
-        let at = (x(value), BOTTOM + 18.0);
-        picture.text(at, Anchor::Middle, "black", &short(value));
+    for value in ticks(&panel.x) {
+        let (x, _) = at((value, panel.y.from));
+        picture.line((x, TOP), (x, BOTTOM), GRID);
+        let below = (x, BOTTOM + 18.0);
+        picture.text(below, Anchor::Middle, "black", &short(value));
     }
     let below = ((LEFT + RIGHT) / 2.0, HEIGHT - 8.0);
-    picture.text(below, Anchor::Middle, "black", figure.x.label);
-    picture.text((LEFT, 18.0), Anchor::Start, "black", figure.y.label);
-    let mut names: Vec<&str> = Vec::new();
-    for curve in &figure.curves {
+    picture.text(below, Anchor::Middle, "black", panel.x.label);
+    picture.text((LEFT, 18.0), Anchor::Start, "black", panel.y.label);
+    let names = names(panel);
+    for curve in &panel.curves {
         let place = names.iter().position(|name| *name == curve.name);
-        let place = place.unwrap_or_else(|| {
-            let at = (RIGHT + 12.0, TOP + 12.0 + 20.0 * names.len() as f64);
-            let colour = COLOURS[names.len() % COLOURS.len()];
-            picture.text(at, Anchor::Start, colour, &curve.name);
-            names.push(&curve.name);
-            names.len() - 1
-        });
-        let colour = COLOURS[place % COLOURS.len()];
-        let points = visible(curve, figure.x.to, figure.y.to);
-        let points: Vec<(f64, f64)> = points.into_iter().map(|(a, b)| (x(a), y(b))).collect();
-        match curve.is_dashed {
-            true => (points.windows(2)).for_each(|pair| picture.dashes(pair[0], pair[1], colour)),
-            false => picture.curve(points, colour),
-        }
+        let points = visible(curve, panel).into_iter().map(at).collect();
+        trace(
+            &mut picture,
+            curve.style,
+            points,
+            colour(place.unwrap_or(0)),
+        );
     }
+    legend(&mut picture, panel, &names);
     picture.finish()
 }
 
-/// The points of a curve up to the first that is too high, which is cut off.
-fn visible(curve: &Curve, most_x: f64, most_y: f64) -> Vec<(f64, f64)> {
+/// Each name once, in the order of the curves.
+fn names(panel: &Panel) -> Vec<&str> {
+    let mut names: Vec<&str> = Vec::new();
+    for curve in &panel.curves {
+        if !names.contains(&curve.name.as_str()) {
+            names.push(&curve.name);
+        }
+    }
+    names
+}
+
+fn colour(place: usize) -> &'static str {
+    COLOURS[place % COLOURS.len()]
+}
+
+fn trace(picture: &mut Picture, style: Style, points: Vec<(f64, f64)>, colour: &str) {
+    match style {
+        Style::Line => picture.curve(points, colour),
+        Style::Dashes => (points.windows(2)).for_each(|p| picture.dashes(p[0], p[1], colour)),
+        Style::Dots => points.into_iter().for_each(|p| picture.dot(p, colour)),
+    }
+}
+
+/// A name with a sample of each style that it is drawn in.
+fn legend(picture: &mut Picture, panel: &Panel, names: &[&str]) {
+    let distance = (20.0_f64).min((HEIGHT - TOP) / names.len().max(1) as f64);
+    for (place, name) in names.iter().enumerate() {
+        let y = TOP + 12.0 + distance * place as f64;
+        let from = (RIGHT + 12.0, y - 4.0);
+        let to = (RIGHT + 36.0, y - 4.0);
+        let curves = panel.curves.iter().filter(|curve| curve.name == *name);
+        for style in curves.map(|curve| curve.style) {
+            let sample = match style {
+                Style::Dots => vec![((from.0 + to.0) / 2.0, from.1)],
+                Style::Line | Style::Dashes => vec![from, to],
+            };
+            trace(picture, style, sample, colour(place));
+        }
+        picture.text((RIGHT + 42.0, y), Anchor::Start, colour(place), name);
+    }
+}
+
+/// The points of a curve inside the panel; where it leaves it above, up to the first that is cut off.
+fn visible(curve: &Curve, panel: &Panel) -> Vec<(f64, f64)> {
+    let is_beside = |x: f64| (-1e-9..=1.0 + 1e-9).contains(&panel.x.place(x));
     let points = curve.points.iter().copied();
-    let points: Vec<(f64, f64)> = points.filter(|(x, _)| *x <= most_x).collect();
-    let inside = points.iter().rposition(|(_, y)| *y <= most_y);
+    let points: Vec<(f64, f64)> = points.filter(|(x, _)| is_beside(*x)).collect();
+    let inside = points.iter().rposition(|(_, y)| *y <= panel.y.to);
     let last = inside.map_or(0, |place| place + 2).min(points.len());
     points[..last].to_vec()
 }
 
-fn ticks(to: f64) -> impl Iterator<Item = f64> {
-    let step = tick_step(to);
-    (0..=(to / step + 1e-9) as usize).map(move |n| n as f64 * step)
+fn ticks(axis: &Axis) -> Vec<f64> {
+    match axis.is_log {
+        true => decades(axis),
+        false => {
+            let step = tick_step(axis.to - axis.from);
+            let first = (axis.from / step - 1e-9).ceil() as i64;
+            let last = (axis.to / step + 1e-9).floor() as i64;
+            (first..=last).map(|n| n as f64 * step).collect()
+        }
+    }
+}
+
+/// Powers of ten, and 2 and 5 times these where there is room for them.
+fn decades(axis: &Axis) -> Vec<f64> {
+    let (first, last) = (axis.from.log10().floor(), axis.to.log10().ceil());
+    let times: &[f64] = match axis.to / axis.from <= 2e3 {
+        true => &[1.0, 2.0, 5.0],
+        false => &[1.0],
+    };
+    let powers = (first as i32..=last as i32).map(|n| 10f64.powi(n));
+    let all = powers.flat_map(|power| times.iter().map(move |m| m * power));
+    let is_on_it = |value: &f64| (-1e-9..=1.0 + 1e-9).contains(&axis.place(*value));
+    all.filter(is_on_it).collect()
 }
 
 /// Without the digits that only a sum of floating-point numbers has.
 fn short(value: f64) -> String {
     let rounded = (value * 1e6).round() / 1e6;
     rounded.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_begin_where_the_axis_does() {
+        let ticks_of = |axis: Axis| ticks(&axis);
+        let linear = ticks_of(Axis::between("servers", 34.0, 48.0));
+        assert_eq!(linear.first(), Some(&34.0));
+        assert_eq!(linear.last(), Some(&48.0));
+        let log = ticks_of(Axis::log("ms", 0.5, 20.0));
+        assert_eq!(log, [0.5, 1.0, 2.0, 5.0, 10.0, 20.0]);
+        assert_eq!(ticks_of(Axis::log("ms", 1.0, 1e4)).len(), 5);
+    }
+
+    #[test]
+    fn what_is_outside_is_not_drawn() {
+        let curve = Curve::new("a", vec![(0.0, 1.0), (1.0, 1.0), (2.0, 9.0), (3.0, 9.0)]);
+        let panel = Panel::new(
+            Axis::between("x", 1.0, 3.0),
+            Axis::new("y", 2.0),
+            vec![curve],
+        );
+        let expected = vec![(1.0, 1.0), (2.0, 9.0)];
+        assert_eq!(visible(&panel.curves[0], &panel), expected);
+        let svg = draw(&panel);
+        assert!(!svg.contains("NaN") && svg.matches("<polyline").count() == 2);
+    }
 }

@@ -2,33 +2,61 @@
 
 use std::fmt::Write;
 
-use serde::Serialize;
+use super::claim::Claim;
 
-/// One line of a figure.
+/// How a curve is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// A line: what was simulated or computed.
+    Line,
+    /// Dashes: a model beside it.
+    Dashes,
+    /// Dots: single measurements, as those on real Apache.
+    Dots,
+}
+
+impl Style {
+    /// In the CSV.
+    pub fn name(self) -> &'static str {
+        match self {
+            Style::Line => "line",
+            Style::Dashes => "dashes",
+            Style::Dots => "dots",
+        }
+    }
+}
+
+/// One line of a panel.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Curve {
-    /// What it is of.
+    /// What it is of. Curves of one name in different styles have one colour.
     pub name: String,
     /// Its points, from left to right.
     pub points: Vec<(f64, f64)>,
-    /// Is it a model's, beside what was measured?
-    pub is_dashed: bool,
+    /// How it is drawn.
+    pub style: Style,
 }
 
 impl Curve {
-    /// A curve through points.
+    /// A line through points.
     pub fn new(name: impl Into<String>, points: Vec<(f64, f64)>) -> Curve {
         Curve {
             name: name.into(),
             points,
-            is_dashed: false,
+            style: Style::Line,
         }
     }
 
     /// The same, dashed.
-    pub fn dashed(mut self) -> Curve {
-        self.is_dashed = true;
-        self
+    pub fn dashed(self) -> Curve {
+        let style = Style::Dashes;
+        Curve { style, ..self }
+    }
+
+    /// The same as dots.
+    pub fn dots(self) -> Curve {
+        let style = Style::Dots;
+        Curve { style, ..self }
     }
 
     /// Its value at one of its points; none if it has none there.
@@ -39,63 +67,96 @@ impl Curve {
     }
 }
 
-/// An axis.
+/// An axis. What lies outside is cut off.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Axis {
     /// What it shows, with its unit.
     pub label: &'static str,
-    /// Its last value; what lies above is cut off.
+    /// Its first value.
+    pub from: f64,
+    /// Its last value.
     pub to: f64,
+    /// Equal distances for equal ratios?
+    pub is_log: bool,
 }
 
-/// Is it as the paper says?
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Verdict {
-    /// Yes, or better.
-    Met,
-    /// No.
-    Missed,
-}
+impl Axis {
+    /// From 0.
+    pub const fn new(label: &'static str, to: f64) -> Axis {
+        Axis::between(label, 0.0, to)
+    }
 
-/// Something that the paper says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Claim {
-    /// About what.
-    pub what: String,
-    /// What it says.
-    pub paper: String,
-    /// What came out.
-    pub ours: String,
-    /// Whether that fits.
-    pub verdict: Verdict,
-}
-
-impl Claim {
-    /// A claim that `is_met`, or not.
-    pub fn new(what: &str, paper: &str, ours: impl Into<String>, is_met: bool) -> Claim {
-        Claim {
-            what: what.to_owned(),
-            paper: paper.to_owned(),
-            ours: ours.into(),
-            verdict: match is_met {
-                true => Verdict::Met,
-                false => Verdict::Missed,
-            },
+    /// Between two values.
+    pub const fn between(label: &'static str, from: f64, to: f64) -> Axis {
+        Axis {
+            label,
+            from,
+            to,
+            is_log: false,
         }
+    }
+
+    /// Logarithmic, between two values above 0.
+    pub const fn log(label: &'static str, from: f64, to: f64) -> Axis {
+        Axis {
+            label,
+            from,
+            to,
+            is_log: true,
+        }
+    }
+
+    /// Where a value lies: 0 at the beginning, 1 at the end.
+    pub fn place(&self, value: f64) -> f64 {
+        match self.is_log {
+            true => (value / self.from).ln() / (self.to / self.from).ln(),
+            false => (value - self.from) / (self.to - self.from),
+        }
+    }
+}
+
+/// One plot of a figure.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Panel {
+    /// What tells it from the figure's others; empty if there is one only.
+    pub title: String,
+    /// The horizontal axis.
+    pub x: Axis,
+    /// The vertical axis.
+    pub y: Axis,
+    /// What it shows.
+    pub curves: Vec<Curve>,
+}
+
+impl Panel {
+    /// The only one of its figure.
+    pub fn new(x: Axis, y: Axis, curves: Vec<Curve>) -> Panel {
+        Panel {
+            title: String::new(),
+            x,
+            y,
+            curves,
+        }
+    }
+
+    /// One of some.
+    pub fn titled(self, title: impl Into<String>) -> Panel {
+        let title = title.into();
+        Panel { title, ..self }
+    }
+
+    /// The curve with this name; the first if there are some.
+    pub fn curve(&self, name: &str) -> Option<&Curve> {
+        self.curves.iter().find(|curve| curve.name == name)
     }
 }
 
 /// A figure.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Figure {
-    /// The horizontal axis; it begins with 0.
-    pub x: Axis,
-    /// The vertical axis; it begins with 0.
-    pub y: Axis,
-    /// What it shows.
-    pub curves: Vec<Curve>,
-    /// What the paper says about it.
+    /// Its plots.
+    pub panels: Vec<Panel>,
+    /// What the paper says about it, and what we do.
     pub claims: Vec<Claim>,
     /// How it came about.
     pub note: String,
@@ -105,18 +166,18 @@ impl Figure {
     /// The numbers behind it: one line a point.
     pub fn csv(&self) -> String {
         let quoted = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
-        let mut text = format!("curve,{},{}\n", quoted(self.x.label), quoted(self.y.label));
-        for curve in &self.curves {
-            for (x, y) in &curve.points {
-                let _ = writeln!(text, "{},{x},{y}", quoted(&curve.name));
+        let mut text = "panel,x axis,y axis,curve,style,x,y\n".to_owned();
+        for panel in &self.panels {
+            let of_panel = [&panel.title, panel.x.label, panel.y.label].map(quoted);
+            for curve in &panel.curves {
+                let name = quoted(&curve.name);
+                let style = curve.style.name();
+                for (x, y) in &curve.points {
+                    let _ = writeln!(text, "{},{name},{style},{x},{y}", of_panel.join(","));
+                }
             }
         }
         text
-    }
-
-    /// The curve with this name.
-    pub fn curve(&self, name: &str) -> Option<&Curve> {
-        self.curves.iter().find(|curve| curve.name == name)
     }
 }
 
@@ -125,24 +186,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_csv_names_curves_and_units() {
+    fn the_csv_names_panels_curves_and_units() {
+        let curve = Curve::new("SR4, ours", vec![(0.5, 1.25), (0.75, 2.0)]);
+        let panel = Panel::new(
+            Axis::new("load", 1.0),
+            Axis::new("time, \"s\"", 2.0),
+            vec![curve.dots()],
+        );
         let figure = Figure {
-            x: Axis {
-                label: "load",
-                to: 1.0,
-            },
-            y: Axis {
-                label: "time, \"s\"",
-                to: 2.0,
-            },
-            curves: vec![Curve::new("SR4, ours", vec![(0.5, 1.25), (0.75, 2.0)])],
+            panels: vec![panel.titled("peak")],
             claims: Vec::new(),
             note: String::new(),
         };
-        let expected =
-            "curve,\"load\",\"time, \"\"s\"\"\"\n\"SR4, ours\",0.5,1.25\n\"SR4, ours\",0.75,2\n";
+        let expected = "panel,x axis,y axis,curve,style,x,y\n\
+            \"peak\",\"load\",\"time, \"\"s\"\"\",\"SR4, ours\",dots,0.5,1.25\n\
+            \"peak\",\"load\",\"time, \"\"s\"\"\",\"SR4, ours\",dots,0.75,2\n";
         assert_eq!(figure.csv(), expected);
-        assert_eq!(figure.curves[0].at(0.75), Some(2.0));
-        assert_eq!(figure.curves[0].at(0.6), None);
+        let curve = figure.panels[0].curve("SR4, ours").unwrap();
+        assert_eq!((curve.at(0.75), curve.at(0.6)), (Some(2.0), None));
+    }
+
+    #[test]
+    fn places_on_axes() {
+        let linear = Axis::between("x", 1.0, 5.0);
+        assert_eq!(linear.place(2.0), 0.25);
+        let log = Axis::log("x", 1.0, 100.0);
+        assert!((log.place(10.0) - 0.5).abs() < 1e-12);
     }
 }
