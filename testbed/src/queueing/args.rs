@@ -8,8 +8,8 @@ use srlb_server::policy::Accept;
 
 use super::scenario::{Balancing, Discipline, Hunt, Network, Scenario, ServerSpec};
 use super::service::ServiceTime;
-use super::trace;
-use super::workload::Arrivals;
+use super::trace::Trace;
+use super::workload::{Arrivals, Services};
 use crate::settings::{Encoding, Policy};
 
 /// What to simulate.
@@ -61,8 +61,9 @@ pub struct SimulateArgs {
     /// Distribution of service times: exponential, constant or lognormal:SIGMA
     #[arg(long, default_value = "exponential")]
     pub service: Service,
-    /// Take queries and service times from this file instead: CSV with the columns at_s and service_ms
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["load", "queries", "service_mean_ms", "service"])]
+    /// Take the queries from this file instead: CSV with the columns at_s, and service_ms, class (wiki or static) or url; or
+    /// WikiBench's format. Where it has no service times, wiki pages get the above and static pages 1 ms
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["load", "queries"])]
     pub trace: Option<PathBuf>,
     /// So many of the first queries do not count
     #[arg(long, default_value_t = 0)]
@@ -158,6 +159,9 @@ impl Service {
     }
 }
 
+/// What a static page takes: "of the order of a millisecond" (section VI-C3).
+pub const STATIC: ServiceTime = ServiceTime::Exponential { mean_s: 0.001 };
+
 /// The paper's parameters of SR_dyn (algorithm 2).
 const DYNAMIC: Accept = Accept::Dynamic {
     window: 50,
@@ -175,12 +179,12 @@ pub fn accept(policy: Policy) -> Accept {
 }
 
 impl SimulateArgs {
-    /// The scenario that these arguments mean.
+    /// The scenario that these arguments mean. `on_read` hears how far a trace was checked, in bytes, and says whether to go on.
     ///
     /// # Errors
     ///
-    /// Where the trace can't be read.
-    pub fn scenario(&self) -> Result<Scenario> {
+    /// Where the trace can't be used.
+    pub fn scenario(&self, on_read: &mut dyn FnMut(u64) -> bool) -> Result<Scenario> {
         let server = ServerSpec {
             cores: self.cores,
             workers: self.workers,
@@ -205,7 +209,7 @@ impl SimulateArgs {
                 wan_us: self.wan_us,
                 fabric_us: self.fabric_us,
             },
-            arrivals: self.arrivals()?,
+            arrivals: self.arrivals(on_read)?,
             warm_up: self.warm_up,
             sample_us: 0,
         })
@@ -222,11 +226,15 @@ impl SimulateArgs {
         }
     }
 
-    fn arrivals(&self) -> Result<Arrivals> {
-        if let Some(path) = &self.trace {
-            return Ok(Arrivals::Trace(trace::read(path)?));
-        }
+    fn arrivals(&self, on_read: &mut dyn FnMut(u64) -> bool) -> Result<Arrivals> {
         let service = self.service.with_mean(self.service_mean_ms / 1e3);
+        if let Some(path) = &self.trace {
+            let services = Services {
+                wiki: service,
+                fixed: STATIC,
+            };
+            return Ok(Arrivals::File(Trace::check(path, services, on_read)?));
+        }
         let cores = f64::from(self.cores) * self.servers as f64;
         Ok(Arrivals::Poisson {
             rate_qps: self.load * cores / service.mean_s(),

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 
 use srlb_server::engine::SocketAnswer;
 
+use super::workload::{Class, Job};
+
 /// A query in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flight {
@@ -11,6 +13,8 @@ pub struct Flight {
     pub began_us: u64,
     /// For how long it needs a core.
     pub service_us: u64,
+    /// Of which kind it is.
+    pub class: Class,
     /// Who has it.
     pub server: Option<u16>,
     /// Is the handshake complete?
@@ -26,10 +30,11 @@ pub struct Flights {
 
 impl Flights {
     /// A query begins.
-    pub fn begin(&mut self, number: u64, began_us: u64, service_us: u64) {
+    pub fn begin(&mut self, number: u64, began_us: u64, job: Job) {
         let flight = Flight {
             began_us,
-            service_us,
+            service_us: job.service_us,
+            class: job.class,
             server: None,
             is_open: false,
         };

@@ -18,7 +18,7 @@ pub const NO_BOUND_PPS: u32 = 1_000_000;
 /// As configured by default.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(3_600);
 /// For how long an entry outlives its query, and a little more.
-const LINGER_S: f64 = 12.0;
+const LINGER_S: f64 = super::trace::PEAK_OVER_S as f64;
 
 /// The prefixes in which locators lie.
 pub fn networks(which: &[&str]) -> Vec<Ipv6Net> {
@@ -37,7 +37,7 @@ pub fn key(rng: &mut Rng) -> [u8; 16] {
 
 /// How many entries there are at once, if each of `shares` nodes gets as many.
 pub fn entries(scenario: &Scenario, shares: usize) -> usize {
-    (scenario.arrivals.rate_qps() * LINGER_S / shares as f64) as usize
+    (scenario.arrivals.peak_qps() * LINGER_S / shares as f64) as usize
 }
 
 /// The engines.

@@ -8,11 +8,12 @@
 //!
 //! Of a query's packets those exist that decide something: SYN, SYN-ACK, the client's ACK (its request with it) and the
 //! FIN behind the answer. They carry no data, and no packet gets lost: that is [`crate::sim`]'s subject. Memory grows with what
-//! is in flight, not with the number of queries. The same scenario gives the same outcome.
+//! is in flight, not with the number of queries, and a trace is read while its queries come. The same scenario gives the same outcome.
 
 pub mod args;
 mod buffers;
 mod cores;
+pub mod day;
 mod flights;
 pub mod histogram;
 mod lb;
@@ -30,8 +31,10 @@ pub mod workload;
 mod world;
 
 pub use args::SimulateArgs;
+pub use day::Day;
 pub use result::{Outcome, Sample};
 pub use scenario::{Balancing, Discipline, Hunt, Network, Scenario, ServerSpec};
 pub use service::ServiceTime;
-pub use workload::{Arrivals, Job};
-pub use world::{run, Ended};
+pub use trace::{Trace, TraceError};
+pub use workload::{Arrivals, Class, Job, Services};
+pub use world::{run, Ended, RunError};

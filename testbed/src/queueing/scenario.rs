@@ -204,11 +204,15 @@ impl Scenario {
     }
 
     fn check_arrivals(&self) -> Result<(), ScenarioError> {
-        let Arrivals::Poisson {
-            rate_qps, service, ..
-        } = &self.arrivals
-        else {
-            return Ok(());
+        let (rate_qps, service) = match &self.arrivals {
+            Arrivals::Poisson {
+                rate_qps, service, ..
+            } => (rate_qps, service),
+            Arrivals::Day(day) if !day.is_sound() => {
+                let text = format!("{day:?}: expected a length, rates and service times above 0");
+                return Err(ScenarioError(text));
+            }
+            _ => return Ok(()),
         };
         if !(rate_qps.is_finite() && *rate_qps > 0.0) {
             let text = format!("rate = {rate_qps}: expected a number above 0");

@@ -14,7 +14,8 @@ use super::result::Outcome;
 use super::scenario::{Balancing, Scenario, ScenarioError};
 use super::server::Server;
 use super::tally::Tally;
-use super::workload::Job;
+use super::trace::TraceError;
+use super::workload::{Class, Job, Jobs};
 use crate::rng::Rng;
 use crate::sim::edge::Edge;
 use crate::sim::nodes::{Node, VIP};
@@ -55,6 +56,8 @@ enum To {
 pub struct Ended {
     /// Its number, from 0.
     pub number: u64,
+    /// Of which kind it is.
+    pub class: Class,
     /// When its client has sent the SYN.
     pub began_us: u64,
     /// When the client had the answer.
@@ -65,7 +68,9 @@ pub struct Ended {
 
 struct World<'a> {
     scenario: &'a Scenario,
-    jobs: Box<dyn Iterator<Item = Job> + 'a>,
+    jobs: Jobs<'a>,
+    /// Have all of them begun?
+    is_last_begun: bool,
     begun: u64,
     now_us: u64,
     queue: Queue<Event>,
@@ -80,6 +85,8 @@ struct World<'a> {
     before: (u64, u64),
     on_end: OnEnd<'a>,
     is_stopped: bool,
+    /// Why there are no more jobs, if that is a mistake.
+    failed: Option<TraceError>,
 }
 
 /// Who is told of every query, those of the warm-up included, and says whether to go on.
@@ -89,14 +96,28 @@ pub type OnEnd<'a> = &'a mut dyn FnMut(&Ended) -> bool;
 ///
 /// # Errors
 ///
-/// Where the scenario makes no sense.
-pub fn run(scenario: &Scenario, on_end: OnEnd) -> Result<Outcome, ScenarioError> {
+/// Where the scenario makes no sense, or its trace has changed since it was checked.
+pub fn run(scenario: &Scenario, on_end: OnEnd) -> Result<Outcome, RunError> {
     scenario.check()?;
     let mut world = World::new(scenario, on_end)?;
     while world.is_going_on() {
         world.step();
     }
-    Ok(world.finish())
+    match world.failed.take() {
+        Some(error) => Err(error.into()),
+        None => Ok(world.finish()),
+    }
+}
+
+/// Why a run has no outcome.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The scenario makes no sense.
+    #[error(transparent)]
+    Scenario(#[from] ScenarioError),
+    /// Its trace can't be used.
+    #[error(transparent)]
+    Trace(#[from] TraceError),
 }
 
 impl<'a> World<'a> {
@@ -109,6 +130,7 @@ impl<'a> World<'a> {
         let mut world = World {
             scenario,
             jobs: scenario.arrivals.jobs(scenario.seed),
+            is_last_begun: false,
             begun: 0,
             now_us: 0,
             queue: Queue::default(),
@@ -124,6 +146,7 @@ impl<'a> World<'a> {
             before: (0, 0),
             on_end,
             is_stopped: false,
+            failed: None,
         };
         world.queue.push(POLL_US, Event::Poll);
         if let Balancing::WeightedRoundRobin { every_us } = scenario.balancing {
@@ -137,7 +160,7 @@ impl<'a> World<'a> {
     }
 
     fn is_going_on(&self) -> bool {
-        if self.begun < self.scenario.arrivals.queries() {
+        if !self.is_last_begun {
             return !self.is_stopped;
         }
         // A flight without a packet or a place in a server will never end, and polls alone are no reason to go on.
@@ -168,8 +191,13 @@ impl<'a> World<'a> {
     }
 
     fn expect_query(&mut self) {
-        if let Some(job) = self.jobs.next() {
-            self.queue.push(job.at_us, Event::Query(job));
+        match self.jobs.next() {
+            Some(Ok(job)) => self.queue.push(job.at_us, Event::Query(job)),
+            Some(Err(error)) => {
+                self.failed = Some(error);
+                self.is_stopped = true;
+            }
+            None => self.is_last_begun = true,
         }
     }
 
@@ -179,7 +207,7 @@ impl<'a> World<'a> {
         if query == self.scenario.warm_up {
             self.before = self.taken_and_forced();
         }
-        self.flights.begin(query, self.now_us, job.service_us);
+        self.flights.begin(query, self.now_us, job);
         let place = self.buffers.take();
         packets::write(self.buffers.at(place), query, Kind::Syn);
         self.towards_vip(query, place);
@@ -308,6 +336,7 @@ impl<'a> World<'a> {
         };
         let ended = Ended {
             number,
+            class: flight.class,
             began_us: flight.began_us,
             ended_us: self.now_us,
             is_answered,

@@ -9,6 +9,7 @@ fn small(queries: &[(u64, u64)], balancing: Balancing) -> Scenario {
     let jobs = queries.iter().map(|&(at_ms, service_ms)| Job {
         at_us: at_ms * MILLI,
         service_us: service_ms * MILLI,
+        class: Class::default(),
     });
     let mut scenario = ideal(1, 0.5, 1, balancing);
     scenario.servers[0].workers = 1;
@@ -48,6 +49,37 @@ fn a_full_accept_queue_resets() {
     let outcome = outcome_of(&scenario);
     assert_eq!((outcome.answered, outcome.refused), (4, 2));
     assert_eq!(outcome.most_in_flight, 4);
+}
+
+#[test]
+fn a_file_gives_what_a_list_gives_unless_it_has_changed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("trace.csv");
+    let write = |text: &str| std::fs::write(&path, text).unwrap();
+    write("at_s,service_ms,class\n9,10,wiki\n9,20,static\n9.005,1,wiki\n");
+    let fixed = ServiceTime::Constant { mean_s: 0.001 };
+    let services = Services { wiki: fixed, fixed };
+    let trace = Trace::check(&path, services, &mut |_| true).unwrap();
+    let mut scenario = small(&[(0, 10), (0, 20), (5, 1)], Balancing::SINGLE_CHOICE);
+    let expected = ends(&scenario);
+    scenario.arrivals = Arrivals::File(trace);
+    assert_eq!(ends(&scenario), expected);
+    let mut classes = Vec::new();
+    run(&scenario, &mut |ended| {
+        classes.push(ended.class);
+        true
+    })
+    .unwrap();
+    assert_eq!(classes, [Class::Wiki, Class::Static, Class::Wiki]);
+    write("at_s,service_ms,class\n9,10,wiki\n9,20,static\n8,1,wiki\n");
+    let error = run(&scenario, &mut |_| true).unwrap_err().to_string();
+    assert!(error
+        .ends_with("line 4: it is 1 s earlier than the line before: expected the order of time"));
+    std::fs::remove_file(&path).unwrap();
+    assert!(matches!(
+        run(&scenario, &mut |_| true),
+        Err(RunError::Trace(_))
+    ));
 }
 
 #[test]
