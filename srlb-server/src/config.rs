@@ -1,5 +1,6 @@
 //! `server.toml`: what one server router is, and what of it the engine needs.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -52,6 +53,7 @@ struct Policy {
     c: Option<u32>,
     window: u32,
     epsilon: f64,
+    least: Option<u32>,
     pending: bool,
 }
 
@@ -59,8 +61,9 @@ struct Policy {
 #[serde(rename_all = "lowercase")]
 enum AcceptName {
     Static,
-    #[default]
     Dynamic,
+    #[default]
+    Median,
     Always,
     Never,
 }
@@ -72,6 +75,7 @@ impl Default for Policy {
             c: None,
             window: 50,
             epsilon: 0.1,
+            least: None,
             pending: true,
         }
     }
@@ -113,6 +117,11 @@ pub const DEFAULT_SOCKET: &str = "/run/srlb/server.sock";
 const MIN_FLOWS: usize = 16;
 /// The most flows that a table is made for: 16 million.
 const MAX_FLOWS: usize = 1 << 24;
+
+/// The longest window of a policy that learns, in offers.
+const MAX_WINDOW: u32 = 1_000_000;
+/// More cores than any server has.
+const MAX_LEAST: u32 = 65_535;
 
 /// A valid `server.toml`.
 #[derive(Clone, Debug)]
@@ -332,12 +341,12 @@ fn check_places(
 
 fn accept(check: &mut Check<'_, ServerFile>, file: &ServerFile) -> Accept {
     let policy = &file.policy;
-    let needs_board = matches!(policy.accept, AcceptName::Static | AcceptName::Dynamic);
+    let needs_board = !matches!(policy.accept, AcceptName::Always | AcceptName::Never);
     let has_board = file.application.scoreboard.is_some() || file.application.pid_file.is_some();
     check.require(
         has_board || !needs_board,
         "application",
-        "the policies static and dynamic count busy workers, and no Apache is named",
+        "the policies static, dynamic and median count busy workers, and no Apache is named",
         "[application] with scoreboard (its ScoreBoardFile) or pid_file, or policy.accept = \"always\"",
     );
     match policy.accept {
@@ -355,12 +364,27 @@ fn accept(check: &mut Check<'_, ServerFile>, file: &ServerFile) -> Accept {
             }
         }
         AcceptName::Dynamic => {
-            check.within("policy.window", policy.window, 2, 1_000_000);
+            check.within("policy.window", policy.window, 2, MAX_WINDOW);
             check.within("policy.epsilon", policy.epsilon, 0.0, 0.5);
             Accept::Dynamic {
                 window: policy.window,
                 epsilon: policy.epsilon,
             }
         }
+        AcceptName::Median => {
+            let least = policy.least.unwrap_or_else(processors);
+            check.within("policy.window", policy.window, 2, MAX_WINDOW);
+            check.within("policy.least", least, 0, MAX_LEAST);
+            Accept::Median {
+                window: policy.window,
+                least,
+            }
+        }
     }
+}
+
+/// Processors that this process may use, and so, we take it, the application on the same host.
+fn processors() -> u32 {
+    let count = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    u32::try_from(count).unwrap_or(MAX_LEAST).min(MAX_LEAST)
 }

@@ -2,7 +2,7 @@
 //! section II-B), pure.
 //!
 //! A policy compares the busy workers with a threshold c. `pending` adds those that are on
-//! their way: see [`crate::policy::pending`].
+//! their way: see [`crate::policy::pending`]. Two policies find c themselves, from what they answer to offers.
 
 pub mod pending;
 
@@ -24,6 +24,17 @@ pub enum Accept {
         /// How far from one half the share may be.
         epsilon: f64,
     },
+    /// Ours: the threshold is the median of the busy workers that offers meet, and never below the number of cores.
+    ///
+    /// As for SR_dyn one half of the offers is to be accepted. But each offer moves c a little, by (1/2 - accepted)/window,
+    /// and c need not be whole, so that it comes to rest where SR_dyn goes to and fro in whole steps. While a core is
+    /// idle nothing waits, so whatever the share, an offer is accepted then.
+    Median {
+        /// Offers in which the share of all of them moves c by that share's distance from one half.
+        window: u32,
+        /// c is never lower: the server's cores.
+        least: u32,
+    },
     /// Accept every offer.
     Always,
     /// Refuse every offer.
@@ -36,9 +47,15 @@ impl Accept {
         match self {
             Accept::Static { .. } => "static",
             Accept::Dynamic { .. } => "dynamic",
+            Accept::Median { .. } => "median",
             Accept::Always => "always",
             Accept::Never => "never",
         }
+    }
+
+    /// Does it find its threshold itself?
+    fn learns(&self) -> bool {
+        matches!(self, Accept::Dynamic { .. } | Accept::Median { .. })
     }
 }
 
@@ -47,7 +64,8 @@ impl Accept {
 pub struct Policy {
     accept: Accept,
     pending: Option<Pending>,
-    c: u32,
+    /// The threshold; only `median` has some that lie between two numbers of workers.
+    c: f64,
     attempt: u32,
     accepted: u32,
 }
@@ -57,7 +75,7 @@ pub struct Policy {
 pub struct PolicyState {
     /// Which one.
     pub accept: Accept,
-    /// The threshold now; none for `always` and `never`.
+    /// The threshold now, as a number of workers; none for `always` and `never`.
     pub c: Option<u32>,
     /// Offers in the window so far (dynamic).
     pub attempt: u32,
@@ -68,11 +86,12 @@ pub struct PolicyState {
 }
 
 impl Policy {
-    /// A policy at its start: dynamic begins with c = 1.
+    /// A policy at its start: dynamic begins with c = 1, median with the least.
     pub fn new(accept: Accept, with_pending: bool) -> Self {
         let c = match accept {
-            Accept::Static { c } => c,
-            _ => 1,
+            Accept::Static { c } => c.into(),
+            Accept::Median { least, .. } => least.into(),
+            _ => 1.0,
         };
         Policy {
             accept,
@@ -83,11 +102,14 @@ impl Policy {
         }
     }
 
-    /// Another policy from now on. The threshold that was learned stays if both are dynamic.
+    /// Another policy from now on. The threshold that was learned stays if the new one learns, too.
     pub fn replace(&mut self, accept: Accept, with_pending: bool) {
         let mut new = Policy::new(accept, with_pending);
-        if let (Accept::Dynamic { .. }, Accept::Dynamic { .. }) = (self.accept, accept) {
-            new.c = self.c;
+        if self.accept.learns() && accept.learns() {
+            new.c = match accept {
+                Accept::Median { least, .. } => self.c.max(least.into()),
+                _ => self.c.round(),
+            };
         }
         if let (Some(kept), true) = (self.pending.take(), with_pending) {
             new.pending = Some(kept);
@@ -104,6 +126,7 @@ impl Policy {
             Accept::Never => false,
             Accept::Static { c } => load < c,
             Accept::Dynamic { window, epsilon } => self.dynamic(load, total, window, epsilon),
+            Accept::Median { window, least } => self.median(load, total, window, least),
         }
     }
 
@@ -112,21 +135,33 @@ impl Policy {
         // The application may have got fewer workers meanwhile; one that has none is just
         // starting, and what was learned stays.
         if total > 0 {
-            self.c = self.c.min(total);
+            self.c = self.c.min(total.into());
         }
         self.attempt += 1;
         if self.attempt >= window {
             let share = f64::from(self.accepted) / f64::from(window);
-            if share < 0.5 - epsilon && self.c < total {
-                self.c += 1;
-            } else if share > 0.5 + epsilon && self.c > 0 {
-                self.c -= 1;
+            if share < 0.5 - epsilon && self.c < total.into() {
+                self.c += 1.0;
+            } else if share > 0.5 + epsilon && self.c > 0.0 {
+                self.c -= 1.0;
             }
             self.attempt = 0;
             self.accepted = 0;
         }
-        let accepted = load < self.c;
+        let accepted = f64::from(load) < self.c;
         self.accepted += u32::from(accepted);
+        accepted
+    }
+
+    /// Decides, and moves the threshold against the decision: it rests where both answers are as frequent.
+    fn median(&mut self, load: u32, total: u32, window: u32, least: u32) -> bool {
+        let accepted = f64::from(load) < self.c.round();
+        // An application that is just starting has no workers, and teaches nothing.
+        if total > 0 {
+            let towards = if accepted { -0.5 } else { 0.5 };
+            let moved = self.c + towards / f64::from(window);
+            self.c = moved.max(least.into()).min(total.into());
+        }
         accepted
     }
 
@@ -149,8 +184,8 @@ impl Policy {
         PolicyState {
             accept: self.accept,
             c: match self.accept {
-                Accept::Static { .. } | Accept::Dynamic { .. } => Some(self.c),
                 Accept::Always | Accept::Never => None,
+                _ => Some(self.c.round() as u32),
             },
             attempt: self.attempt,
             accepted: self.accepted,

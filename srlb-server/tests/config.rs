@@ -53,6 +53,14 @@ fn a_right_file_is_taken_with_its_defaults() {
             epsilon: 0.1
         }
     );
+    let accept = |text: &str| load(text).unwrap().engine.accept;
+    let by_default = accept(&FINE.replace("accept = \"static\"\nc = 4", ""));
+    let cores = std::thread::available_parallelism().unwrap().get() as u32;
+    let median = |window, least| Accept::Median { window, least };
+    assert_eq!(by_default, median(50, cores));
+    let told = "accept = \"median\"\nwindow = 20\nleast = 6";
+    let told = FINE.replace("accept = \"static\"\nc = 4", told);
+    assert_eq!(accept(&told), median(20, 6));
 }
 
 #[test]
@@ -152,6 +160,18 @@ fn every_wrong_value_is_named_with_its_line_and_the_remedy() {
             "accept = \"dynamic\"\nwindow = 1",
             "policy.window: ",
             "2",
+        ),
+        (
+            "accept = \"static\"",
+            "accept = \"median\"\nwindow = 1",
+            "policy.window: ",
+            "2",
+        ),
+        (
+            "accept = \"static\"",
+            "accept = \"median\"\nleast = 70000",
+            "policy.least: ",
+            "65535",
         ),
         (
             "scoreboard = \"run/scoreboard\"",

@@ -92,8 +92,8 @@ pub struct UpArgs {
     /// Candidates of a new flow; 1 is Maglev
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=8))]
     pub choices: u8,
-    /// When a server takes a flow: dynamic, static:C, always or never
-    #[arg(long, default_value = "dynamic")]
+    /// When a server takes a flow: median, dynamic, static:C, always or never
+    #[arg(long, default_value = "median")]
     pub policy: Policy,
     /// Do not count accepted flows that no worker has picked up yet (the paper's plain policy)
     #[arg(long)]
@@ -207,7 +207,7 @@ impl DemoArgs {
             },
             encoding: self.encoding,
             choices: 2,
-            policy: Policy::Dynamic,
+            policy: Policy::Median,
             pending: true,
             service_mean_ms: self.service_mean_ms,
             fabric_mtu_bytes: 1500,
@@ -471,7 +471,7 @@ impl HostileArgs {
             },
             encoding: Encoding::Encap,
             choices: self.servers.min(2) as u8,
-            policy: Policy::Dynamic,
+            policy: Policy::Median,
             pending: true,
             service_mean_ms: 50.0,
             fabric_mtu_bytes: 1500,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{bail, Context, Result};
 use daemon::control::Client;
 
-use crate::apache::Apache;
+use crate::apache::{Apache, CORES_PER_SERVER};
 use crate::hmac;
 use crate::plan::{Node, Plan, LB_LOCATORS, ONE_VIP, SERVER_LOCATORS, VIP};
 use crate::process::ProcessId;
@@ -181,6 +181,7 @@ fn server_file(settings: &Settings, server: Node) -> String {
     let apache = Apache::new(&settings.plan, server);
     let policy = match settings.policy {
         Policy::Static(c) => format!("accept = \"static\"\nc = {c}\n"),
+        Policy::Median => format!("accept = \"median\"\nleast = {CORES_PER_SERVER}\n"),
         other => format!("accept = \"{other}\"\n"),
     };
     format!(

@@ -30,6 +30,8 @@ impl fmt::Display for Encoding {
 /// When a server takes a new flow that it may refuse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Policy {
+    /// The threshold is the median of the busy workers, and never below the number of cores: the default.
+    Median,
     /// The threshold adapts itself (the paper's SR_dyn).
     Dynamic,
     /// Fewer busy workers than this (the paper's SR_c).
@@ -45,6 +47,7 @@ impl FromStr for Policy {
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text.split_once(':') {
+            None if text == "median" => Ok(Policy::Median),
             None if text == "dynamic" => Ok(Policy::Dynamic),
             None if text == "always" => Ok(Policy::Always),
             None if text == "never" => Ok(Policy::Never),
@@ -52,7 +55,9 @@ impl FromStr for Policy {
                 .parse()
                 .map(Policy::Static)
                 .map_err(|_| format!("\"{c}\" is no number of workers")),
-            _ => Err("a policy is dynamic, static:C (such as static:4), always or never".into()),
+            _ => Err(
+                "a policy is median, dynamic, static:C (such as static:4), always or never".into(),
+            ),
         }
     }
 }
@@ -60,6 +65,7 @@ impl FromStr for Policy {
 impl fmt::Display for Policy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Policy::Median => f.write_str("median"),
             Policy::Dynamic => f.write_str("dynamic"),
             Policy::Static(c) => write!(f, "static:{c}"),
             Policy::Always => f.write_str("always"),
@@ -129,6 +135,7 @@ mod tests {
     #[test]
     fn policies_are_read_as_they_are_written() {
         for policy in [
+            Policy::Median,
             Policy::Dynamic,
             Policy::Static(4),
             Policy::Always,

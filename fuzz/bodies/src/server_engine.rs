@@ -236,6 +236,10 @@ fn config(tape: &mut Tape) -> (Option<Signer>, EngineConfig) {
             2 => Accept::Static {
                 c: u32::from(tape.byte()),
             },
+            3 => Accept::Median {
+                window: tape.one_of(&[50, 2]),
+                least: tape.one_of(&[2, 0, 64]),
+            },
             _ => Accept::Dynamic {
                 window: tape.one_of(&[2, 50]),
                 epsilon: tape.one_of(&[0.1, 0.0, 0.5]),

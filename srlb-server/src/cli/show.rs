@@ -46,12 +46,18 @@ fn application(application: &Value) -> anyhow::Result<()> {
 }
 
 fn policy(policy: &Value) -> anyhow::Result<()> {
+    let window = match policy["accept"].as_str() {
+        Some("dynamic") => format!(
+            ", {} of {} offers in this window accepted",
+            word(&policy["accepted"]),
+            word(&policy["attempt"])
+        ),
+        _ => String::new(),
+    };
     say!(
-        "policy: {}, c {}, {} of {} offers in this window accepted, {} pending",
+        "policy: {}, c {}{window}, {} pending",
         word(&policy["accept"]),
         word(&policy["c"]),
-        word(&policy["accepted"]),
-        word(&policy["attempt"]),
         word(&policy["pending"])
     );
     Ok(())

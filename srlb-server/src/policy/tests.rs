@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 
 const T0: Instant = Instant::from_secs(100);
@@ -176,6 +178,99 @@ fn a_reload_keeps_what_dynamic_has_learned() {
         true,
     );
     assert_eq!(c(&mut policy), 3);
+    policy.replace(median(50, 2), true);
+    assert_eq!(c(&mut policy), 3);
+    policy.replace(median(50, 8), true);
+    assert_eq!(c(&mut policy), 8, "never below the least");
     policy.replace(Accept::Static { c: 7 }, true);
     assert_eq!(c(&mut policy), 7);
+    policy.replace(median(50, 2), true);
+    assert_eq!(c(&mut policy), 2, "nothing was learned");
+}
+
+fn median(window: u32, least: u32) -> Accept {
+    Accept::Median { window, least }
+}
+
+#[test]
+fn median_takes_whatever_comes_while_a_core_is_idle() {
+    let mut policy = Policy::new(median(50, 4), false);
+    for _ in 0..1_000 {
+        assert!(policy.offer(T0, 3, 32));
+    }
+    assert_eq!(c(&mut policy), 4);
+    assert!(!policy.offer(T0, 4, 32));
+}
+
+#[test]
+fn median_moves_by_half_a_worker_in_a_window_of_one_answer() {
+    let mut policy = Policy::new(median(50, 2), false);
+    // 2 + 49 * 0.01 rounds to 2, 2 + 51 * 0.01 to 3
+    for _ in 0..49 {
+        assert!(!policy.offer(T0, 9, 32));
+    }
+    assert_eq!(c(&mut policy), 2);
+    for _ in 0..2 {
+        assert!(!policy.offer(T0, 9, 32));
+    }
+    assert_eq!(c(&mut policy), 3);
+    for _ in 0..2 {
+        assert!(policy.offer(T0, 0, 32));
+    }
+    assert_eq!(c(&mut policy), 2);
+}
+
+/// Whatever the load's distribution is, fewer than half of the offers meet fewer than c - 1 busy workers, and at least half
+/// meet fewer than c + 1: so says the median's definition, with a worker's room for what c does around it.
+#[test]
+fn median_finds_the_median() {
+    let mut seed = 3u64;
+    let mut draw = move || {
+        seed = seed
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) as u32
+    };
+    for (low, high) in [(2, 9), (4, 5), (0, 30), (7, 7)] {
+        let mut policy = Policy::new(median(50, 0), false);
+        let mut loads = Vec::new();
+        for _ in 0..20_000 {
+            let busy = low + draw() % (high - low + 1);
+            policy.offer(T0, busy, 32);
+            loads.push(busy);
+        }
+        let c = c(&mut policy);
+        let below = |c: u32| loads.iter().filter(|busy| **busy < c).count();
+        assert!(
+            below(c.saturating_sub(1)) < loads.len() / 2,
+            "{low}..{high}: {c}"
+        );
+        assert!(below(c + 1) >= loads.len() / 2, "{low}..{high}: {c}");
+    }
+}
+
+proptest! {
+    /// Every policy that learns stays within its bounds, whatever comes, and goes nowhere while there are no workers.
+    #[test]
+    fn thresholds_stay_where_they_may_be(
+        offers in prop::collection::vec((0..40u32, prop::sample::select(vec![0, 1, 3, 16, 32])), 1..2_000),
+        window in 2..80u32,
+        least in 0..8u32,
+    ) {
+        let accepts = [median(window, least), Accept::Dynamic { window, epsilon: 0.1 }];
+        let mut policies = accepts.map(|accept| Policy::new(accept, false));
+        for (busy, total) in offers {
+            for policy in &mut policies {
+                let before = c(policy);
+                policy.offer(T0, busy, total);
+                match total {
+                    0 => prop_assert!(c(policy) == before || policy.accept.name() == "dynamic"),
+                    _ => prop_assert!(c(policy) <= total),
+                }
+            }
+            if total > 0 {
+                prop_assert!(c(&mut policies[0]) >= least.min(total));
+            }
+        }
+    }
 }

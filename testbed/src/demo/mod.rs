@@ -62,7 +62,7 @@ impl Demo {
         let step = |what: &str| display.note(what);
         let mut settings = self.settings.clone();
         settings.choices = Kind::SingleChoice.choices();
-        settings.policy = Policy::Dynamic;
+        settings.policy = Policy::Median;
         let mut testbed = Testbed::up(settings, Phase::Demo, interrupt, &step)?;
 
         let (mut stages, mut curves) = (Vec::new(), Vec::new());

@@ -66,7 +66,7 @@ impl Default for Shape {
             servers: 6,
             choices: 2,
             encoding: Encoding::Encap,
-            policy: Policy::Dynamic,
+            policy: Policy::Median,
             tables: Tables::default(),
             hmac: false,
         }

@@ -15,9 +15,9 @@ use crate::settings::{Encoding, Policy};
 /// What to simulate.
 #[derive(Args, Clone, Debug)]
 pub struct SimulateArgs {
-    /// How flows find their servers: candidates and a policy (dynamic, static:C, always, never), sc (single choice, Maglev), or
+    /// How flows find their servers: candidates and a policy (median, dynamic, static:C, always, never), sc (single choice, Maglev), or
     /// what an LB picks: round-robin, least-connections, weighted-round-robin (with feedback every 200 ms)
-    #[arg(long, default_value = "dynamic")]
+    #[arg(long, default_value = "median")]
     pub balancing: Name,
     /// Candidates of a new flow, where there is a policy
     #[arg(long, default_value_t = 2)]
@@ -162,16 +162,20 @@ impl Service {
 /// What a static page takes: "of the order of a millisecond" (section VI-C3).
 pub const STATIC: ServiceTime = ServiceTime::Exponential { mean_s: 0.001 };
 
-/// The paper's parameters of SR_dyn (algorithm 2).
-const DYNAMIC: Accept = Accept::Dynamic {
-    window: 50,
-    epsilon: 0.1,
-};
+/// Offers in the window of a policy that learns: the paper's number, and ours.
+const WINDOW: u32 = 50;
 
-/// A policy as the engine knows it.
-pub fn accept(policy: Policy) -> Accept {
+/// A policy as the engine knows it, with the defaults of a server of so many cores.
+pub fn accept(policy: Policy, cores: u32) -> Accept {
     match policy {
-        Policy::Dynamic => DYNAMIC,
+        Policy::Median => Accept::Median {
+            window: WINDOW,
+            least: cores,
+        },
+        Policy::Dynamic => Accept::Dynamic {
+            window: WINDOW,
+            epsilon: 0.1,
+        },
         Policy::Static(c) => Accept::Static { c: c.into() },
         Policy::Always => Accept::Always,
         Policy::Never => Accept::Never,
@@ -220,7 +224,7 @@ impl SimulateArgs {
             Name::Picked(balancing) => balancing,
             Name::Hunt(policy) => Balancing::Hunt(Hunt {
                 choices: self.choices,
-                accept: accept(policy),
+                accept: accept(policy, self.cores),
                 pending: !self.no_pending,
             }),
         }

@@ -114,6 +114,7 @@ fn the_papers_testbed_shows_the_papers_order() {
     let [sr4, sr8, sr16] = [4, 8, 16].map(|c| mean(sr(c)));
     let dynamic = mean(Balancing::two_choices(args::accept(
         crate::settings::Policy::Dynamic,
+        2,
     )));
     assert!(
         sr4 < sr8 && sr8 < sr16 && sr16 < single,
