@@ -6,9 +6,10 @@
 //!    ^_______ LB engine <-- SYN-ACK, FIN or RST ________________________________________|
 //! ```
 //!
-//! Of a query's packets those exist that decide something: SYN, SYN-ACK, the client's ACK (its request with it) and the
-//! FIN behind the answer. They carry no data, and no packet gets lost: that is [`crate::sim`]'s subject. Memory grows with what
-//! is in flight, not with the number of queries, and a trace is read while its queries come. The same scenario gives the same outcome.
+//! Of a query's packets those exist that decide something: SYN, SYN-ACK, the client's ACK (its request with it), the
+//! FIN behind the answer and the client's own. They carry no data, and no packet gets lost: that is [`crate::sim`]'s subject. Memory
+//! grows with what is in flight, not with the number of queries, and a trace is read while its queries come. The same scenario gives
+//! the same outcome.
 
 pub mod args;
 mod buffers;

@@ -51,19 +51,26 @@ pub enum Kind {
     Fin,
     /// The server's accept queue is full.
     Rst,
+    /// The client's own end, behind the server's: without it the router keeps the flow's numbers for an hour, and above
+    /// those of handshakes, because the client may still have something to say.
+    ClientFin,
 }
 
 impl Kind {
-    /// Which packet of a query has these flags.
-    pub fn of(tcp: &Tcp) -> Option<Kind> {
-        match tcp.flags {
-            Tcp::SYN => Some(Kind::Syn),
-            Tcp::ACK => Some(Kind::Ack),
-            flags if flags == Tcp::SYN | Tcp::ACK => Some(Kind::SynAck),
-            flags if flags == Tcp::FIN | Tcp::ACK => Some(Kind::Fin),
-            flags if flags == Tcp::RST | Tcp::ACK => Some(Kind::Rst),
-            _ => None,
-        }
+    /// All of them.
+    pub const ALL: [Kind; 6] = [
+        Kind::Syn,
+        Kind::SynAck,
+        Kind::Ack,
+        Kind::Fin,
+        Kind::Rst,
+        Kind::ClientFin,
+    ];
+
+    /// Which packet of a query has these flags and comes from the client, or from the server.
+    pub fn of(tcp: &Tcp, is_clients: bool) -> Option<Kind> {
+        let mut all = Kind::ALL.into_iter();
+        all.find(|kind| kind.flags() == tcp.flags && kind.is_clients() == is_clients)
     }
 
     fn flags(self) -> u8 {
@@ -71,7 +78,7 @@ impl Kind {
             Kind::Syn => Tcp::SYN,
             Kind::SynAck => Tcp::SYN | Tcp::ACK,
             Kind::Ack => Tcp::ACK,
-            Kind::Fin => Tcp::FIN | Tcp::ACK,
+            Kind::Fin | Kind::ClientFin => Tcp::FIN | Tcp::ACK,
             Kind::Rst => Tcp::RST | Tcp::ACK,
         }
     }
@@ -85,11 +92,12 @@ impl Kind {
             Kind::SynAck => (server, client.wrapping_add(1)),
             Kind::Ack => (client.wrapping_add(1), server.wrapping_add(1)),
             Kind::Fin | Kind::Rst => (server.wrapping_add(1), client.wrapping_add(1)),
+            Kind::ClientFin => (client.wrapping_add(1), server.wrapping_add(2)),
         }
     }
 
     fn is_clients(self) -> bool {
-        matches!(self, Kind::Syn | Kind::Ack)
+        matches!(self, Kind::Syn | Kind::Ack | Kind::ClientFin)
     }
 }
 
@@ -129,11 +137,12 @@ mod tests {
     fn packets_are_whole_and_say_whose_they_are() {
         let mut frame = PacketBuf::with_capacity(60);
         for query in [0, 7, u64::MAX] {
-            for kind in [Kind::Syn, Kind::SynAck, Kind::Ack, Kind::Fin, Kind::Rst] {
+            for kind in Kind::ALL {
                 write(&mut frame, query, kind);
                 let packet = parse::packet(frame.bytes()).unwrap();
                 assert!(checksum::is_right(frame.bytes(), &packet));
-                assert_eq!(Kind::of(packet.tcp().unwrap()), Some(kind));
+                let read = Kind::of(packet.tcp().unwrap(), kind.is_clients());
+                assert_eq!(read, Some(kind));
                 let of = match kind.is_clients() {
                     true => packet.flow_from_client(VIP),
                     false => packet.flow_from_server(packet.dst),

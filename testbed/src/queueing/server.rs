@@ -49,7 +49,7 @@ impl Server {
     /// Server `n`, idle.
     pub fn new(scenario: &Scenario, n: u16, spec: ServerSpec, rng: &mut Rng) -> Self {
         Server {
-            engine: engine(scenario, n, HashKey(key(rng))),
+            engine: engine(scenario, n, spec, HashKey(key(rng))),
             spec,
             busy: 0,
             waiting: VecDeque::new(),
@@ -115,10 +115,18 @@ impl Server {
     }
 }
 
-fn engine(scenario: &Scenario, n: u16, key: HashKey) -> Engine {
+/// How many entries of a server's table count for more than a handshake's: those of flows in flight, and of flows that have ended in the
+/// last seconds. A handshake's entry makes room only if one of them has each of its six slots; with four times the room that they
+/// need that is as good as never, and a client whose handshake is forgotten would wait for a SYN-ACK that nobody repeats here.
+fn lasting(scenario: &Scenario, spec: ServerSpec) -> usize {
+    let lately = entries(scenario, scenario.servers.len());
+    let room = spec.backlog.saturating_add(spec.workers as usize);
+    // Who has room for any number holds as many as come in that time, or has no equilibrium.
+    lately + room.min(lately.max(256))
+}
+
+fn engine(scenario: &Scenario, n: u16, spec: ServerSpec, key: HashKey) -> Engine {
     let hunt = scenario.balancing.hunt();
-    // A server may have some times as many queries as the others for a while, and no entry may have to make room.
-    let entries = entries(scenario, scenario.servers.len());
     let config = EngineConfig {
         locator: nodes::server(n),
         vips: vec![VIP],
@@ -127,7 +135,7 @@ fn engine(scenario: &Scenario, n: u16, key: HashKey) -> Engine {
         fabric_mtu_bytes: MTU_BYTES,
         accept: hunt.accept,
         pending: hunt.pending,
-        max_flows: 512 + 8 * entries,
+        max_flows: 256 + 4 * lasting(scenario, spec),
         max_udp_flows: 1,
         udp_idle_timeout: Duration::from_secs(300),
         lookups_pps: NO_BOUND_PPS,

@@ -287,6 +287,10 @@ impl<'a> World<'a> {
         let Some((query, kind)) = read(self.buffers.at(place)) else {
             return self.drop_packet(place);
         };
+        if kind == Kind::ClientFin {
+            // the query has ended: only the router had to see it
+            return self.buffers.give_back(place);
+        }
         let Some(flight) = self.flights.get_mut(query) else {
             return self.drop_packet(place);
         };
@@ -323,7 +327,11 @@ impl<'a> World<'a> {
                 packets::write(self.buffers.at(place), query, Kind::Ack);
                 return self.towards_vip(query, place);
             }
-            Some(Kind::Fin) => self.end(query, true),
+            Some(Kind::Fin) => {
+                self.end(query, true);
+                packets::write(self.buffers.at(place), query, Kind::ClientFin);
+                return self.towards_vip(query, place);
+            }
             Some(Kind::Rst) => self.end(query, false),
             _ => self.tally.dropped += 1,
         }
@@ -439,9 +447,10 @@ impl<'a> World<'a> {
 /// Whose packet this is, and which.
 fn read(frame: &PacketBuf) -> Option<(u64, Kind)> {
     let packet = parse::packet(frame.bytes()).ok()?;
-    let client = match packet.src == VIP {
-        true => packet.dst,
-        false => packet.src,
+    let is_clients = packet.src != VIP;
+    let client = match is_clients {
+        true => packet.src,
+        false => packet.dst,
     };
-    Some((query_of(client)?, Kind::of(packet.tcp()?)?))
+    Some((query_of(client)?, Kind::of(packet.tcp()?, is_clients)?))
 }
