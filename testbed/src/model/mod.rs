@@ -11,9 +11,10 @@
 //! ```
 //!
 //! [`Occupancy`] is equations (3) to (8), [`response`] (9) and (10), [`saving`] (11), [`single`] what random assignment
-//! gives, which is M/M/1.
+//! gives, which is M/M/1. [`cores`] is ours: the same for servers of more than one core.
 
 mod args;
+pub mod cores;
 mod fixed_point;
 pub mod occupancy;
 pub mod report;
@@ -24,6 +25,7 @@ pub mod single;
 mod tests;
 
 pub use args::ModelArgs;
+pub use cores::OnCores;
 pub use occupancy::Occupancy;
 pub use report::Report;
 pub use single::SingleChoice;
@@ -40,6 +42,8 @@ pub enum ModelError {
     Lambda(f64),
     /// The threshold is not between 1 and [`MAX_C`].
     C(u32),
+    /// The number of cores of a server is not between 1 and [`cores::MAX_CORES`].
+    Cores(u32),
     /// The network's delay is negative, or no number.
     Delay(f64),
     /// The percentile is not from 0 to below 100.
@@ -58,6 +62,9 @@ impl fmt::Display for ModelError {
         match self {
             ModelError::Lambda(got) => write!(f, "lambda = {got}: expected above 0 and below 1"),
             ModelError::C(got) => write!(f, "c = {got}: expected 1 to {MAX_C}"),
+            ModelError::Cores(got) => {
+                write!(f, "cores = {got}: expected 1 to {}", cores::MAX_CORES)
+            }
             ModelError::Delay(got) => write!(f, "delay = {got}: expected a number from 0 on"),
             ModelError::Percentile(got) => {
                 write!(f, "percentile = {got}: expected from 0 to below 100")

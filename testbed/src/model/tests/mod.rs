@@ -1,6 +1,7 @@
 //! The model against the paper, against its own equations written another way, and at its ends.
 
 mod bounds;
+mod cores;
 mod limits;
 mod oracle;
 mod paper;

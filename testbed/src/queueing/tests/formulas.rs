@@ -1,7 +1,7 @@
 //! Runs against formulas for what they simulate. Seeds are fixed: what holds once holds always.
 
 use super::*;
-use crate::model::{Occupancy, SingleChoice};
+use crate::model::{Occupancy, OnCores, SingleChoice};
 
 /// How far off the mean is, in mean service times, and half of its confidence interval.
 fn off(outcome: &Outcome, expected: f64) -> (f64, f64) {
@@ -97,38 +97,79 @@ fn set_service(scenario: &mut Scenario, time: ServiceTime) {
     }
 }
 
-/// Section VI-B2 in short: who is better at a high load.
-#[test]
-fn the_papers_testbed_shows_the_papers_order() {
-    let mean = |balancing| {
-        let arrivals = Arrivals::Poisson {
-            rate_qps: 0.87 * 96.0 / 0.19,
-            queries: 8_000,
-            service: ServiceTime::Exponential { mean_s: 0.19 },
-        };
-        outcome_of(&Scenario::paper(1, 48, balancing, arrivals))
-            .response
-            .mean_s
+/// The paper's testbed (section VI-A) at a load, warmed up.
+fn paper(load: f64, queries: u64, balancing: Balancing) -> Scenario {
+    let arrivals = Arrivals::Poisson {
+        rate_qps: load * 96.0 / MEAN_S,
+        queries,
+        service: ServiceTime::Exponential { mean_s: MEAN_S },
     };
+    Scenario {
+        warm_up: queries / 4,
+        ..Scenario::paper(1, 48, balancing, arrivals)
+    }
+}
+
+/// Section VI-B2. The bound is what theory says of two cores; who is better at 0.87, where the paper compares, follows from it
+/// (`model::tests::cores`). A run that is sure of its mean there would take minutes.
+#[test]
+fn the_papers_testbed_is_as_theory_has_it_for_two_cores() {
+    let load = 0.7;
+    let theories = [4, 8, 16].map(|c| (sr(c), OnCores::new(load, c, 2).unwrap()));
+    let single = (Balancing::SINGLE_CHOICE, OnCores::single(load, 2).unwrap());
+    for (balancing, theory) in theories.into_iter().chain([single]) {
+        let outcome = outcome_of(&paper(load, 40_000, balancing));
+        // SYN, SYN-ACK, ACK and FIN take two ways each, and one way more if the first candidate refuses
+        let network = (8.0 + outcome.passed_on()) * 100e-6 / MEAN_S;
+        let expected = theory.mean_response() + network;
+        assert_holds(&outcome, expected, &format!("{balancing:?}"));
+    }
+}
+
+/// Section VI-B7: round robin is fairer than chance, and feedback helps; so do servers that decide. By how much no formula
+/// says: the difference need only be more than what is left to chance.
+#[test]
+fn round_robin_is_better_than_chance_and_what_knows_of_servers_is_better_still() {
+    let mean = |balancing| outcome_of(&paper(0.87, 24_000, balancing)).response;
     let single = mean(Balancing::SINGLE_CHOICE);
-    let [sr4, sr8, sr16] = [4, 8, 16].map(|c| mean(sr(c)));
-    let dynamic = mean(Balancing::two_choices(args::accept(
-        crate::settings::Policy::Dynamic,
-        2,
-    )));
-    assert!(
-        sr4 < sr8 && sr8 < sr16 && sr16 < single,
-        "{sr4} {sr8} {sr16} {single}"
-    );
-    assert!(single / sr4 > 1.8, "{single} over {sr4}");
-    assert!(dynamic < sr8, "{dynamic}, where SR8 has {sr8}");
-    // Section VI-B7: round robin is fairer than chance, and feedback helps. That SRdyn is better than feedback does not
-    // show in so few queries.
     let round_robin = mean(Balancing::RoundRobin);
-    let with_feedback = mean(Balancing::WITH_FEEDBACK);
-    assert!(round_robin < single, "{round_robin}");
-    assert!(
-        with_feedback < round_robin && dynamic < round_robin,
-        "{with_feedback} {dynamic}"
-    );
+    let dynamic = Balancing::two_choices(args::accept(crate::settings::Policy::Dynamic, 2));
+    for (what, better, worse) in [
+        ("round robin", round_robin, single),
+        ("feedback", mean(Balancing::WITH_FEEDBACK), round_robin),
+        ("SRdyn", mean(dynamic), round_robin),
+    ] {
+        let chance = better.half_width_s.hypot(worse.half_width_s);
+        let gap = worse.mean_s - better.mean_s;
+        assert!(gap > chance, "{what}: better by {gap} s, chance {chance} s");
+    }
+}
+
+/// A flow counts as pending until a rise of the busy workers shows that it was picked up. A worker that ends between two
+/// looks hides the rise, and the flow counts for 50 ms more: with services of 100 ms servers refuse more than s_c, with services that
+/// are long against it they don't.
+#[test]
+fn pending_refuses_more_only_where_services_are_short() {
+    let (load, c) = (0.7, 2);
+    let model = Occupancy::new(load, c).unwrap();
+    let refused = |pending, times: f64| {
+        let hunt = Hunt {
+            choices: 2,
+            accept: Accept::Static { c },
+            pending,
+        };
+        let mut scenario = ideal(100, load, 40_000, Balancing::Hunt(hunt));
+        let mean_s = times * MEAN_S;
+        set_service(&mut scenario, ServiceTime::Exponential { mean_s });
+        set_rate(&mut scenario, load * 100.0 / mean_s);
+        outcome_of(&scenario).passed_on()
+    };
+    let plain = refused(false, 1.0);
+    let off = (plain - model.s_c()).abs();
+    assert!(off < 0.015, "{plain} refused, not {}", model.s_c());
+    let (short, long) = (refused(true, 1.0), refused(true, 100.0));
+    let chance = 4.0 * (plain * (1.0 - plain) / 36_000.0).sqrt();
+    assert!(short > plain + chance, "{short}, without pending {plain}");
+    let off = (long - plain).abs();
+    assert!(off < 0.001, "{long}, without pending {plain}");
 }
