@@ -4,15 +4,23 @@
 //! soon as a figure is there, and one page with all of them that grows with it.
 
 pub mod args;
+mod centralized;
 mod chart;
 pub mod claim;
 pub mod farm;
 pub mod figure;
+mod fit;
 mod from_model;
+mod lambda_0;
+mod over_time;
 mod page;
 mod poisson;
 mod resiliency;
 mod run;
+mod section_6b;
+mod servers;
+mod table_size;
+mod variance;
 mod workshop;
 
 pub use args::ReproduceArgs;
@@ -74,5 +82,11 @@ pub fn all() -> Vec<Experiment> {
     let mut all = vec![resiliency::figure_7()];
     all.extend(from_model::figures());
     all.push(poisson::figure_10a());
+    all.push(over_time::figure_10b());
+    all.push(over_time::figure_10c());
+    all.push(servers::figure_11a());
+    all.push(table_size::figure_11b());
+    all.push(centralized::figure_11e());
+    all.push(variance::figure_11f());
     all
 }
