@@ -194,6 +194,7 @@ impl SimulateArgs {
             workers: self.workers,
             backlog: self.backlog,
             weight: 1,
+            accept: None,
         };
         Ok(Scenario {
             seed: self.seed,
@@ -214,6 +215,7 @@ impl SimulateArgs {
                 fabric_us: self.fabric_us,
             },
             arrivals: self.arrivals(on_read)?,
+            counts_backlog: false,
             warm_up: self.warm_up,
             sample_us: 0,
         })

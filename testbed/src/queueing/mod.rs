@@ -13,6 +13,7 @@
 
 pub mod args;
 mod buffers;
+pub mod bursts;
 mod cores;
 pub mod day;
 mod flights;

@@ -23,7 +23,7 @@ pub enum Discipline {
 }
 
 /// A server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ServerSpec {
     /// Cores.
     pub cores: u32,
@@ -33,6 +33,8 @@ pub struct ServerSpec {
     pub backlog: usize,
     /// Its share of the candidate table, relative to the others.
     pub weight: u32,
+    /// Its own policy in place of the hunt's, if it has one.
+    pub accept: Option<Accept>,
 }
 
 impl ServerSpec {
@@ -42,6 +44,7 @@ impl ServerSpec {
         workers: 32,
         backlog: 128,
         weight: 1,
+        accept: None,
     };
     /// The model's (section V-A): one core, and room for any number of queries.
     pub const MODEL: ServerSpec = ServerSpec {
@@ -49,6 +52,7 @@ impl ServerSpec {
         workers: u32::MAX,
         backlog: usize::MAX,
         weight: 1,
+        accept: None,
     };
 }
 
@@ -143,6 +147,8 @@ pub struct Scenario {
     pub network: Network,
     /// The queries.
     pub arrivals: Arrivals,
+    /// Does the router count connections that wait for a worker as busy ones? An Apache's scoreboard does not show them.
+    pub counts_backlog: bool,
     /// So many of the first queries are not counted: the servers are idle at first.
     pub warm_up: u64,
     /// How often the servers' load is looked at; never if that is 0.
@@ -165,6 +171,7 @@ impl Scenario {
                 fabric_us: 100,
             },
             arrivals,
+            counts_backlog: false,
             warm_up: 0,
             sample_us: 0,
         }

@@ -19,6 +19,7 @@ pub struct Server {
     spec: ServerSpec,
     busy: u32,
     waiting: VecDeque<(u64, u64)>,
+    counts_backlog: bool,
     cores: Cores,
     /// How often the next end has changed: an event with an older number is about one that is none any more.
     turn: u64,
@@ -53,16 +54,24 @@ impl Server {
             spec,
             busy: 0,
             waiting: VecDeque::new(),
+            counts_backlog: scenario.counts_backlog,
             cores: Cores::new(spec.cores, scenario.discipline),
             turn: 0,
         }
     }
 
-    /// What the router reads.
+    /// What the router reads. Where it counts the backlog, that much more can be busy.
     pub fn load(&self) -> Load {
+        let (waiting, places) = match self.counts_backlog {
+            true => (self.waiting.len(), self.spec.backlog),
+            false => (0, 0),
+        };
+        let with = |workers: u32, more: usize| {
+            workers.saturating_add(u32::try_from(more).unwrap_or(u32::MAX))
+        };
         Load {
-            busy: self.busy,
-            total: self.spec.workers,
+            busy: with(self.busy, waiting),
+            total: with(self.spec.workers, places),
         }
     }
 
@@ -133,7 +142,7 @@ fn engine(scenario: &Scenario, n: u16, spec: ServerSpec, key: HashKey) -> Engine
         lb_locators: networks(&[LB_NETWORK]),
         domain: networks(&[LB_NETWORK, SERVER_NETWORK]),
         fabric_mtu_bytes: MTU_BYTES,
-        accept: hunt.accept,
+        accept: spec.accept.unwrap_or(hunt.accept),
         pending: hunt.pending,
         max_flows: 256 + 4 * lasting(scenario, spec),
         max_udp_flows: 1,

@@ -6,21 +6,29 @@
 pub mod args;
 mod centralized;
 mod chart;
+mod choices;
 pub mod claim;
+mod dynamic;
 pub mod farm;
 pub mod figure;
 mod fit;
 mod from_model;
 mod lambda_0;
+mod lbs;
 mod over_time;
 mod page;
+mod paired;
+mod pending;
 mod poisson;
+mod queue;
 mod resiliency;
 mod run;
 mod section_6b;
 mod servers;
+mod slow;
 mod table_size;
 mod variance;
+mod weights;
 mod workshop;
 
 pub use args::ReproduceArgs;
@@ -88,5 +96,14 @@ pub fn all() -> Vec<Experiment> {
     all.push(table_size::figure_11b());
     all.push(centralized::figure_11e());
     all.push(variance::figure_11f());
+    all.extend([
+        dynamic::experiment(),
+        choices::experiment(),
+        pending::experiment(),
+        queue::experiment(),
+        weights::experiment(),
+        lbs::experiment(),
+        slow::experiment(),
+    ]);
     all
 }

@@ -170,6 +170,38 @@ fn a_server_of_twice_the_weight_gets_twice_the_flows() {
     assert!(outcome.response.mean_s < even.response.mean_s);
 }
 
+/// SR4 at two servers with one worker each, and ten queries at once: the scoreboard shows one busy worker at most, so that every offer is
+/// accepted and the first candidate has all. Who counts the backlog passes the fifth on.
+#[test]
+fn a_backlog_counts_where_it_is_looked_at() {
+    let passed_on = |counts_backlog| {
+        let queries: Vec<(u64, u64)> = (0..10).map(|n| (n, 1_000)).collect();
+        let mut scenario = small(&queries, sr(4));
+        scenario.servers = vec![scenario.servers[0]; 2];
+        for server in &mut scenario.servers {
+            server.backlog = 100;
+        }
+        scenario.counts_backlog = counts_backlog;
+        outcome_of(&scenario).forced
+    };
+    assert_eq!(passed_on(false), 0);
+    // ten at two servers: of each one's offers those that find fewer than four there are accepted
+    assert!((2..=6).contains(&passed_on(true)));
+}
+
+/// A server with a policy of its own, that of the hunt at the other: all flows go to the one that takes any.
+#[test]
+fn a_server_may_have_its_own_policy() {
+    let mut scenario = ideal(2, 0.4, 2_000, two(Accept::Never));
+    scenario.servers[0].accept = Some(Accept::Always);
+    let outcome = outcome_of(&scenario);
+    // half of the flows are offered to the first at first; the others come to it as the last candidate
+    let share = outcome.passed_on();
+    assert!((share - 0.5).abs() < 0.06, "{share}");
+    let never = outcome_of(&ideal(2, 0.4, 2_000, two(Accept::Never)));
+    assert_eq!(never.taken, 0);
+}
+
 #[test]
 fn what_makes_no_sense_is_refused() {
     type Change = fn(&mut Scenario);

@@ -173,3 +173,40 @@ fn pending_refuses_more_only_where_services_are_short() {
     let off = (long - plain).abs();
     assert!(off < 0.001, "{long}, without pending {plain}");
 }
+
+/// `median` moves c by (1/2 - accepted)/window at each offer, so over n offers the share accepted is off from one half by the way that c
+/// has gone, times window/n; as long as no bound stops c, which is true for `least` 0 and more workers than are ever busy.
+#[test]
+fn median_refuses_half_of_its_offers() {
+    const WINDOW: u32 = 50;
+    /// c comes to rest at the median, which is below 4 as single choice's mean is at this load; this is far above.
+    const WAY: f64 = 8.0;
+    let accept = Accept::Median {
+        window: WINDOW,
+        least: 0,
+    };
+    let mut scenario = ideal(8, 0.8, 40_000, two(accept));
+    scenario.warm_up = 0;
+    let outcome = outcome_of(&scenario);
+    let offers_each = outcome.queries as f64 / 8.0;
+    let most_off = WAY * f64::from(WINDOW) / offers_each;
+    let off = (outcome.passed_on() - 0.5).abs();
+    assert!(off < most_off, "{off}, not below {most_off}");
+}
+
+/// While a core is idle nothing waits: who refuses then does no good. The same queries for both.
+#[test]
+fn a_least_threshold_of_all_cores_is_better_than_none_at_a_low_load() {
+    let mean_s = |least| {
+        let accept = Accept::Median { window: 50, least };
+        let mut scenario = ideal(16, 0.4, 20_000, two(accept));
+        scenario
+            .servers
+            .iter_mut()
+            .for_each(|server| server.cores = 4);
+        set_rate(&mut scenario, 0.4 * 4.0 * 16.0 / MEAN_S);
+        outcome_of(&scenario).response.mean_s
+    };
+    let (with, without) = (mean_s(4), mean_s(0));
+    assert!(with < without, "{with}, {without}");
+}

@@ -29,9 +29,14 @@ fn ideal(servers: usize, load: f64, queries: u64, balancing: Balancing) -> Scena
 
 /// SR_c as in the paper: without `pending`.
 fn sr(c: u32) -> Balancing {
+    two(Accept::Static { c })
+}
+
+/// Two candidates and a policy, without `pending`.
+fn two(accept: Accept) -> Balancing {
     Balancing::Hunt(Hunt {
         choices: 2,
-        accept: Accept::Static { c },
+        accept,
         pending: false,
     })
 }
