@@ -46,13 +46,23 @@ const LONG_LIVED: Shape = Shape {
 };
 
 impl Shape {
-    /// The one for these connections.
-    pub fn of(long_lived: bool) -> Shape {
-        if long_lived {
-            LONG_LIVED
-        } else {
-            SHORT_LIVED
+    /// The one for these connections, on each of so many servers.
+    pub fn of(long_lived: bool, servers: u16) -> Shape {
+        /// With more servers each has fewer connections, and all their threads are this machine's.
+        const MANY: u16 = 16;
+        match (long_lived, servers) {
+            (false, _) => SHORT_LIVED,
+            (true, 0..=MANY) => LONG_LIVED,
+            (true, _) => Shape {
+                threads: LONG_LIVED.threads / 4,
+                ..LONG_LIVED
+            },
         }
+    }
+
+    /// Is it made for connections that last?
+    pub fn is_long_lived(&self) -> bool {
+        self.keep_alive_s > 0
     }
 
     /// How many workers, and that their number never changes by itself: a process that ends for

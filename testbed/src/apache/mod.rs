@@ -39,6 +39,8 @@ pub struct Apache {
     dir: PathBuf,
     server: Node,
     namespace: String,
+    /// How many servers share this machine.
+    servers: u16,
     shape: Shape,
 }
 
@@ -49,14 +51,15 @@ impl Apache {
             dir: plan.node_dir(server),
             server,
             namespace: plan.namespace(server),
-            shape: Shape::of(false),
+            servers: plan.servers,
+            shape: Shape::of(false, plan.servers),
         }
     }
 
     /// The same, made for connections that last or not.
     pub fn long_lived(self, long_lived: bool) -> Apache {
         Apache {
-            shape: Shape::of(long_lived),
+            shape: Shape::of(long_lived, self.servers),
             ..self
         }
     }
@@ -82,7 +85,7 @@ impl Apache {
     }
 
     fn is_long_lived(&self) -> bool {
-        self.shape == Shape::of(true)
+        self.shape.is_long_lived()
     }
 
     fn config_file(&self) -> PathBuf {

@@ -40,7 +40,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Flood(args) => flood::run(&args),
         Command::Model(args) => model::run(&args),
         Command::Simulate(args) => simulate::run(&args),
-        Command::Reproduce(args) => reproduce::run(&args),
+        Command::Reproduce(args) => reproduce::run(&cli.name, &args),
         Command::Swarm(args) => swarm::run(&args),
         Command::Legit(args) => hostile::run_legit(&args),
         Command::Cores(args) => run_cores(&args),

@@ -16,7 +16,7 @@ use crate::signals::Interrupt;
 use crate::{machine, provenance};
 
 /// Makes the figures; exit code 1 if one could not be made or one of the paper's claims was missed.
-pub fn run(args: &ReproduceArgs) -> Result<ExitCode> {
+pub fn run(name: &str, args: &ReproduceArgs) -> Result<ExitCode> {
     if args.list {
         for experiment in all() {
             daemon::say!("{:<9} {}", experiment.name, experiment.title);
@@ -29,6 +29,7 @@ pub fn run(args: &ReproduceArgs) -> Result<ExitCode> {
     let mut workshop = Workshop::new(args.seed, &interrupt, &bar);
     workshop.threads = args.threads.into();
     workshop.is_quick = args.quick;
+    workshop.testbed = name.to_owned();
     let told = |done: &Done| match bar.is_hidden() {
         true => eprintln!("{}", line(done)),
         false => bar.println(line(done)),

@@ -4,8 +4,8 @@
 //! A [`Scenario`] says what happens when; an actor does it to a testbed; the clients' records are
 //! judged against what the servers' socket tables held when they went.
 
-mod action;
-mod actor;
+pub(crate) mod action;
+pub(crate) mod actor;
 mod application;
 mod catalogue;
 mod client;

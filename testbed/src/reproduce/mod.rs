@@ -16,11 +16,13 @@ mod from_model;
 mod lambda_0;
 mod lbs;
 mod over_time;
+mod overhead;
 mod page;
 mod paired;
 mod pending;
 mod poisson;
 mod queue;
+mod real;
 mod resiliency;
 mod run;
 mod section_6b;
@@ -87,13 +89,16 @@ impl Experiment {
 
 /// All of them: the paper's in its order, then ours.
 pub fn all() -> Vec<Experiment> {
-    let mut all = vec![resiliency::figure_7()];
+    let mut all = vec![overhead::figure_5(), resiliency::figure_7()];
     all.extend(from_model::figures());
     all.push(poisson::figure_10a());
+    all.push(real::figure_10a_real());
     all.push(over_time::figure_10b());
     all.push(over_time::figure_10c());
     all.push(servers::figure_11a());
     all.push(table_size::figure_11b());
+    all.push(real::figure_11c());
+    all.push(real::figure_11d());
     all.push(centralized::figure_11e());
     all.push(variance::figure_11f());
     all.extend([

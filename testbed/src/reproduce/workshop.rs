@@ -16,6 +16,8 @@ pub struct Workshop<'a> {
     pub threads: usize,
     /// A tenth of the queries and of the repetitions: to see that it works.
     pub is_quick: bool,
+    /// The name of the testbeds on real kernels.
+    pub testbed: String,
     /// Somebody may want to stop.
     pub interrupt: &'a Interrupt,
     /// How far it is.
@@ -31,6 +33,7 @@ impl<'a> Workshop<'a> {
             seed,
             threads: 1,
             is_quick: false,
+            testbed: "srlb".to_owned(),
             interrupt,
             bar,
             sustainable_qps: OnceLock::new(),

@@ -1,14 +1,12 @@
 //! New flows while a machine is dead and nobody has told the LBs: the paper's p_R.
 
-use std::net::SocketAddr;
-
 use serde::Serialize;
-use srh::Flow;
 use srlb_lb::engine::Pool;
 
 use super::super::action::Action;
 use super::super::actor::Done;
-use crate::plan::{Node, VIP, VIP_PORT};
+use crate::candidates;
+use crate::plan::Node;
 use crate::traffic::Record;
 
 /// A client sends its SYN again after a second (RFC 6298); a connection that stands before this has
@@ -112,25 +110,8 @@ impl Connects {
 
 /// 0 or 1: the server's place among the flow's candidates; 2 if it is none.
 fn place_of(pool: &Pool, server: Node, record: &Record) -> usize {
-    let place = || {
-        let client = match record.client? {
-            SocketAddr::V6(client) => client,
-            SocketAddr::V4(_) => return None,
-        };
-        let flow = Flow {
-            protocol: srh::parse::next_header::TCP,
-            client: *client.ip(),
-            client_port: client.port(),
-            vip: VIP.parse().ok()?,
-            vip_port: VIP_PORT,
-        };
-        let vip = &pool.vips()[pool.vip_at(flow.vip)?].tables;
-        let candidates = vip.candidates(vip.bucket(&flow.key())).iter();
-        let mut names = candidates.map(|&n| pool.servers()[usize::from(n)].name.as_str());
-        let name = server.to_string();
-        names.position(|candidate| candidate == name)
-    };
-    place().unwrap_or(2).min(2)
+    let place = |client| candidates::place(pool, client, &server.to_string());
+    record.client.and_then(place).unwrap_or(2).min(2)
 }
 
 #[cfg(test)]

@@ -6,17 +6,16 @@ mod figure;
 pub use candidate::{Connects, DeadCandidate};
 pub use figure::Measured;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde::Serialize;
 use srlb_lb::engine::Pool;
-use srlb_lb::pool::file;
-use srlb_lb::pool::view::{tables, Registry};
+use srlb_lb::pool::view::Registry;
 
 use super::action::{Action, Edit};
 use super::actor::{Deeds, Done};
 use super::scenario::{Scenario, Study};
+use crate::candidates;
 use crate::counters::ServerCounters;
-use crate::daemons;
 use crate::plan::{Node, Plan};
 use crate::traffic::Record;
 
@@ -66,12 +65,7 @@ impl Watch {
         let all: Vec<Node> = plan.server_nodes().collect();
         let settings = scenario.settings(&plan.name);
         let mut registry = Registry::default();
-        let mut pool_of = |members: &[Node]| -> Result<Pool> {
-            let path = plan.run_dir().join("study.toml");
-            std::fs::write(&path, daemons::pool_file(&settings, members))?;
-            let file = file::load(&path).context("the pool's file")?;
-            Ok(tables(&file, &mut registry)?)
-        };
+        let mut pool_of = |members: &[Node]| candidates::pool(&settings, members, &mut registry);
         let (mut pool, mut expected_share) = (None, 0.0);
         match scenario.study {
             Study::DeadCandidate(_) => pool = Some(pool_of(&all)?),
