@@ -33,7 +33,7 @@ fn response_times_are_measured_beside_the_simulator() {
 #[test]
 fn the_syn_acks_way_is_measured() {
     if let Some(claims) = claims("11c") {
-        assert_eq!(claims.len(), 4, "{claims:#?}");
+        assert_eq!(claims.len(), 5, "{claims:#?}");
     }
 }
 
