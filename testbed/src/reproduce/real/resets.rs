@@ -79,7 +79,7 @@ const DESIGNS: [Design; 3] = [
         history: false,
     },
     Design {
-        name: "SR8 without history, as in the paper",
+        name: "SR8, no history (paper)",
         choices: 2,
         history: false,
     },
