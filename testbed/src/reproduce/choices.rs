@@ -7,7 +7,7 @@ use super::paired::{grid, points};
 use super::{farm, Axis, Claim, Curve, Experiment, Figure, Needs, Panel, Workshop};
 use crate::queueing::{Balancing, Hunt};
 
-const LOADS: [f64; 6] = [0.5, 0.6, 0.7, 0.8, 0.9, 0.95];
+const LOADS: [f64; 5] = [0.6, 0.7, 0.8, 0.9, 0.95];
 const SEEDS: usize = 2;
 /// A table for any number of candidates has a prime number of buckets.
 const BUCKETS: u32 = 65_537;
@@ -92,7 +92,7 @@ fn make(workshop: &Workshop) -> Result<Figure> {
             claims.push(Claim::finding(&what, gain(two + more, two + more - 1)));
         }
     }
-    let rho = Axis::between("normalized request rate, rho", 0.5, 0.95);
+    let rho = Axis::between("normalized request rate, rho", 0.6, 0.95);
     Ok(Figure {
         panels: vec![
             Panel::new(rho.clone(), Axis::new("mean response time (s)", 1.0), curves(|s| s.mean_s)).titled("Mean"),
