@@ -14,10 +14,12 @@ mod swarm;
 mod traffic;
 mod up;
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Result;
+use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::{Cli, Command, CoresArgs};
 use crate::cores;
@@ -66,4 +68,20 @@ fn run_cores(args: &CoresArgs) -> Result<ExitCode> {
     let mean = Duration::from_secs_f64(args.service_mean_ms / 1e3);
     cores::serve(&args.socket, args.cores, mean, &interrupt)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// A bar that is drawn where somebody looks.
+fn bar(length: u64, template: &str) -> ProgressBar {
+    let bar = ProgressBar::new(length);
+    match ProgressStyle::with_template(template) {
+        Ok(style) => bar.with_style(style.progress_chars("=> ")),
+        Err(_) => bar,
+    }
+}
+
+/// A bar for the check of a trace.
+fn trace_bar(path: &Path) -> ProgressBar {
+    let size_bytes = std::fs::metadata(path).map_or(0, |meta| meta.len());
+    let template = "[{bar:30}] {bytes}/{total_bytes} of the trace checked, {eta} left";
+    bar(size_bytes, template)
 }

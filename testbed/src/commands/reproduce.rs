@@ -9,8 +9,9 @@ use daemon::exit::UsageError;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
+use crate::queueing::Trace;
 use crate::reproduce::{
-    all, run as make, Done, Experiment, Made, ReproduceArgs, Verdict, Workshop,
+    all, run as make, wikipedia, Done, Experiment, Made, ReproduceArgs, Verdict, Workshop, PARTIAL,
 };
 use crate::signals::Interrupt;
 use crate::{machine, provenance};
@@ -25,18 +26,27 @@ pub fn run(name: &str, args: &ReproduceArgs) -> Result<ExitCode> {
     }
     let experiments = chosen(args)?;
     let interrupt = Interrupt::install()?;
+    let trace = trace(args, &experiments, &interrupt)?;
     let bar = bar();
     let mut workshop = Workshop::new(args.seed, &interrupt, &bar);
     workshop.threads = args.threads.into();
     workshop.is_quick = args.quick;
     workshop.testbed = name.to_owned();
+    workshop.trace = trace;
     let told = |done: &Done| match bar.is_hidden() {
         true => eprintln!("{}", line(done)),
         false => bar.println(line(done)),
     };
     let done = make(&workshop, &experiments, &args.out, &how(args), told);
     bar.finish_and_clear();
-    let done = interrupt.explain(done)?;
+    let done = interrupt.explain(done).inspect_err(|_| {
+        if args.out.join(PARTIAL).is_file() {
+            eprintln!(
+                "what is there is kept in {}, marked as partial",
+                args.out.display()
+            );
+        }
+    })?;
     match args.json {
         true => daemon::say!("{:#}", as_json(&done)),
         false => daemon::say!(
@@ -87,7 +97,7 @@ fn bar() -> ProgressBar {
     }
     let bar = ProgressBar::new(0);
     bar.enable_steady_tick(std::time::Duration::from_millis(500));
-    match ProgressStyle::with_template("[{bar:30}] {pos}/{len} runs, {msg}, {elapsed}") {
+    match ProgressStyle::with_template("[{bar:30}] {pos}/{len} steps, {msg}, {elapsed}") {
         Ok(style) => bar.with_style(style.progress_chars("=> ")),
         Err(_) => bar,
     }
@@ -104,6 +114,28 @@ fn chosen(args: &ReproduceArgs) -> Result<Vec<Experiment>> {
     }
     experiments.retain(|e| args.names.is_empty() || args.names.iter().any(|name| name == e.name));
     Ok(experiments)
+}
+
+/// The trace of figure 12, checked before anything is computed.
+fn trace(
+    args: &ReproduceArgs,
+    experiments: &[Experiment],
+    interrupt: &Interrupt,
+) -> Result<Option<Trace>> {
+    let Some(path) = &args.trace else {
+        return Ok(None);
+    };
+    if !experiments.iter().any(|e| e.name == "12") {
+        let text = "--trace is for figure 12, which is not among those asked for".to_owned();
+        return Err(UsageError(text).into());
+    }
+    let bar = super::trace_bar(path);
+    let trace = Trace::check(path, wikipedia::SERVICES, &mut |read_bytes| {
+        bar.set_position(read_bytes);
+        !interrupt.is_set()
+    });
+    bar.finish_and_clear();
+    Ok(Some(trace?))
 }
 
 fn table(done: &[Done]) -> Table {

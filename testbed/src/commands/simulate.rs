@@ -4,19 +4,19 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use daemon::exit::UsageError;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 
 use crate::queueing::{self, show, RunError, Scenario, SimulateArgs};
 use crate::signals::Interrupt;
 
-/// How many queries pass between two looks at the bar and at Ctrl-C.
+/// How many queries pass between two moves of the bar.
 const LOOK_EVERY: u64 = 10_000;
 
 /// Runs one scenario; exit code 1 if the simulator itself lost something.
 pub fn run(args: &SimulateArgs) -> Result<ExitCode> {
     let interrupt = Interrupt::install()?;
     let scenario = scenario(args, &interrupt)?;
-    let bar = bar(
+    let bar = super::bar(
         scenario.arrivals.queries(),
         "[{bar:30}] {human_pos}/{human_len} queries, {eta} left",
     );
@@ -25,9 +25,8 @@ pub fn run(args: &SimulateArgs) -> Result<ExitCode> {
         ended += 1;
         if ended % LOOK_EVERY == 0 {
             bar.set_position(ended);
-            return !interrupt.is_set();
         }
-        true
+        !interrupt.is_set()
     };
     let outcome = queueing::run(&scenario, &mut on_end);
     bar.finish_and_clear();
@@ -49,24 +48,14 @@ pub fn run(args: &SimulateArgs) -> Result<ExitCode> {
 
 /// The scenario; a long trace is checked behind a bar.
 fn scenario(args: &SimulateArgs, interrupt: &Interrupt) -> Result<Scenario> {
-    let meta = args.trace.as_ref().map(std::fs::metadata);
-    let size_bytes = meta.and_then(|meta| meta.ok()).map_or(0, |meta| meta.len());
-    let bar = bar(
-        size_bytes,
-        "[{bar:30}] {bytes}/{total_bytes} checked, {eta} left",
-    );
+    let bar = match &args.trace {
+        Some(path) => super::trace_bar(path),
+        None => ProgressBar::hidden(),
+    };
     let scenario = args.scenario(&mut |read_bytes| {
         bar.set_position(read_bytes);
         !interrupt.is_set()
     });
     bar.finish_and_clear();
     scenario
-}
-
-fn bar(length: u64, template: &str) -> ProgressBar {
-    let bar = ProgressBar::new(length);
-    match ProgressStyle::with_template(template) {
-        Ok(style) => bar.with_style(style.progress_chars("=> ")),
-        Err(_) => bar,
-    }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
+use daemon::exit::UsageError;
 use srlb_server::policy::Accept;
 
 use super::scenario::{Balancing, Discipline, Hunt, Network, Scenario, ServerSpec};
@@ -20,40 +21,40 @@ pub struct SimulateArgs {
     #[arg(long, default_value = "median")]
     pub balancing: Name,
     /// Candidates of a new flow, where there is a policy
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = 2, allow_negative_numbers = true)]
     pub choices: usize,
     /// Do not count accepted flows that no worker has picked up yet (the paper's plain policy)
     #[arg(long)]
     pub no_pending: bool,
     /// Load balancers
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = 2, allow_negative_numbers = true)]
     pub lbs: u16,
     /// Servers
-    #[arg(long, default_value_t = 48)]
+    #[arg(long, default_value_t = 48, allow_negative_numbers = true)]
     pub servers: usize,
     /// Cores of a server
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = 2, allow_negative_numbers = true)]
     pub cores: u32,
     /// Workers of a server
-    #[arg(long, default_value_t = 32)]
+    #[arg(long, default_value_t = 32, allow_negative_numbers = true)]
     pub workers: u32,
     /// Connections that wait for a worker of a server
-    #[arg(long, default_value_t = 128)]
+    #[arg(long, default_value_t = 128, allow_negative_numbers = true)]
     pub backlog: usize,
     /// How cores are shared
     #[arg(long, value_enum, default_value_t = Sharing::Ps)]
     pub discipline: Sharing,
     /// Buckets of the candidate table
-    #[arg(long, default_value_t = 65_536)]
+    #[arg(long, default_value_t = 65_536, allow_negative_numbers = true)]
     pub buckets: u32,
     /// How functions ride on packets
     #[arg(long, value_enum, default_value_t = Encoding::Encap)]
     pub encoding: Encoding,
-    /// Load of the cores
+    /// Load of the cores: with 1 or more the queues grow as long as queries come
     #[arg(long, default_value_t = 0.87, allow_negative_numbers = true)]
     pub load: f64,
     /// How many queries
-    #[arg(long, default_value_t = 80_000)]
+    #[arg(long, default_value_t = 80_000, allow_negative_numbers = true)]
     pub queries: u64,
     /// Mean service time
     #[arg(long, default_value_t = 190.0, allow_negative_numbers = true)]
@@ -66,16 +67,16 @@ pub struct SimulateArgs {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["load", "queries"])]
     pub trace: Option<PathBuf>,
     /// So many of the first queries do not count
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     pub warm_up: u64,
     /// One way between clients and the data centre
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 100, allow_negative_numbers = true)]
     pub wan_us: u64,
     /// One way between any two of LBs and servers
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 100, allow_negative_numbers = true)]
     pub fabric_us: u64,
     /// The same seed gives the same outcome
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, allow_negative_numbers = true)]
     pub seed: u64,
     /// Print the result as JSON
     #[arg(long)]
@@ -182,6 +183,15 @@ pub fn accept(policy: Policy, cores: u32) -> Accept {
     }
 }
 
+fn check(what: &str, number: f64) -> Result<(), UsageError> {
+    match number.is_finite() && number > 0.0 {
+        true => Ok(()),
+        false => Err(UsageError(format!(
+            "{what} = {number}: expected a number above 0"
+        ))),
+    }
+}
+
 impl SimulateArgs {
     /// The scenario that these arguments mean. `on_read` hears how far a trace was checked, in bytes, and says whether to go on.
     ///
@@ -233,6 +243,8 @@ impl SimulateArgs {
     }
 
     fn arrivals(&self, on_read: &mut dyn FnMut(u64) -> bool) -> Result<Arrivals> {
+        check("load", self.load)?;
+        check("service-mean-ms", self.service_mean_ms)?;
         let service = self.service.with_mean(self.service_mean_ms / 1e3);
         if let Some(path) = &self.trace {
             let services = Services {

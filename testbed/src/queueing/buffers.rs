@@ -41,6 +41,11 @@ impl Buffers {
         self.free.push(place);
     }
 
+    /// How many were in use at once.
+    pub fn most(&self) -> usize {
+        self.all.len()
+    }
+
     /// How many are in use.
     pub fn in_use(&self) -> usize {
         self.all.len() - self.free.len()

@@ -35,6 +35,17 @@ impl Histogram {
         self.count += 1;
     }
 
+    /// All of another one, too.
+    pub fn merge(&mut self, other: &Histogram) {
+        if other.bins.len() > self.bins.len() {
+            self.bins.resize(other.bins.len(), 0);
+        }
+        for (mine, theirs) in self.bins.iter_mut().zip(&other.bins) {
+            *mine += theirs;
+        }
+        self.count += other.count;
+    }
+
     /// How many there are.
     pub fn count(&self) -> u64 {
         self.count
@@ -81,6 +92,20 @@ mod tests {
             assert!(to - from <= (from >> BITS).max(1), "{from}..{to}");
         }
         assert_eq!(start(bin(u64::MAX)) >> 56, 255);
+    }
+
+    #[test]
+    fn two_together_are_as_one() {
+        let of = |range: std::ops::Range<u64>| {
+            let mut histogram = Histogram::default();
+            range.for_each(|n| histogram.add(n * n));
+            histogram
+        };
+        for (first, second) in [(0..300, 300..900), (300..900, 0..300), (0..0, 0..900)] {
+            let mut histogram = of(first);
+            histogram.merge(&of(second));
+            assert_eq!(histogram, of(0..900));
+        }
     }
 
     #[test]

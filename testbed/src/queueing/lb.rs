@@ -37,7 +37,8 @@ pub fn key(rng: &mut Rng) -> [u8; 16] {
 
 /// How many entries there are at once, if each of `shares` nodes gets as many.
 pub fn entries(scenario: &Scenario, shares: usize) -> usize {
-    (scenario.arrivals.peak_qps() * LINGER_S / shares as f64) as usize
+    let lingering = scenario.arrivals.peak_qps() * LINGER_S / shares as f64;
+    lingering.min(scenario.arrivals.queries() as f64) as usize
 }
 
 /// The engines.

@@ -56,6 +56,10 @@ pub struct Outcome {
     pub events: u64,
     /// Queries in flight at once, at most.
     pub most_in_flight: usize,
+    /// Packets under way at once, at most: so many buffers there were.
+    pub most_packets: usize,
+    /// Events ahead at once, at most.
+    pub most_events: usize,
     /// How long it took, in virtual time.
     pub virtual_s: f64,
     /// Load and fairness over time.

@@ -12,6 +12,12 @@ use super::workload::Arrivals;
 pub const MOST_SERVERS: usize = 65_535;
 /// Most LBs.
 pub const MOST_LBS: u16 = 256;
+/// Most queries a second. More are a mistake.
+const MOST_QPS: f64 = 1e9;
+/// Longest mean service time: engines look at their timers ten times a second, whatever else happens.
+const MOST_SERVICE_S: f64 = 1e4;
+/// Longest way of a packet.
+const MOST_DELAY_US: u64 = 60_000_000;
 
 /// How a server's cores are shared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -196,8 +202,15 @@ impl Scenario {
             number("cores", server.cores.into(), 1, u32::MAX.into())?;
             number("workers", server.workers.into(), 1, u32::MAX.into())?;
         }
-        let choices = self.balancing.hunt().choices;
-        number("choices", choices as u64, 1, MAX_CHOICES as u64)?;
+        let hunt = self.balancing.hunt();
+        number("choices", hunt.choices as u64, 1, MAX_CHOICES as u64)?;
+        if let Accept::Static { c } = hunt.accept {
+            // with 0 nobody takes a flow of his own will; that policy has a name, never
+            number("c", c.into(), 1, u32::MAX.into())?;
+        }
+        for way_us in [self.network.wan_us, self.network.fabric_us] {
+            number("microseconds of a packet's way", way_us, 0, MOST_DELAY_US)?;
+        }
         if let Balancing::WeightedRoundRobin { every_us } = self.balancing {
             number(
                 "microseconds from feedback to feedback",
@@ -206,7 +219,14 @@ impl Scenario {
                 u64::MAX,
             )?;
         }
-        number("queries", self.arrivals.queries(), 1, u64::MAX)?;
+        let queries = self.arrivals.queries();
+        number("queries", queries, 1, u64::MAX)?;
+        if self.warm_up >= queries {
+            return Err(ScenarioError(format!(
+                "a warm-up of {}: expected less than all {queries} queries",
+                self.warm_up
+            )));
+        }
         self.check_arrivals()
     }
 
@@ -221,14 +241,16 @@ impl Scenario {
             }
             _ => return Ok(()),
         };
-        if !(rate_qps.is_finite() && *rate_qps > 0.0) {
-            let text = format!("rate = {rate_qps}: expected a number above 0");
-            return Err(ScenarioError(text));
-        }
-        match service.is_sound() {
+        match service.is_sound() && service.mean_s() <= MOST_SERVICE_S {
             true => Ok(()),
             false => Err(ScenarioError(format!(
-                "{service:?}: expected a mean above 0 and a deviation"
+                "{service:?}: expected a mean above 0 and up to {MOST_SERVICE_S} s, and a deviation"
+            ))),
+        }?;
+        match *rate_qps > 0.0 && *rate_qps <= MOST_QPS {
+            true => Ok(()),
+            false => Err(ScenarioError(format!(
+                "rate = {rate_qps}: expected a number above 0, {MOST_QPS} at most"
             ))),
         }
     }

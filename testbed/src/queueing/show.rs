@@ -13,7 +13,7 @@ pub fn render(outcome: &Outcome) -> String {
     let mut text = format!(
         "{} queries in {:.1} s: {} answered, {} refused\n\
          response time in s: mean {:.4} +- {:.4}, deviation {:.4}; {}\n\
-         {:.1}% of flows were passed on; {} packets, {} queries in flight at most",
+         {:.1}% of flows were passed on; {} packets; at once at most {} queries in flight, {} packets, {} events ahead",
         outcome.queries,
         outcome.virtual_s,
         outcome.answered,
@@ -25,6 +25,8 @@ pub fn render(outcome: &Outcome) -> String {
         100.0 * outcome.passed_on(),
         outcome.packets,
         outcome.most_in_flight,
+        outcome.most_packets,
+        outcome.most_events,
     );
     if !outcome.is_whole() {
         text += &format!(
@@ -53,6 +55,8 @@ pub fn as_json(outcome: &Outcome) -> Value {
         "packets": outcome.packets,
         "events": outcome.events,
         "most_in_flight": outcome.most_in_flight,
+        "most_packets": outcome.most_packets,
+        "most_events": outcome.most_events,
         "virtual_s": outcome.virtual_s,
     })
 }

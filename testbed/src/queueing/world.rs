@@ -437,6 +437,8 @@ impl<'a> World<'a> {
             packets: self.tally.packets,
             events: self.tally.events,
             most_in_flight: self.flights.most(),
+            most_packets: self.buffers.most(),
+            most_events: self.queue.most(),
             virtual_s: self.now_us as f64 / 1e6,
             times_us: self.tally.times_us,
             samples: self.tally.samples,

@@ -15,6 +15,10 @@ pub struct ReproduceArgs {
     /// Folder for CSV, plots and the page
     #[arg(long, value_name = "DIR", default_value = "reproduced")]
     pub out: PathBuf,
+    /// Queries of figure 12, instead of a day that is made up: CSV with the columns at_s, and service_ms, class (wiki or static) or
+    /// url; or WikiBench's format
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
     /// The same seed gives the same figures
     #[arg(long, default_value_t = 1)]
     pub seed: u64,

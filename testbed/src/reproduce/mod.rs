@@ -31,12 +31,13 @@ mod slow;
 mod table_size;
 mod variance;
 mod weights;
+pub mod wikipedia;
 mod workshop;
 
 pub use args::ReproduceArgs;
 pub use claim::{Claim, Verdict};
 pub use figure::{Axis, Curve, Figure, Panel};
-pub use run::{run, Done, Made};
+pub use run::{run, Done, Made, PARTIAL};
 pub use workshop::Workshop;
 
 use anyhow::Result;
@@ -101,6 +102,7 @@ pub fn all() -> Vec<Experiment> {
     all.push(real::figure_11d());
     all.push(centralized::figure_11e());
     all.push(variance::figure_11f());
+    all.push(wikipedia::figure_12());
     all.extend([
         dynamic::experiment(),
         choices::experiment(),

@@ -9,7 +9,7 @@ use super::figure::Figure;
 use super::{chart, page, Experiment, Needs, Workshop};
 
 /// Names what is missing, as long as something is.
-const PARTIAL: &str = "PARTIAL.txt";
+pub const PARTIAL: &str = "PARTIAL.txt";
 
 /// What has become of an experiment.
 pub enum Made {

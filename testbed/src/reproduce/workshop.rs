@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use anyhow::Result;
 use indicatif::ProgressBar;
 
+use crate::queueing::Trace;
 use crate::signals::Interrupt;
 
 /// What a figure is made with.
@@ -18,6 +19,8 @@ pub struct Workshop<'a> {
     pub is_quick: bool,
     /// The name of the testbeds on real kernels.
     pub testbed: String,
+    /// Whose queries figure 12 takes, if it isn't to make its own.
+    pub trace: Option<Trace>,
     /// Somebody may want to stop.
     pub interrupt: &'a Interrupt,
     /// How far it is.
@@ -34,6 +37,7 @@ impl<'a> Workshop<'a> {
             threads: 1,
             is_quick: false,
             testbed: "srlb".to_owned(),
+            trace: None,
             interrupt,
             bar,
             sustainable_qps: OnceLock::new(),

@@ -35,6 +35,11 @@ impl<E> Queue<E> {
         self.heap.push(Reverse((at_us, self.number, place)));
     }
 
+    /// How many things were to happen at once.
+    pub fn most(&self) -> usize {
+        self.events.len()
+    }
+
     /// The next thing that happens, and when.
     pub fn pop(&mut self) -> Option<(u64, E)> {
         let Reverse((at_us, _, place)) = self.heap.pop()?;

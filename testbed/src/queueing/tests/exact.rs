@@ -205,7 +205,7 @@ fn a_server_may_have_its_own_policy() {
 #[test]
 fn what_makes_no_sense_is_refused() {
     type Change = fn(&mut Scenario);
-    let broken: [(Change, &str); 8] = [
+    let broken: [(Change, &str); 12] = [
         (|s| s.servers.clear(), "servers = 0: expected 1 to 65535"),
         (|s| s.lbs = 0, "lbs = 0: expected 1 to 256"),
         (
@@ -217,12 +217,37 @@ fn what_makes_no_sense_is_refused() {
             "workers = 0: expected 1 to 4294967295",
         ),
         (
+            |s| s.balancing = sr(0),
+            "c = 0: expected 1 to 4294967295",
+        ),
+        (
+            |s| s.warm_up = 10,
+            "a warm-up of 10: expected less than all 10 queries",
+        ),
+        (
+            |s| s.network.wan_us = u64::MAX,
+            "microseconds of a packet's way = 18446744073709551615: expected 0 to 60000000",
+        ),
+        (
+            |s| {
+                s.arrivals = Arrivals::Poisson {
+                    rate_qps: 1.0,
+                    queries: 1_000,
+                    service: ServiceTime::Constant { mean_s: 1e300 },
+                }
+            },
+            "Constant { mean_s: 1e300 }: expected a mean above 0 and up to 10000 s, and a deviation",
+        ),
+        (
             |s| s.buckets = 1_000,
             "buckets = 1000: expected a prime or a power of two from 1 to 4194304, \
              for example 1009",
         ),
         (
-            |s| s.arrivals = Arrivals::Trace(Vec::new()),
+            |s| {
+                s.warm_up = 0;
+                s.arrivals = Arrivals::Trace(Vec::new());
+            },
             "queries = 0: expected 1 to 18446744073709551615",
         ),
         (
@@ -239,11 +264,11 @@ fn what_makes_no_sense_is_refused() {
             |s| {
                 s.arrivals = Arrivals::Poisson {
                     rate_qps: f64::NAN,
-                    queries: 1,
+                    queries: 2,
                     service: ServiceTime::Constant { mean_s: 1.0 },
                 }
             },
-            "rate = NaN: expected a number above 0",
+            "rate = NaN: expected a number above 0, 1000000000 at most",
         ),
     ];
     for (change, text) in broken {
@@ -252,4 +277,49 @@ fn what_makes_no_sense_is_refused() {
         let error = run(&scenario, &mut |_| true).unwrap_err();
         assert_eq!(error.to_string(), text);
     }
+}
+
+/// Ten times the queries, at a load at which the farm is steady: as many as before are under way at once, and everything that grows
+/// with a run (flights, packets, events) is as large as that. What engines hold is taken at the beginning.
+#[test]
+fn memory_is_what_is_in_flight_and_not_how_many_there_were() {
+    let most = |queries| {
+        let mut scenario = ideal(8, 0.6, queries, sr(2));
+        scenario.network = Network {
+            wan_us: 10_000,
+            fabric_us: 1_000,
+        };
+        let outcome = outcome_of(&scenario);
+        (
+            outcome.most_in_flight,
+            outcome.most_packets,
+            outcome.most_events,
+        )
+    };
+    let (few, many) = (most(3_000), most(30_000));
+    assert!(many.0 < 2 * few.0, "flights: {few:?} {many:?}");
+    // each flight has one packet or one place in a server, and a FIN of its client's under way once it is over; each server has one
+    // event, and polls are one more
+    for (flights, packets, events) in [few, many] {
+        assert!(packets <= 2 * flights, "{packets} of {flights}");
+        // an end that was put off leaves its event behind until its time has come
+        assert!(events < 4 * flights + 8 + 2, "{events} of {flights}");
+    }
+}
+
+/// A flow that is over is forgotten: with so many that they would fill the tables some times no packet is lost.
+#[test]
+fn tables_do_not_fill_up_in_a_long_run() {
+    let mut scenario = ideal(2, 0.5, 60_000, sr(2));
+    scenario.arrivals = Arrivals::Poisson {
+        rate_qps: 400.0,
+        queries: 60_000,
+        service: ServiceTime::Constant { mean_s: 0.002 },
+    };
+    scenario.network = Network {
+        wan_us: 100,
+        fabric_us: 100,
+    };
+    // six times as long as flows are remembered
+    assert!(outcome_of(&scenario).virtual_s > 140.0);
 }
