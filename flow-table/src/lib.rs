@@ -1,4 +1,5 @@
-//! One bounded flow table. It finds what an engine keeps for a flow and knows nothing
+//! One bounded flow table, in two forms: [`FlowTable`] for one thread and values of any size, which is what this page is
+//! about, and [`SharedTable`] for many threads and values of 64 bits ([`shared`]). It finds what an engine keeps for a flow and knows nothing
 //! of what that means.
 //!
 //! # How it works
@@ -52,16 +53,18 @@
 //! A hash of zero for the tag counts as one. With `i` = first 64 bits of the 128-bit
 //! SipHash-1-3 of [`Flow::key`](srh::Flow::key) and `n` sets, the homes are sets
 //! `(i >> 32) * n >> 32` and `(i & 0xffff_ffff) * n >> 32`, and the tag is the second 64 bits.
-#![forbid(unsafe_code)]
+#![deny(unsafe_op_in_unsafe_fn)]
 #![deny(missing_docs)]
 
 mod fragments;
 mod hash;
 mod set;
+pub mod shared;
 mod table;
 
 pub use fragments::{Fragments, NoFlow};
 pub use hash::{FlowHash, HashKey};
+pub use shared::{Memory, Packed, Pages, SharedTable};
 pub use table::{FlowTable, Inserted};
 
 use packet_io::Instant;

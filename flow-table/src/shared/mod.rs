@@ -1,0 +1,261 @@
+//! One bounded flow table for many threads: entries of 64 bits, no locks.
+//!
+//! # How it works
+//!
+//! Sets of four slots, a cache line each; every flow has two homes, as in [`FlowTable`](crate::FlowTable). An
+//! entry goes to its *first* home as long as fewer than three live entries are there, else to the one with
+//! fewer: so most hits read one line, and none more than two. With as many flows as the table was made for, which is half
+//! of the slots, one in ten lies in its second home, and one in 3,400 displaces another.
+//!
+//! Reading changes nothing. A value changes by one compare-and-swap; the owner of a slot by three writes, see
+//! `sets.rs`, which also says what threads that meet at one slot may see. No operation waits for another thread: what
+//! is disturbed tries again a few times and then gives up, which costs a flow nothing but a recovery. No thread may stop in
+//! the middle of an insertion for good (a slot would stay reserved); nothing in there can panic.
+//!
+//! Whoever inserts a flow that another thread inserts at the same moment looks afterwards whether there are two
+//! entries, and takes the later one (in the order of look-up) out. So there is one at the end, and all readers agree on it
+//! before that, because all look up in the same order.
+//!
+//! # False hits
+//!
+//! A look-up of an unknown flow compares its tag with at most eight others: it is taken for a known one with
+//! probability 8 / 2^64 = 4.3e-19 (tags are 64 keyed bits, as in [`FlowTable`](crate::FlowTable)): at ten million look-ups
+//! of unknown flows a second that is one in 7,300 years.
+//!
+//! # Memory layout, version 1
+//!
+//! Everything is 64-bit words in native byte order, in lines of 64 bytes.
+//!
+//! | bytes | what |
+//! | --- | --- |
+//! | 0..8 | the text `srlbflow` |
+//! | 8..12 | layout version: 1 (lower half of the word) |
+//! | 12..16 | slots in a set: 4 (upper half) |
+//! | 16..24 | number of sets, n |
+//! | 24..64 | zero |
+//! | 64..72 | slots that are not empty |
+//! | 72..80 | how many sets have been swept, ever |
+//! | 80..128 | zero |
+//! | 128 + 64 s .. | set s: slots 0 to 3 of 16 bytes each |
+//!
+//! | bytes of a slot | what |
+//! | --- | --- |
+//! | 0..8 | tag; 0: empty, 1: its owner changes just now |
+//! | 8..16 | value; 0: about to be emptied |
+//!
+//! A hash whose tag is 0 or 1 is all ones here. To look up: for both homes in order, for slots 0 to 3: where the tag is the flow's,
+//! read the value, and the tag again; if that is the same and the value is not 0, it is the entry.
+
+mod memory;
+#[cfg(test)]
+mod races;
+mod sets;
+mod word;
+
+use std::marker::PhantomData;
+use std::num::NonZeroU64;
+use std::sync::atomic::AtomicU64;
+
+use packet_io::Instant;
+use siphasher::sip128::SipHasher13;
+use srh::Flow;
+
+pub use memory::{Memory, Pages};
+pub use word::Line;
+
+use crate::{FlowHash, HashKey, Inserted, Value};
+use sets::{Sets, SLOTS};
+use word::Word;
+
+/// `srlbflow`, as it stands in memory.
+const MAGIC: u64 = u64::from_ne_bytes(*b"srlbflow");
+/// The version of the layout that the module's page describes.
+const LAYOUT_VERSION: u64 = 1;
+/// Lines before the first set.
+const HEAD_LINES: usize = 2;
+
+/// A value that is 64 bits, of which not all are zero.
+pub trait Packed: Value {
+    /// The bits.
+    fn pack(self) -> NonZeroU64;
+    /// The value with these bits.
+    fn unpack(bits: u64) -> Self;
+}
+
+/// A bounded table from flows to `V`, for many threads. See the module's page.
+pub struct SharedTable<V: Packed> {
+    memory: Memory,
+    hasher: SipHasher13,
+    values: PhantomData<fn() -> V>,
+}
+
+impl<V: Packed> SharedTable<V> {
+    /// How much memory a table for `flows` flows takes: 32 bytes for each, and a head.
+    pub fn bytes_for(flows: usize) -> usize {
+        let sets = flows.saturating_mul(2).div_ceil(SLOTS).clamp(1, 1 << 32);
+        sets.saturating_add(HEAD_LINES)
+            .saturating_mul(size_of::<Line>())
+    }
+
+    /// An empty table in `memory`, as large as that allows: at least [`SharedTable::bytes_for`] one flow.
+    ///
+    /// # Panics
+    ///
+    /// If the memory has no room for a set, or is not fresh.
+    pub fn new(memory: Memory, key: HashKey) -> Self {
+        assert!(memory.len() > HEAD_LINES, "no room for a set");
+        let words = memory[..HEAD_LINES].iter().flat_map(|line| &line.0);
+        assert!(
+            words.into_iter().all(|word| Word::load(word) == 0),
+            "memory in use"
+        );
+        let head = &memory[0].0;
+        let sets = (memory.len() - HEAD_LINES) as u64;
+        Word::store(&head[1], LAYOUT_VERSION | (SLOTS as u64) << 32);
+        Word::store(&head[2], sets);
+        Word::store(&head[0], MAGIC);
+        SharedTable {
+            memory,
+            hasher: SipHasher13::new_with_key(&key.0),
+            values: PhantomData,
+        }
+    }
+
+    /// The hash by which this table knows `flow`. Good for this table only (its key).
+    pub fn hash(&self, flow: &Flow) -> FlowHash {
+        FlowHash::of(&self.hasher, flow)
+    }
+
+    /// Asks for the line that a look-up reads first.
+    pub fn prefetch(&self, flow: FlowHash) {
+        let [first, _] = flow.homes(self.sets());
+        prefetch(&self.memory[HEAD_LINES + first]);
+    }
+
+    /// Once that line is there: asks for the other one, if the flow is not in the first.
+    pub fn prefetch_rest(&self, flow: FlowHash) {
+        if !self.parts().is_at_home(flow) {
+            let [_, second] = flow.homes(self.sets());
+            prefetch(&self.memory[HEAD_LINES + second]);
+        }
+    }
+
+    /// What is kept for a flow.
+    pub fn get(&self, flow: FlowHash, now: Instant) -> Option<V> {
+        self.parts().get(flow, now)
+    }
+
+    /// [`SharedTable::get`] for many flows: `out[i]` is what is kept for `flows[i]`. All lines are asked for before the
+    /// first one is needed.
+    pub fn get_batch(&self, flows: &[FlowHash], now: Instant, out: &mut [Option<V>]) {
+        flows.iter().for_each(|&flow| self.prefetch(flow));
+        flows.iter().for_each(|&flow| self.prefetch_rest(flow));
+        for (&flow, out) in flows.iter().zip(out) {
+            *out = self.get(flow, now);
+        }
+    }
+
+    /// Changes what is kept for a flow and returns the new value; `None` if there is nothing, or others are always faster.
+    /// Where `change` changes nothing, nothing is written: a line that many cores read stays with all of them.
+    pub fn update(&self, flow: FlowHash, now: Instant, change: impl Fn(V) -> V) -> Option<V> {
+        self.parts().update(flow, now, change)
+    }
+
+    /// Keeps `value` for a flow, in place of what was kept for it.
+    ///
+    /// Where both homes are full of live entries the one with the lowest rank goes, even if `value`
+    /// ranks lower still. `None` if others wrote to the same slots at the same time, again and again: then nothing is kept.
+    pub fn insert(&self, flow: FlowHash, value: V, now: Instant) -> Option<Inserted<V>> {
+        self.parts().insert(flow, value, now)
+    }
+
+    /// Takes a flow's entry out, expired or not.
+    pub fn remove(&self, flow: FlowHash) -> Option<V> {
+        self.parts().remove(flow)
+    }
+
+    /// Takes out the expired entries of the next `sets` sets, and says how many those were. Going on
+    /// where the last call ended, it comes round the whole table; threads that sweep share the work.
+    pub fn sweep(&self, sets: usize, now: Instant) -> usize {
+        if self.is_empty() {
+            return 0;
+        }
+        let all = self.sets();
+        let count = sets.min(all);
+        let from = (self.memory[1].0[1].add(count as u64) % all as u64) as usize;
+        let parts = self.parts();
+        let next = (from..all).chain(0..from).take(count);
+        next.map(|set| parts.drop_from(set, |v| v.expired(now)))
+            .sum()
+    }
+
+    /// Takes out every entry for which `keep` says no, and says how many those were. It reads the
+    /// whole table: for the control path.
+    pub fn retain(&self, mut keep: impl FnMut(&V) -> bool) -> usize {
+        let parts = self.parts();
+        (0..self.sets())
+            .map(|set| parts.drop_from(set, |v| !keep(v)))
+            .sum()
+    }
+
+    /// Every entry, also those that have expired and not been swept.
+    pub fn iter(&self) -> impl Iterator<Item = V> + '_ {
+        let parts = self.parts();
+        (0..self.sets()).flat_map(move |set| parts.values(set))
+    }
+
+    /// How many entries there are, also counting those that have expired and not been swept.
+    pub fn len(&self) -> usize {
+        Word::load(&self.memory[1].0[0]) as usize
+    }
+
+    /// Is there no entry?
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many slots there are: [`SharedTable::len`] never exceeds it.
+    pub fn capacity(&self) -> usize {
+        self.sets() * SLOTS
+    }
+
+    /// How many sets there are, for [`SharedTable::sweep`].
+    pub fn sets(&self) -> usize {
+        self.memory.len() - HEAD_LINES
+    }
+
+    /// How much memory the table has taken, now and for good.
+    pub fn memory_bytes(&self) -> usize {
+        size_of_val(&*self.memory)
+    }
+
+    /// On which pages it lies.
+    pub fn pages(&self) -> Pages {
+        self.memory.pages()
+    }
+
+    /// The table's memory, as the module's page describes it.
+    pub fn lines(&self) -> &[Line] {
+        &self.memory
+    }
+
+    fn parts(&self) -> Sets<'_, AtomicU64, V> {
+        Sets::new(&self.memory[HEAD_LINES..], &self.memory[1].0[0])
+    }
+}
+
+/// Asks for a line without waiting for it.
+#[inline(always)]
+fn prefetch(line: &Line) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_mm_prefetch, _MM_HINT_T0};
+        // SAFETY: every x86-64 processor has SSE, and a prefetch of any address reads and writes nothing that can be seen.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(line).cast()) };
+    }
+    // Others look up without a prefetch.
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        _ = line;
+    }
+}
