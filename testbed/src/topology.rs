@@ -120,7 +120,7 @@ fn mac(node: Node) -> String {
 /// Entries for all others on the fabric, where these are too many to be learned.
 ///
 /// The kernel has one table of neighbours for all namespaces, and from 512 learned entries on (`gc_thresh2`, which only the
-/// first namespace can change) it forgets and refuses: with 24 servers a third of the SYNs were lost. Permanent entries don't count.
+/// first namespace can change) it forgets and refuses: with 24 servers 12% of the requests were lost. Permanent entries don't count.
 fn neighbours(plan: &Plan, node: Node) -> String {
     const MOST_WHO_LEARN: usize = 20;
     if plan.fabric_nodes().count() <= MOST_WHO_LEARN {

@@ -16,7 +16,7 @@ pub fn draw(panel: &Panel) -> String {
     let at = |(x, y): (f64, f64)| {
         (
             LEFT + panel.x.place(x) * (RIGHT - LEFT),
-            BOTTOM - panel.y.place(y).clamp(0.0, 1.0) * (BOTTOM - TOP),
+            BOTTOM - panel.y.place(y) * (BOTTOM - TOP),
         )
     };
     for value in ticks(&panel.y) {
@@ -36,13 +36,11 @@ pub fn draw(panel: &Panel) -> String {
     let names = names(panel);
     for curve in &panel.curves {
         let place = names.iter().position(|name| *name == curve.name);
-        let points = visible(curve, panel).into_iter().map(at).collect();
-        trace(
-            &mut picture,
-            curve.style,
-            points,
-            colour(place.unwrap_or(0)),
-        );
+        let colour = colour(place.unwrap_or(0));
+        for piece in visible(curve, panel) {
+            let points = piece.into_iter().map(at).collect();
+            trace(&mut picture, curve.style, points, colour);
+        }
     }
     legend(&mut picture, panel, &names);
     picture.finish()
@@ -90,14 +88,42 @@ fn legend(picture: &mut Picture, panel: &Panel, names: &[&str]) {
     }
 }
 
-/// The points of a curve inside the panel; where it leaves it above, up to the first that is cut off.
-fn visible(curve: &Curve, panel: &Panel) -> Vec<(f64, f64)> {
-    let is_beside = |x: f64| (-1e-9..=1.0 + 1e-9).contains(&panel.x.place(x));
+/// The pieces of a curve that lie inside the panel; one that leaves it ends at its upper or lower edge.
+fn visible(curve: &Curve, panel: &Panel) -> Vec<Vec<(f64, f64)>> {
+    let is_on = |axis: &Axis, value: f64| (-1e-9..=1.0 + 1e-9).contains(&axis.place(value));
     let points = curve.points.iter().copied();
-    let points: Vec<(f64, f64)> = points.filter(|(x, _)| is_beside(*x)).collect();
-    let inside = points.iter().rposition(|(_, y)| *y <= panel.y.to);
-    let last = inside.map_or(0, |place| place + 2).min(points.len());
-    points[..last].to_vec()
+    let points: Vec<(f64, f64)> = points.filter(|(x, _)| is_on(&panel.x, *x)).collect();
+    if curve.style == Style::Dots {
+        let inside = points.into_iter().filter(|(_, y)| is_on(&panel.y, *y));
+        return vec![inside.collect()];
+    }
+    let mut pieces = vec![Vec::new()];
+    for (place, &point) in points.iter().enumerate() {
+        let edge =
+            |other: Option<&(f64, f64)>| other.and_then(|other| crossing(point, *other, panel));
+        match is_on(&panel.y, point.1) {
+            true => pieces.last_mut().expect("never empty").push(point),
+            false => {
+                let before = place.checked_sub(1).and_then(|before| points.get(before));
+                pieces.last_mut().expect("never empty").extend(edge(before));
+                pieces.push(edge(points.get(place + 1)).into_iter().collect());
+            }
+        }
+    }
+    pieces.retain(|piece| piece.len() > 1);
+    pieces
+}
+
+/// Where the line from a point outside to one inside crosses the panel's edge; none if that is outside, too.
+fn crossing(outside: (f64, f64), inside: (f64, f64), panel: &Panel) -> Option<(f64, f64)> {
+    let [out, into] = [outside, inside].map(|(x, y)| (panel.x.place(x), panel.y.place(y)));
+    let edge = out.1.clamp(0.0, 1.0);
+    if !(0.0..=1.0).contains(&into.1) {
+        return None;
+    }
+    let share = (edge - out.1) / (into.1 - out.1);
+    let x = out.0 + share * (into.0 - out.0);
+    Some((panel.x.value(x), panel.y.value(edge)))
 }
 
 fn ticks(axis: &Axis) -> Vec<f64> {
@@ -146,17 +172,26 @@ mod tests {
         assert_eq!(ticks_of(Axis::log("ms", 1.0, 1e4)).len(), 5);
     }
 
+    fn panel_of(points: &[(f64, f64)]) -> Panel {
+        let curve = Curve::new("a", points.to_vec());
+        let x = Axis::between("x", 1.0, 5.0);
+        Panel::new(x, Axis::new("y", 2.0), vec![curve])
+    }
+
     #[test]
     fn what_is_outside_is_not_drawn() {
-        let curve = Curve::new("a", vec![(0.0, 1.0), (1.0, 1.0), (2.0, 9.0), (3.0, 9.0)]);
-        let panel = Panel::new(
-            Axis::between("x", 1.0, 3.0),
-            Axis::new("y", 2.0),
-            vec![curve],
-        );
-        let expected = vec![(1.0, 1.0), (2.0, 9.0)];
-        assert_eq!(visible(&panel.curves[0], &panel), expected);
-        let svg = draw(&panel);
+        let pieces = |points: &[(f64, f64)]| {
+            let panel = panel_of(points);
+            visible(&panel.curves[0], &panel)
+        };
+        let leaves = pieces(&[(0.0, 1.0), (1.0, 1.0), (3.0, 3.0), (4.0, 9.0)]);
+        assert_eq!(leaves, [[(1.0, 1.0), (2.0, 2.0)]]);
+        let enters = pieces(&[(1.0, 4.0), (3.0, 0.0), (5.0, 0.0)]);
+        assert_eq!(enters, [[(2.0, 2.0), (3.0, 0.0), (5.0, 0.0)]]);
+        let twice = pieces(&[(1.0, 1.0), (3.0, 3.0), (5.0, 1.0)]);
+        assert_eq!(twice, [[(1.0, 1.0), (2.0, 2.0)], [(4.0, 2.0), (5.0, 1.0)]]);
+        assert!(pieces(&[(1.0, 3.0), (5.0, 4.0)]).is_empty());
+        let svg = draw(&panel_of(&[(1.0, 1.0), (3.0, 3.0)]));
         assert!(!svg.contains("NaN") && svg.matches("<polyline").count() == 2);
     }
 }

@@ -112,7 +112,7 @@ fn whole_runs(workshop: &Workshop, most_qps: f64) -> Result<(Vec<Panel>, Vec<Cla
     }
     if let Some(claim) = claims.first_mut() {
         claim.why = "c begins at 1 and refuses while a core is idle; it moves by whole workers after windows whose share is mostly chance; \
-                     and it rises where a server happens to have more than the others, which gets it even more"
+                     and, we think, it rises where a server happens to have more than the others, which gets it even more"
             .to_owned();
     }
     let best_c = best.iter().map(|&row| f64::from(THRESHOLDS[row]));

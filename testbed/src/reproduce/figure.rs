@@ -113,6 +113,14 @@ impl Axis {
             false => (value - self.from) / (self.to - self.from),
         }
     }
+
+    /// What lies at a place.
+    pub fn value(&self, place: f64) -> f64 {
+        match self.is_log {
+            true => self.from * (self.to / self.from).powf(place),
+            false => self.from + place * (self.to - self.from),
+        }
+    }
 }
 
 /// One plot of a figure.
@@ -212,5 +220,6 @@ mod tests {
         assert_eq!(linear.place(2.0), 0.25);
         let log = Axis::log("x", 1.0, 100.0);
         assert!((log.place(10.0) - 0.5).abs() < 1e-12);
+        assert_eq!((linear.value(0.25), log.value(0.5)), (2.0, 10.0));
     }
 }
