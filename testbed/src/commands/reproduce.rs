@@ -49,11 +49,7 @@ pub fn run(name: &str, args: &ReproduceArgs) -> Result<ExitCode> {
     })?;
     match args.json {
         true => daemon::say!("{:#}", as_json(&done)),
-        false => daemon::say!(
-            "{}\nin {}",
-            table(&done),
-            args.out.join("index.html").display()
-        ),
+        false => show(args, &done)?,
     }
     let is_fine = |done: &Done| match &done.made {
         Made::Figure(figure) => figure.claims.iter().all(|c| c.verdict != Verdict::Missed),
@@ -138,23 +134,42 @@ fn trace(
     Ok(Some(trace?))
 }
 
-fn table(done: &[Done]) -> Table {
+/// The paper's claims; our findings only where few figures were asked for, as all of them fill pages.
+fn show(args: &ReproduceArgs, done: &[Done]) -> Result<()> {
+    let is_shown = |verdict| verdict != Verdict::Finding || !args.names.is_empty();
+    daemon::say!("{}", table(done, is_shown));
+    let claims = || done.iter().filter_map(Done::figure).flat_map(|f| &f.claims);
+    let count = |verdict| claims().filter(|c| c.verdict == verdict).count();
+    daemon::say!(
+        "{} claims met, {} missed, {} findings of ours; reasons and plots: {}",
+        count(Verdict::Met),
+        count(Verdict::Missed),
+        count(Verdict::Finding),
+        args.out.join("index.html").display()
+    );
+    Ok(())
+}
+
+fn table(done: &[Done], is_shown: impl Fn(Verdict) -> bool) -> Table {
+    /// Where it isn't a terminal's.
+    const WIDTH: u16 = 160;
     let mut table = Table::new();
     table.load_preset(presets::UTF8_BORDERS_ONLY);
     table.set_content_arrangement(ContentArrangement::Dynamic);
+    if table.width().is_none() {
+        table.set_width(WIDTH);
+    }
     table.set_header(["figure", "claim", "paper", "ours", "verdict"]);
     for done in done {
         let name = done.experiment.name;
         match &done.made {
-            Made::Figure(figure) => figure.claims.iter().for_each(|claim| {
-                table.add_row([
-                    name,
-                    &claim.what,
-                    &claim.paper,
-                    &claim.ours,
-                    claim.verdict.name(),
-                ]);
-            }),
+            Made::Figure(figure) => {
+                let claims = figure.claims.iter();
+                for claim in claims.filter(|claim| is_shown(claim.verdict)) {
+                    let verdict = claim.verdict.name();
+                    table.add_row([name, &claim.what, &claim.paper, &claim.ours, verdict]);
+                }
+            }
             Made::Skipped(why) => _ = table.add_row([name, "", "", why, "skipped"]),
             Made::Failed(how) => _ = table.add_row([name, "", "", how, "failed"]),
         }

@@ -8,7 +8,7 @@
 //! peak hour with a run that stays at the peak's rate. Between trough and peak the rate is a cosine, because the text says no more.
 //! So many static pages come as wiki pages, because it doesn't say that either; they are 1% of the work.
 //!
-//! **Service times** of wiki pages are log-normal. Median and deviation were looked for on a grid, once and with SC alone, as the paper fits its
+//! **Service times** of wiki pages are log-normal. Median and deviation were chosen by hand among a dozen, with SC alone, as the paper fits its
 //! model on SC: they come nearest to what it says of SC (median 0.22 s and 90th percentile 0.67 s over the day) while the median in the
 //! peak hour stays below 0.4 s, which is how the paper has chosen 28 servers. SR4 and SRdyn are then predictions.
 
