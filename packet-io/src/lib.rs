@@ -5,6 +5,7 @@
 //! | driver | for |
 //! | --- | --- |
 //! | [`tun::Tun`] | a TUN device: the kernel does routing and neighbours |
+//! | [`xdp::Xdp`] | AF_XDP: packets past the kernel, beside a TUN device for the rest |
 //! | [`memory::MemoryDriver`] | tests and the simulator, without root |
 //! | [`faulty::Faulty`] | around another driver: loses, doubles and reorders, from a seed |
 //!
@@ -13,6 +14,7 @@
 #![deny(missing_docs)]
 
 mod batch;
+mod bpf;
 mod buf;
 mod driver;
 pub mod faulty;
@@ -22,6 +24,7 @@ pub mod pcap;
 mod sync;
 mod time;
 pub mod tun;
+pub mod xdp;
 
 pub use batch::Batch;
 pub use buf::PacketBuf;

@@ -23,11 +23,9 @@
 //! kernel memory. A cell is a mark and a time; marks are of a keyed hash, which needs to be no better: a
 //! wrong hit lets one stranger pass.
 
-mod asm;
 mod program;
-#[allow(unsafe_code)] // bpf(2) and one ioctl, and nothing else
-mod sys;
 
+use crate::bpf::sys;
 use std::io;
 use std::os::fd::{OwnedFd, RawFd};
 use std::time::Duration;
@@ -88,7 +86,7 @@ impl Guard {
             key: [half(0), half(8)],
         });
         let guard = Guard {
-            program: sys::load(&code)?,
+            program: sys::load(sys::ProgramKind::SocketFilter, &code)?,
             state,
             settings,
         };

@@ -3,7 +3,7 @@
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::Duration;
 
-use super::asm::{Assembler, Label, Op, Reg, When, Width};
+use crate::bpf::asm::{Assembler, Label, Op, Reg, When, Width};
 use Reg::{Frame, R0, R1, R2, R3, R4, R6, R7, R8, R9};
 use Width::{Byte, Double, Word};
 

@@ -1,11 +1,11 @@
-//! As much of a BPF assembler as the guard's program needs: instructions by name, jumps by label.
+//! As much of a BPF assembler as our programs need: instructions by name, jumps by label.
 //!
 //! An instruction is 8 bytes: operation, registers (destination low, source high), jump or memory offset, immediate (kernel
 //! documentation, "BPF Instruction Set").
 
 /// A register. R10 is the frame's end, read only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reg {
+pub(crate) enum Reg {
     R0 = 0,
     R1,
     R2,
@@ -20,15 +20,16 @@ pub(super) enum Reg {
 
 /// Width of a load or store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Width {
+pub(crate) enum Width {
     Word = 0x00,
+    Half = 0x08,
     Byte = 0x10,
     Double = 0x18,
 }
 
 /// What an operation does with its destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Op {
+pub(crate) enum Op {
     Add = 0x00,
     Sub = 0x10,
     Mul = 0x20,
@@ -42,7 +43,7 @@ pub(super) enum Op {
 
 /// When a jump is taken: destination against source, unsigned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum When {
+pub(crate) enum When {
     Equal = 0x10,
     Greater = 0x20,
     NotEqual = 0x50,
@@ -51,7 +52,7 @@ pub(super) enum When {
 
 /// A place to jump to, forward only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Label(usize);
+pub(crate) struct Label(usize);
 
 const CLASS_LOAD_IMMEDIATE: u8 = 0x18;
 const CLASS_LOAD: u8 = 0x61;
@@ -70,7 +71,7 @@ const IS_MAP: u8 = 1;
 
 /// A program in the making.
 #[derive(Debug, Default)]
-pub(super) struct Assembler {
+pub(crate) struct Assembler {
     code: Vec<u64>,
     /// Where each label stands, once it does.
     labels: Vec<Option<usize>>,
@@ -139,10 +140,15 @@ impl Assembler {
         self.push(CALL, Reg::R0, 0, 0, helper);
     }
 
+    /// Ends the program with what is in R0.
+    pub fn exit_with_r0(&mut self) {
+        self.push(EXIT, Reg::R0, 0, 0, 0);
+    }
+
     /// Ends the program with R0 = `answer`.
     pub fn exit(&mut self, answer: i32) {
         self.op(Op::Move, Reg::R0, answer);
-        self.push(EXIT, Reg::R0, 0, 0, 0);
+        self.exit_with_r0();
     }
 
     /// A label that will be placed later.

@@ -1,0 +1,5 @@
+//! BPF as far as our programs need it: an assembler, maps, loading. No compiler at build time, no further crate.
+
+pub(crate) mod asm;
+#[allow(unsafe_code)] // bpf(2) and one ioctl, and nothing else
+pub(crate) mod sys;
