@@ -4,6 +4,7 @@
 # make swarm    20,000 worlds in virtual time: six minutes on two cores (docs/swarm.md); make swarm ARGS="--minutes 2"
 # make reproduce  the paper's figures beside ours: a quarter of an hour (testbed/reports/reproduced); make reproduce ARGS="10a 11a"
 # make fuzz     every fuzz target for a minute (docs/fuzzing.md); make fuzz ARGS="300 parser config"
+# make bench    what a packet costs, memory to memory, and what tables cost to build; make bench ARGS=--quick for a look
 # Options: make demo ARGS="--json --seconds 30 --encoding insert"
 
 ARGS ?=
@@ -13,7 +14,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 # Tests that make namespaces need root, building them does not. One test at a time: they share two cores' time.
 RUNNER := $(if $(SUDO),--config 'target."cfg(unix)".runner="sudo -E"')
 
-.PHONY: build demo test lint fmt swarm reproduce fuzz clean-testbed
+.PHONY: build demo test lint fmt swarm reproduce fuzz bench clean-testbed
 
 build:
 	@scripts/install-missing.sh build
@@ -54,6 +55,11 @@ reproduce:
 
 fuzz:
 	@scripts/fuzz.sh $(ARGS)
+
+bench:
+	@scripts/install-missing.sh build
+	cargo build --release --package testbed
+	@$(TARGET_DIR)/release/srlb-testbed bench $(ARGS)
 
 # What a kill -9 left behind.
 clean-testbed:

@@ -48,6 +48,7 @@ mod slots;
 mod table;
 mod turns;
 mod vip;
+mod walk;
 
 pub use error::Error;
 pub use generation::{Generation, Member, State};

@@ -33,60 +33,18 @@ impl Permutation {
         }
     }
 
-    /// The buckets, in this order.
-    pub(crate) fn walk(self) -> Walk {
-        Walk {
-            next: self.offset,
-            skip: self.skip,
-            buckets: self.buckets,
-            left: self.buckets,
-        }
+    /// Where it begins.
+    pub(crate) fn offset(self) -> u32 {
+        self.offset
     }
-}
 
-/// A walk along a [`Permutation`].
-#[derive(Debug, Clone)]
-pub(crate) struct Walk {
-    next: u32,
-    skip: u32,
-    buckets: u32,
-    left: u32,
-}
-
-impl Iterator for Walk {
-    type Item = u32;
-
-    fn next(&mut self) -> Option<u32> {
-        if self.left == 0 {
-            return None;
-        }
-        self.left -= 1;
-        let bucket = self.next;
-        // A conditional subtraction instead of a division: this is the builder's innermost step.
-        let sum = bucket + self.skip;
-        self.next = if sum >= self.buckets {
-            sum - self.buckets
-        } else {
-            sum
-        };
-        Some(bucket)
+    /// From one bucket to the next.
+    pub(crate) fn skip(self) -> u32 {
+        self.skip
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_bucket_is_visited_once() {
-        for buckets in [1, 2, 3, 4, 5, 7, 8, 64, 251, 1024] {
-            for server in 0..50u32 {
-                let key = ClusterKey::from([3; 16]);
-                let walk = Permutation::of(&key, &server.to_be_bytes(), buckets).walk();
-                let mut visited: Vec<u32> = walk.collect();
-                visited.sort_unstable();
-                assert_eq!(visited, (0..buckets).collect::<Vec<_>>());
-            }
-        }
+    /// How many buckets there are.
+    pub(crate) fn buckets(self) -> u32 {
+        self.buckets
     }
 }

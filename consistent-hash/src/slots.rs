@@ -1,14 +1,14 @@
 //! The table while it is being filled.
 
-/// `width` slots for each bucket, and which buckets have none left.
+use crate::walk::{Open, Walk};
+
+/// `width` slots for each bucket, and which buckets have some left.
 pub(crate) struct Slots {
     entries: Vec<u16>,
     width: usize,
-    /// Slots taken, per bucket.
+    /// Slots taken, per bucket; empty where a bucket has but one.
     taken: Vec<u8>,
-    /// One bit a bucket, set when it is full. Most of algorithm 3 is skipping full buckets, so this is kept small enough for
-    /// the first-level cache.
-    full: Vec<u64>,
+    open: Open,
     /// Free slots in all.
     free: usize,
 }
@@ -18,10 +18,15 @@ impl Slots {
         Slots {
             entries: vec![0; buckets * width],
             width,
-            taken: vec![0; buckets],
-            full: vec![0; buckets.div_ceil(64)],
+            taken: vec![0; if width > 1 { buckets } else { 0 }],
+            open: Open::all(buckets),
             free: buckets * width,
         }
+    }
+
+    /// Free slots in all.
+    pub(crate) fn free(&self) -> usize {
+        self.free
     }
 
     /// Whether every bucket has all its candidates.
@@ -31,24 +36,29 @@ impl Slots {
 
     /// One turn of algorithm 3: `server` goes along its permutation to the first bucket that is not full and takes the next
     /// place there. False if its permutation is exhausted.
-    pub(crate) fn turn(&mut self, server: u16, walk: &mut impl Iterator<Item = u32>) -> bool {
-        for bucket in walk {
-            let bucket = bucket as usize;
-            if self.full[bucket / 64] >> (bucket % 64) & 1 == 0 {
+    pub(crate) fn turn(&mut self, server: u16, walk: &mut impl Walk) -> bool {
+        match walk.seek(&self.open) {
+            Some(bucket) => {
                 self.take(bucket, server);
-                return true;
+                true
             }
+            None => false,
         }
-        false
     }
 
-    fn take(&mut self, bucket: usize, server: u16) {
-        let choice = usize::from(self.taken[bucket]);
-        self.entries[bucket * self.width + choice] = server;
-        self.taken[bucket] += 1;
+    fn take(&mut self, bucket: u32, server: u16) {
+        let at = bucket as usize;
         self.free -= 1;
+        if self.width == 1 {
+            self.entries[at] = server;
+            self.open.close(bucket);
+            return;
+        }
+        let choice = usize::from(self.taken[at]);
+        self.entries[at * self.width + choice] = server;
+        self.taken[at] += 1;
         if choice + 1 == self.width {
-            self.full[bucket / 64] |= 1 << (bucket % 64);
+            self.open.close(bucket);
         }
     }
 

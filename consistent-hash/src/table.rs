@@ -7,6 +7,7 @@ use crate::key::Purpose;
 use crate::recipe::{check_choices, Recipe};
 use crate::slots::Slots;
 use crate::turns::{fill, Player};
+use crate::walk::Walk;
 use crate::Error;
 
 /// A server that wants buckets.
@@ -83,11 +84,7 @@ impl Table {
         Ok(Self::filled(buckets, choices, players))
     }
 
-    fn filled<W: Iterator<Item = u32>>(
-        buckets: usize,
-        choices: usize,
-        players: Vec<Player<W>>,
-    ) -> Self {
+    fn filled<W: Walk>(buckets: usize, choices: usize, players: Vec<Player<W>>) -> Self {
         let width = choices.min(players.len());
         let mut slots = Slots::new(buckets, width);
         fill(&mut slots, players);

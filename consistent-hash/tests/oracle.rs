@@ -45,10 +45,9 @@ fn expected(
         .collect();
     // The k-th turn of weight w falls into round floor(k * heaviest / w).
     let turns = |i: usize, round: u64| {
-        let weight = u64::from(pool[i].1);
-        (0..=round)
-            .filter(|k| k * heaviest / weight == round)
-            .count() as u64
+        // so many of them fall into the rounds before this one
+        let before = |round: u64| (round * u64::from(pool[i].1)).div_ceil(heaviest);
+        before(round + 1) - before(round)
     };
     algorithm_3(choices, buckets as usize, &permutations, turns)
         .iter()
@@ -72,6 +71,31 @@ fn pool(weights: std::ops::Range<u32>) -> impl Strategy<Value = Pool> {
 
 fn listed_twice() -> impl Strategy<Value = (Pool, Pool)> {
     pool(0..9).prop_flat_map(|pool| (Just(pool.clone()), Just(pool).prop_shuffle()))
+}
+
+/// Large enough for each way of finding the next open bucket to be taken for a while, and for weights so unlike that turns are queued for.
+fn large() -> impl Strategy<Value = (u32, Pool)> {
+    let alike = prop::collection::btree_map("[a-z]{2,4}", 1u32..5, 1..100);
+    let unlike = prop_oneof![9 => Just(1u32), 1 => 20u32..40];
+    let unlike = prop::collection::btree_map("[a-z]{2,4}", unlike, 1..100);
+    let pools = prop_oneof![alike, unlike];
+    let buckets = prop::sample::select(vec![251u32, 256, 509, 1_021, 1_024]);
+    (buckets, pools.prop_map(|pool| pool.into_iter().collect()))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn large_tables_are_algorithm_3(key: [u8; 16], c in 1usize..=4, (m, pool) in large()) {
+        prop_assert_eq!(built(key, m, c, &pool), expected(key, m, c, &pool));
+    }
+
+    #[test]
+    fn large_tables_of_equal_weights_are_algorithm_3(key: [u8; 16], c in 1usize..=4, (m, pool) in large()) {
+        let pool: Vec<_> = pool.into_iter().map(|(name, _)| (name, 1)).collect();
+        prop_assert_eq!(built(key, m, c, &pool), expected(key, m, c, &pool));
+    }
 }
 
 proptest! {

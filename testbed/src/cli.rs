@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::bench::BenchArgs;
 use crate::hmac::FIRST_KEY;
 use crate::model::ModelArgs;
 use crate::plan::{parse_name, Node, Plan, MAX_LBS, MAX_SERVERS};
@@ -58,6 +59,8 @@ pub enum Command {
     Reproduce(ReproduceArgs),
     /// Many worlds in virtual time, each made from a seed: do they keep every promise?
     Swarm(SwarmArgs),
+    /// What a packet costs the load balancer's engine, and what its tables cost to build
+    Bench(BenchArgs),
     /// Keep legitimate connections going beside a flood
     #[command(hide = true)]
     Legit(LegitArgs),

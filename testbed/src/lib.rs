@@ -14,6 +14,7 @@
 #![deny(missing_docs)]
 
 pub mod apache;
+pub mod bench;
 pub mod candidates;
 pub mod child;
 pub mod cli;

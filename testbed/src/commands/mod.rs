@@ -1,5 +1,6 @@
 //! What each subcommand does.
 
+mod bench;
 mod demo;
 mod exec;
 mod failover;
@@ -44,6 +45,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Simulate(args) => simulate::run(&args),
         Command::Reproduce(args) => reproduce::run(&cli.name, &args),
         Command::Swarm(args) => swarm::run(&args),
+        Command::Bench(args) => bench::run(&args),
         Command::Legit(args) => hostile::run_legit(&args),
         Command::Cores(args) => run_cores(&args),
         Command::TrafficBackend(args) => traffic::run_backend(&args),

@@ -1,0 +1,78 @@
+//! `srlb-testbed bench` on the command line.
+
+use clap::{Args, ValueEnum};
+
+use super::case::Case;
+
+/// What to measure.
+#[derive(Args, Clone, Debug)]
+pub struct BenchArgs {
+    /// A look only: no table of ten million flows, a fifth of the passes
+    #[arg(long)]
+    pub quick: bool,
+    /// Flows in the table, one table for each number [default: 1000, 128000, 1000000, 10000000]
+    #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u64).range(64..=64_000_000))]
+    pub flows: Vec<u64>,
+    /// What comes in [default: all]
+    #[arg(long, value_delimiter = ',')]
+    pub only: Vec<CaseName>,
+    /// Passes over the ring of packets for each figure [default: 31, with --quick 7]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub passes: Option<u32>,
+    /// Packets that the engine is given at a time
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1_024))]
+    pub batch: u16,
+    /// Servers in the pool
+    #[arg(long, default_value_t = 48, value_parser = clap::value_parser!(u16).range(2..=5_000))]
+    pub servers: u16,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A case on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[allow(missing_docs)]
+pub enum CaseName {
+    Pinned,
+    New,
+    Recovery,
+    Create,
+    Mixed,
+}
+
+impl From<CaseName> for Case {
+    fn from(name: CaseName) -> Case {
+        match name {
+            CaseName::Pinned => Case::Pinned,
+            CaseName::New => Case::NewFlow,
+            CaseName::Recovery => Case::Recovery,
+            CaseName::Create => Case::CreateStickiness,
+            CaseName::Mixed => Case::Mixed,
+        }
+    }
+}
+
+impl BenchArgs {
+    /// Sizes of tables.
+    pub fn sizes(&self) -> Vec<u64> {
+        match (self.flows.is_empty(), self.quick) {
+            (false, _) => self.flows.clone(),
+            (true, true) => vec![1_000, 128_000, 1_000_000],
+            (true, false) => vec![1_000, 128_000, 1_000_000, 10_000_000],
+        }
+    }
+
+    /// What comes in.
+    pub fn cases(&self) -> Vec<Case> {
+        match self.only.is_empty() {
+            true => Case::ALL.to_vec(),
+            false => self.only.iter().map(|&name| name.into()).collect(),
+        }
+    }
+
+    /// Passes for each figure.
+    pub fn passes(&self) -> u32 {
+        self.passes.unwrap_or(if self.quick { 7 } else { 31 })
+    }
+}
