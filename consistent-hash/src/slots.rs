@@ -19,7 +19,7 @@ impl Slots {
             entries: vec![0; buckets * width],
             width,
             taken: vec![0; if width > 1 { buckets } else { 0 }],
-            open: Open::all(buckets),
+            open: Open::all(u32::try_from(buckets).expect("bucket numbers are 32 bits wide")),
             free: buckets * width,
         }
     }
@@ -51,15 +51,14 @@ impl Slots {
         self.free -= 1;
         if self.width == 1 {
             self.entries[at] = server;
-            self.open.close(bucket);
+            self.open.close_if(bucket, true);
             return;
         }
-        let choice = usize::from(self.taken[at]);
-        self.entries[at * self.width + choice] = server;
-        self.taken[at] += 1;
-        if choice + 1 == self.width {
-            self.open.close(bucket);
-        }
+        let choice = self.taken[at];
+        self.entries[at * self.width + usize::from(choice)] = server;
+        self.taken[at] = choice + 1;
+        self.open
+            .close_if(bucket, usize::from(choice) + 1 == self.width);
     }
 
     /// The finished table, bucket after bucket.

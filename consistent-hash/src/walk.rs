@@ -11,9 +11,11 @@ use crate::permutation::Permutation;
 
 /// Which buckets still want candidates.
 pub(crate) struct Open {
-    buckets: usize,
+    buckets: u32,
     /// How many do.
-    count: usize,
+    count: u32,
+    /// How many are few: a list is shorter than a walk where there are fewer buckets in it than steps between two of them.
+    few_at: u32,
     /// One bit a bucket, set while it does: small enough for the first-level cache.
     bits: Vec<u64>,
     /// All of them, as soon as they are few; else empty.
@@ -22,14 +24,15 @@ pub(crate) struct Open {
 
 impl Open {
     /// Every bucket does.
-    pub(crate) fn all(buckets: usize) -> Self {
-        let mut bits = vec![u64::MAX; buckets.div_ceil(64)];
+    pub(crate) fn all(buckets: u32) -> Self {
+        let mut bits = vec![u64::MAX; buckets.div_ceil(64) as usize];
         if let (Some(last), used @ 1..) = (bits.last_mut(), buckets % 64) {
             *last = (1 << used) - 1;
         }
         let mut open = Open {
             buckets,
             count: buckets,
+            few_at: buckets.isqrt(),
             bits,
             few: Vec::new(),
         };
@@ -42,20 +45,27 @@ impl Open {
         self.bits[bucket as usize / 64] >> (bucket % 64) & 1
     }
 
-    /// This bucket does no longer.
-    pub(crate) fn close(&mut self, bucket: u32) {
-        self.bits[bucket as usize / 64] &= !(1 << (bucket % 64));
-        self.count -= 1;
+    /// This bucket does no longer, if it `is_full`.
+    pub(crate) fn close_if(&mut self, bucket: u32, is_full: bool) {
+        // No branch: half of the second candidates' turns fill a bucket, and no processor can guess which.
+        self.bits[bucket as usize / 64] &= !(u64::from(is_full) << (bucket % 64));
+        self.count -= u32::from(is_full);
+        if self.count <= self.few_at {
+            self.keep_few(bucket, is_full);
+        }
+    }
+
+    #[cold]
+    fn keep_few(&mut self, bucket: u32, is_full: bool) {
         if self.few.is_empty() {
             self.list_few();
-        } else {
+        } else if is_full {
             self.few.retain(|&open| open != bucket);
         }
     }
 
-    /// A list is shorter than a walk where there are fewer buckets in it than steps between two of them.
     fn list_few(&mut self) {
-        if self.count.pow(2) > self.buckets {
+        if self.count > self.few_at {
             return;
         }
         for (word, &bits) in (0u32..).zip(&self.bits) {
@@ -86,11 +96,8 @@ impl<'a> Walk for std::iter::Copied<std::slice::Iter<'a, u32>> {
 pub(crate) struct Progression {
     next: u32,
     skip: u32,
-    buckets: u32,
     /// Buckets that lie ahead.
     left: u32,
-    /// What a step count is multiplied by, once that is needed.
-    inverse: Option<Inverse>,
 }
 
 impl Progression {
@@ -98,34 +105,37 @@ impl Progression {
         Progression {
             next: offset,
             skip,
-            buckets,
             left: buckets,
-            inverse: None,
         }
     }
 
-    fn after(&self, bucket: u32) -> u32 {
+    fn after(&self, bucket: u32, open: &Open) -> u32 {
         // A conditional subtraction instead of a division: this is the builder's innermost step.
         let sum = bucket + self.skip;
-        sum.min(sum.wrapping_sub(self.buckets))
+        sum.min(sum.wrapping_sub(open.buckets))
     }
 
     /// Looks at `STEPS` buckets at a time.
     fn stride<const STEPS: usize>(&mut self, open: &Open) -> Option<u32> {
+        if self.left > 0 && open.bit(self.next) == 1 {
+            let bucket = self.next;
+            self.go_past(bucket, 0, open);
+            return Some(bucket);
+        }
         while self.left > 0 {
             let mut ahead = [0; STEPS];
             let (mut found, mut bucket) = (0, self.next);
             for (step, place) in ahead.iter_mut().enumerate() {
                 *place = bucket;
                 found |= open.bit(bucket) << step;
-                bucket = self.after(bucket);
+                bucket = self.after(bucket, open);
             }
             // Buckets behind the end of the way have been seen before.
             found &= u64::MAX >> 64u32.saturating_sub(self.left);
             if found != 0 {
                 let steps = found.trailing_zeros();
                 let bucket = ahead[steps as usize];
-                self.go_past(bucket, steps);
+                self.go_past(bucket, steps, open);
                 return Some(bucket);
             }
             self.next = bucket;
@@ -135,15 +145,13 @@ impl Progression {
     }
 
     /// Asks each open bucket how far away it is.
-    fn leap(&mut self, few: &[u32]) -> Option<u32> {
-        let inverse = *self
-            .inverse
-            .get_or_insert_with(|| Inverse::of(self.skip, self.buckets));
+    fn leap(&mut self, open: &Open, few: &[u32]) -> Option<u32> {
+        let inverse = Inverse::of(self.skip, open.buckets);
         let (mut steps, mut nearest) = (u32::MAX, 0);
         for &bucket in few {
             let ahead = bucket.wrapping_sub(self.next);
-            let ahead = ahead.min(ahead.wrapping_add(self.buckets));
-            let distance = inverse.times(ahead, self.buckets);
+            let ahead = ahead.min(ahead.wrapping_add(open.buckets));
+            let distance = inverse.times(ahead, open.buckets);
             if distance < steps {
                 (steps, nearest) = (distance, bucket);
             }
@@ -152,24 +160,22 @@ impl Progression {
             self.left = 0;
             return None;
         }
-        self.go_past(nearest, steps);
+        self.go_past(nearest, steps, open);
         Some(nearest)
     }
 
-    fn go_past(&mut self, bucket: u32, steps: u32) {
-        self.next = self.after(bucket);
+    fn go_past(&mut self, bucket: u32, steps: u32, open: &Open) {
+        self.next = self.after(bucket, open);
         self.left -= steps + 1;
     }
 }
 
 impl Walk for Progression {
     fn seek(&mut self, open: &Open) -> Option<u32> {
-        if !open.few.is_empty() {
-            self.leap(&open.few)
-        } else if open.count > open.buckets / 4 * 3 {
-            self.stride::<1>(open)
-        } else {
+        if open.few.is_empty() {
             self.stride::<8>(open)
+        } else {
+            self.leap(open, &open.few)
         }
     }
 }
@@ -251,9 +257,9 @@ mod tests {
                 let key = ClusterKey::from([3; 16]);
                 let permutation = Permutation::of(&key, &server.to_be_bytes(), buckets);
                 // every (server + 1)-th bucket is open
-                let mut open = Open::all(buckets as usize);
+                let mut open = Open::all(buckets);
                 let closed = (0..buckets).filter(|bucket| bucket % (server + 1) != 0);
-                closed.for_each(|bucket| open.close(bucket));
+                closed.for_each(|bucket| open.close_if(bucket, true));
                 let few: Vec<u32> = (0..buckets).filter(|&b| open.bit(b) == 1).collect();
                 let walk = permutation.walk();
                 let all = |seek: &dyn Fn(&mut Progression) -> Option<u32>| {
@@ -264,7 +270,7 @@ mod tests {
                 let steps = all(&|walk| walk.stride::<1>(&open));
                 assert_eq!(steps.0.len(), few.len(), "each open bucket once");
                 assert_eq!(all(&|walk| walk.stride::<8>(&open)), steps);
-                assert_eq!(all(&|walk| walk.leap(&few)), steps);
+                assert_eq!(all(&|walk| walk.leap(&open, &few)), steps);
             }
         }
     }
@@ -272,7 +278,7 @@ mod tests {
     #[test]
     fn every_bucket_is_visited_once() {
         for buckets in [1, 2, 3, 4, 5, 7, 8, 64, 251, 1024] {
-            let open = Open::all(buckets as usize);
+            let open = Open::all(buckets);
             for server in 0..50u32 {
                 let key = ClusterKey::from([3; 16]);
                 let mut walk = Permutation::of(&key, &server.to_be_bytes(), buckets).walk();

@@ -27,12 +27,15 @@ pub struct Built {
     pub ms: Spread,
 }
 
+/// Builds a table, and throws it away.
+type Build<'a> = Box<dyn Fn() -> Result<()> + 'a>;
+
 /// Builds each kind of table that often, in turn.
 pub fn measure(passes: u32) -> Result<Vec<Built>> {
     let names: Vec<String> = (0..SERVERS + GENERATIONS)
         .map(|n| format!("server-{n}"))
         .collect();
-    let mut kinds: Vec<(String, Box<dyn Fn() -> Result<()> + '_>)> = Vec::new();
+    let mut kinds: Vec<(String, Build<'_>)> = Vec::new();
     for buckets in BUCKETS {
         for choices in [1, 2] {
             for (is_weighted, weights) in [(false, ""), (true, ", weights 1 to 4")] {
