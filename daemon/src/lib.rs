@@ -13,6 +13,7 @@ pub mod control;
 pub mod counters;
 pub mod drops;
 pub mod exit;
+pub mod forwarding;
 pub mod host;
 pub mod rate;
 pub mod rows;

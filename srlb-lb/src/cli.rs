@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand};
 use daemon::cli::{self, At};
 use daemon::control::Client;
 use serde_json::json;
-use srlb_lb::config::{Settings, DEFAULT_SOCKET};
+use srlb_lb::config::{DriverName, Settings, DEFAULT_SOCKET};
 
 /// A layer-4 load balancer for IPv6 that lets the servers decide
 #[derive(Parser)]
@@ -26,6 +26,9 @@ enum Command {
         /// The instance's configuration
         #[arg(long, default_value = "/etc/srlb/lb.toml")]
         config: PathBuf,
+        /// What brings packets, in place of what the configuration says
+        #[arg(long)]
+        driver: Option<DriverName>,
     },
     /// Look at lb.toml and the pool that it names; exit code 78 if anything is wrong
     CheckConfig {
@@ -96,7 +99,7 @@ fn connect(at: &At) -> anyhow::Result<Client> {
 
 pub(crate) fn run() -> anyhow::Result<()> {
     match Cli::parse().command {
-        Command::Run { config } => srlb_lb::run::run(&config),
+        Command::Run { config, driver } => srlb_lb::run::run(&config, driver),
         Command::CheckConfig { config, json } => check_config(&config, json),
         Command::Status { at, json } => status(&at, json),
         Command::Explain {

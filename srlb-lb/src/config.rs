@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use daemon::config::{self, ConfigErrors, Document};
+use daemon::config::{self, Check, ConfigError, ConfigErrors, Document};
 use ipnet::Ipv6Net;
 use packet_io::guard::Limits;
 use serde::Deserialize;
@@ -28,6 +28,12 @@ struct LbFile {
     fabric_mtu_bytes: u16,
     #[serde(default = "default_tun")]
     tun: String,
+    #[serde(default)]
+    driver: DriverName,
+    #[serde(default)]
+    interfaces: Vec<String>,
+    #[serde(default)]
+    xdp: XdpSettings,
     #[serde(default = "default_socket")]
     control_socket: PathBuf,
     #[serde(default)]
@@ -45,6 +51,29 @@ enum EncodingName {
     #[default]
     Encap,
     Insert,
+}
+
+/// What brings packets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum DriverName {
+    /// AF_XDP on the interfaces that are named, if there are any and it works there; else the TUN device alone
+    #[default]
+    Auto,
+    /// AF_XDP on the interfaces that are named, or nothing
+    AfXdp,
+    /// The TUN device alone
+    Tun,
+}
+
+/// How AF_XDP is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct XdpSettings {
+    /// How many queues each interface must have, if that is said.
+    pub queues: Option<u32>,
+    /// Lets calls of ours do the driver's work, for up to so many microseconds; 0: interrupts do it.
+    pub busy_poll_us: u32,
 }
 
 #[derive(Deserialize)]
@@ -139,6 +168,14 @@ pub struct Settings {
     pub domain: Vec<Ipv6Net>,
     /// The TUN device.
     pub tun: String,
+    /// What brings packets.
+    pub driver: DriverName,
+    /// The interfaces for AF_XDP.
+    pub interfaces: Vec<String>,
+    /// How it is used there.
+    pub xdp: XdpSettings,
+    /// This file.
+    pub path: PathBuf,
     /// MTU of the fabric, and of the TUN device.
     pub fabric_mtu_bytes: u16,
     /// The control socket's path.
@@ -159,7 +196,7 @@ impl Settings {
         let document = config::load::<LbFile>(path)?;
         let pool_path = document.resolve(&document.value.pool);
         match (check(&document), file::load(&pool_path)) {
-            (Ok(lb), Ok(pool)) => Settings::put_together(&document, lb, pool_path, pool),
+            (Ok(lb), Ok(pool)) => Settings::put_together(path, &document, lb, pool_path, pool),
             (Ok(_), Err(errors)) | (Err(errors), Ok(_)) => Err(errors),
             (Err(lb), Err(pool)) => {
                 let all = lb.into_list().into_iter().chain(pool.into_list());
@@ -169,6 +206,7 @@ impl Settings {
     }
 
     fn put_together(
+        path: &Path,
         document: &Document<LbFile>,
         engine: engine::Config,
         pool_path: PathBuf,
@@ -217,6 +255,10 @@ impl Settings {
             domain_interfaces: file.domain_interfaces.clone(),
             domain: engine.domain.clone(),
             tun: file.tun.clone(),
+            driver: file.driver,
+            interfaces: file.interfaces.clone(),
+            xdp: file.xdp,
+            path: path.to_owned(),
             fabric_mtu_bytes: file.fabric_mtu_bytes,
             control_socket: document.resolve(&file.control_socket),
             guard: Limits {
@@ -229,6 +271,24 @@ impl Settings {
         })
     }
 
+    /// Takes another driver than the file says.
+    pub fn set_driver(&mut self, driver: DriverName) -> Result<(), ConfigErrors> {
+        self.driver = driver;
+        if driver == DriverName::AfXdp && self.interfaces.is_empty() {
+            let error = ConfigError {
+                key: "interfaces".to_owned(),
+                ..ConfigError::of_file(&self.path, NO_INTERFACES.0, NO_INTERFACES.1)
+            };
+            return Err(error.into());
+        }
+        Ok(())
+    }
+
+    /// Is AF_XDP to be tried?
+    pub fn wants_xdp(&self) -> bool {
+        self.driver != DriverName::Tun && !self.interfaces.is_empty()
+    }
+
     /// May a running instance take `new` on? What is built into devices, sockets and tables stays as
     /// long as the process.
     pub fn may_become(&self, new: &Settings, path: &Path) -> Result<(), ConfigErrors> {
@@ -236,6 +296,14 @@ impl Settings {
             ("name", self.name != new.name),
             ("locator", self.locator != new.locator),
             ("tun", self.tun != new.tun),
+            ("driver", self.driver != new.driver),
+            ("interfaces", self.interfaces != new.interfaces),
+            ("xdp", self.xdp != new.xdp),
+            (
+                // the XDP programs know which interfaces are the domain's
+                "domain_interfaces",
+                self.wants_xdp() && self.domain_interfaces != new.domain_interfaces,
+            ),
             (
                 "fabric_mtu_bytes",
                 self.fabric_mtu_bytes != new.fabric_mtu_bytes,
@@ -290,6 +358,32 @@ impl Settings {
     }
 }
 
+/// What is wrong with af-xdp without interfaces, and what would be right.
+const NO_INTERFACES: (&str, &str) = (
+    "the list is empty, and the driver is af-xdp",
+    "the interfaces that packets for VIPs and locators come from",
+);
+
+fn check_xdp(check: &mut Check<'_, LbFile>, file: &LbFile) {
+    if file.driver == DriverName::AfXdp && file.interfaces.is_empty() {
+        check.problem("interfaces", NO_INTERFACES.0, NO_INTERFACES.1);
+    }
+    for (place, name) in file.interfaces.iter().enumerate() {
+        let key = format!("interfaces[{place}]");
+        check.device(&key, name, 0);
+        check.require(
+            !file.interfaces[..place].contains(name),
+            &key,
+            format!("{name} is there twice"),
+            "each interface once",
+        );
+    }
+    if let Some(queues) = file.xdp.queues {
+        check.within("xdp.queues", queues, 1, 1 << 10);
+    }
+    check.within("xdp.busy_poll_us", file.xdp.busy_poll_us, 0, 1_000_000);
+}
+
 /// Looks at what the values mean.
 fn check(document: &Document<LbFile>) -> Result<engine::Config, ConfigErrors> {
     let file = &document.value;
@@ -300,6 +394,7 @@ fn check(document: &Document<LbFile>) -> Result<engine::Config, ConfigErrors> {
     let prefix = |(i, text): (usize, &String)| check.prefix(&format!("domain[{i}]"), text);
     let domain: Vec<Ipv6Net> = file.domain.iter().enumerate().filter_map(prefix).collect();
     check.device("tun", &file.tun, 0);
+    check_xdp(&mut check, file);
     let encoding = match file.encoding {
         EncodingName::Encap => Encoding::Encap,
         EncodingName::Insert => Encoding::Insert,

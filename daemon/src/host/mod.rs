@@ -20,7 +20,7 @@ mod forwarding;
 mod installed;
 mod item;
 mod link;
-mod netlink;
+pub(crate) mod netlink;
 mod nft;
 mod plan;
 mod route;

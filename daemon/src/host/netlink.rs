@@ -11,13 +11,13 @@ use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
 
 /// A socket to the routing tables of the network namespace that the thread is in.
-pub(super) struct Netlink {
+pub(crate) struct Netlink {
     socket: Socket,
     sequence: u32,
 }
 
 impl Netlink {
-    pub(super) fn open() -> io::Result<Self> {
+    pub(crate) fn open() -> io::Result<Self> {
         let mut socket = Socket::new(NETLINK_ROUTE)?;
         socket.bind_auto()?;
         socket.connect(&SocketAddr::new(0, 0))?;
@@ -33,13 +33,13 @@ impl Netlink {
     }
 
     /// Asks for a change. `flags` beyond request and acknowledgement are the caller's.
-    pub(super) fn change(&mut self, message: RouteNetlinkMessage, flags: u16) -> io::Result<()> {
+    pub(crate) fn change(&mut self, message: RouteNetlinkMessage, flags: u16) -> io::Result<()> {
         self.exchange(message, NLM_F_REQUEST | NLM_F_ACK | flags)
             .map(drop)
     }
 
     /// Asks for something new; what is there already must not be touched, and is no error.
-    pub(super) fn add(&mut self, message: RouteNetlinkMessage, flags: u16) -> io::Result<()> {
+    pub(crate) fn add(&mut self, message: RouteNetlinkMessage, flags: u16) -> io::Result<()> {
         match self.change(message, NLM_F_CREATE | flags) {
             Err(error) if error.raw_os_error() == Some(libc::EEXIST) => Ok(()),
             result => result,
@@ -47,7 +47,7 @@ impl Netlink {
     }
 
     /// Takes something away; what is not there is no error.
-    pub(super) fn remove(&mut self, message: RouteNetlinkMessage) -> io::Result<()> {
+    pub(crate) fn remove(&mut self, message: RouteNetlinkMessage) -> io::Result<()> {
         match self.change(message, 0) {
             Err(error)
                 if matches!(
@@ -62,7 +62,7 @@ impl Netlink {
     }
 
     /// Asks for one thing.
-    pub(super) fn get(
+    pub(crate) fn get(
         &mut self,
         message: RouteNetlinkMessage,
     ) -> io::Result<Vec<RouteNetlinkMessage>> {
@@ -70,7 +70,7 @@ impl Netlink {
     }
 
     /// Asks for all things of a kind.
-    pub(super) fn dump(
+    pub(crate) fn dump(
         &mut self,
         message: RouteNetlinkMessage,
     ) -> io::Result<Vec<RouteNetlinkMessage>> {

@@ -180,10 +180,10 @@ impl Channel {
         Ok(len)
     }
 
-    /// Puts a packet with this Ethernet header into the ring; false, and counted, if there is no room. Nothing goes before [`Channel::publish`].
-    pub fn send(&mut self, head: &[u8; ETHERNET_BYTES], packet: &[u8]) -> bool {
+    /// Puts what begins with `head`, a few bytes, and goes on with `packet` into the ring; false, and counted, if there is no room. Nothing goes before [`Channel::publish`].
+    pub fn send(&mut self, head: &[u8], packet: &[u8]) -> bool {
         let frame_bytes = FRAME_BYTES as usize;
-        let parts = (ETHERNET_BYTES + packet.len()).div_ceil(frame_bytes);
+        let parts = (head.len() + packet.len()).div_ceil(frame_bytes);
         if self.tx_frames.free() < parts {
             self.reclaim();
         }
@@ -193,7 +193,7 @@ impl Channel {
             self.counts.tx_full += 1;
             return false;
         }
-        let (mut rest, mut skip) = (packet, ETHERNET_BYTES);
+        let (mut rest, mut skip) = (packet, head.len());
         for part in 1..=parts {
             let Some(frame) = self.tx_frames.take() else {
                 unreachable!("there were enough");

@@ -41,9 +41,8 @@ pub use program::Prefix;
 
 use std::io;
 use std::net::Ipv6Addr;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 
-use rustix::event::epoll;
 use srh::Frame;
 
 use crate::PacketBuf;
@@ -51,14 +50,15 @@ use forwarding::{Publisher, Reader};
 use port::Port;
 use program::Addresses;
 
+/// Where the hop limit is in an IPv6 header.
+const HOP_LIMIT: usize = 7;
+
 /// Interfaces in use, each with all its queues. One thread's.
 #[derive(Debug)]
 pub struct Xdp {
     ports: Vec<Port>,
     addresses: Addresses,
     routes: Reader,
-    /// Readable when one of the sockets is.
-    epoll: OwnedFd,
     /// Where the next batch begins, so that no interface waits for the others for ever.
     first: usize,
     counts: SendCounts,
@@ -71,7 +71,7 @@ pub struct SendCounts {
     pub no_neighbour: u64,
     /// The way leads over an interface that is not one of ours.
     pub other_interface: u64,
-    /// The interface doesn't take packets of that length.
+    /// The interface doesn't take packets of that length, or the hop limit is used up.
     pub not_taken: u64,
 }
 
@@ -116,26 +116,16 @@ impl Xdp {
         locator: [u8; 8],
         routes: &Publisher,
     ) -> Result<Self, XdpError> {
-        let all = "all interfaces";
-        let other = |action| move |error: io::Error| XdpError::at(all, action, error);
-        let addresses = Addresses::new().map_err(other("make BPF maps"))?;
-        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)
-            .map_err(|error| other("make an epoll descriptor")(error.into()))?;
+        let addresses = Addresses::new()
+            .map_err(|error| XdpError::at("all interfaces", "make BPF maps", error))?;
         let mut ports = Vec::new();
         for config in configs {
-            let port = Port::open(config, locator, &addresses)?;
-            for fd in port.fds() {
-                let (data, flags) = (epoll::EventData::new_u64(0), epoll::EventFlags::IN);
-                epoll::add(&epoll, fd, data, flags)
-                    .map_err(|error| other("watch a socket")(error.into()))?;
-            }
-            ports.push(port);
+            ports.push(Port::open(config, locator, &addresses)?);
         }
         Ok(Xdp {
             ports,
             addresses,
             routes: routes.reader(),
-            epoll,
             first: 0,
             counts: SendCounts::default(),
         })
@@ -158,10 +148,10 @@ impl Xdp {
         filled
     }
 
-    /// Puts a packet into the ring of the interface that its way leads over.
+    /// Puts a packet into the ring of the interface that its way leads over. This is forwarding, and takes one from the hop limit, as the kernel's would.
     pub fn send(&mut self, packet: &PacketBuf) -> Sent {
         let bytes = packet.bytes();
-        let Some(to) = bytes.get(24..40) else {
+        let (Some(start), Some(to)) = (bytes.first_chunk::<8>(), bytes.get(24..40)) else {
             return Sent::Lost;
         };
         let mut octets = [0; 16];
@@ -177,12 +167,17 @@ impl Xdp {
             self.counts.other_interface += 1;
             return Sent::ByKernel;
         };
-        if !port.takes(bytes.len()) {
+        // With a hop limit that is used up an error is due, which the kernel sends.
+        if !port.takes(bytes.len()) || start[HOP_LIMIT] <= 1 {
             self.counts.not_taken += 1;
             return Sent::ByKernel;
         }
         hop.set_used();
-        match port.send(spread, &hop.ethernet(), bytes) {
+        let mut head = [0; 14 + 8];
+        head[..14].copy_from_slice(&hop.ethernet());
+        head[14..].copy_from_slice(start);
+        head[14 + HOP_LIMIT] -= 1;
+        match port.send(spread, &head, &bytes[8..]) {
             true => Sent::Yes,
             false => Sent::Lost,
         }
@@ -195,9 +190,16 @@ impl Xdp {
         }
     }
 
-    /// The descriptor to wait for: readable when there is something to receive.
-    pub fn raw_fd(&self) -> RawFd {
-        self.epoll.as_raw_fd()
+    /// The descriptors to wait for: readable when there is something to receive.
+    pub fn raw_fds(&self) -> impl Iterator<Item = RawFd> + '_ {
+        let sockets = self.ports.iter().flat_map(|port| &port.sockets);
+        sockets.map(|socket| socket.as_fd().as_raw_fd())
+    }
+
+    /// The longest packet that one of the interfaces takes.
+    pub fn mtu_bytes(&self) -> u32 {
+        let mtus = self.ports.iter().map(|port| port.device.mtu_bytes);
+        mtus.max().unwrap_or(0)
     }
 
     /// What the kernel had to send.
@@ -210,10 +212,9 @@ impl Xdp {
         self.ports.iter().map(|port| port.device.index)
     }
 
-    /// Has one of the interfaces been removed? Then this takes nothing more there.
-    pub fn is_cut_off(&self) -> bool {
-        let mut sockets = self.ports.iter().flat_map(|port| &port.sockets);
-        sockets.any(socket::Socket::is_cut_off)
+    /// Is one of the interfaces not what it was: removed, with another address, MTU or number of queues? Then it has to be opened again.
+    pub fn is_outdated(&self) -> bool {
+        self.ports.iter().any(Port::is_outdated)
     }
 
     /// Each interface.

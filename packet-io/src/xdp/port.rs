@@ -1,7 +1,7 @@
 //! An interface with our program and a socket for each of its queues.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -103,7 +103,7 @@ impl Port {
     }
 
     /// Puts a packet into a ring, that of its flow, whose hash `spread` is; false if there is no room.
-    pub fn send(&mut self, spread: u32, head: &[u8; 14], packet: &[u8]) -> bool {
+    pub fn send(&mut self, spread: u32, head: &[u8], packet: &[u8]) -> bool {
         let queue = spread as usize % self.sockets.len();
         self.sockets[queue].channel.send(head, packet)
     }
@@ -119,8 +119,9 @@ impl Port {
         self.sockets.iter_mut().for_each(Socket::flush);
     }
 
-    pub fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        self.sockets.iter().map(Socket::as_fd)
+    /// Is the interface another one than when it was opened?
+    pub fn is_outdated(&self) -> bool {
+        !device::look(&self.name).is_ok_and(|device| device == self.device)
     }
 
     pub fn counts(&self) -> RingCounts {

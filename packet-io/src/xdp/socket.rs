@@ -136,14 +136,6 @@ impl Socket {
     pub fn statistics(&self) -> io::Result<XdpStatistics> {
         Ok(sockopt::xdp_statistics(&self.fd)?)
     }
-
-    /// Has the interface gone for good? Then the kernel has let go of the socket.
-    pub fn is_cut_off(&self) -> bool {
-        matches!(
-            sockopt::socket_error(&self.fd),
-            Ok(Err(Errno::NETDOWN | Errno::NODEV))
-        )
-    }
 }
 
 impl AsFd for Socket {

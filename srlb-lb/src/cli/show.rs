@@ -38,6 +38,7 @@ pub(super) fn status(status: &Value) -> anyhow::Result<()> {
             guard["newcomers_dropped"]
         );
     }
+    driver(&status["driver"])?;
     let mut servers = table(&["server", "locator", "member of", "opinion"]);
     for server in list(&status["servers"]) {
         let vips: Vec<String> = list(&server["member_of"]).iter().map(word).collect();
@@ -51,6 +52,43 @@ pub(super) fn status(status: &Value) -> anyhow::Result<()> {
     say!("{servers}");
     counters(status)?;
     host(status)
+}
+
+fn driver(driver: &Value) -> anyhow::Result<()> {
+    if let Some(why_not) = driver["why_not_af_xdp"].as_str() {
+        say!("driver: the TUN device alone; AF_XDP can't: {why_not}");
+    }
+    for port in list(&driver["interfaces"]) {
+        say!(
+            "driver: AF_XDP on {} ({} program, {}), {} queues{}: {} received, {} sent; dropped: {} ring full, {} no free frame, {} too long, {} malformed; not sent: {} ring full; {} calls to send, {} to receive",
+            word(&port["interface"]),
+            word(&port["program"]),
+            word(&port["mode"]),
+            port["queues"],
+            if port["down"] == true { ", DOWN" } else { "" },
+            port["received"],
+            port["sent"],
+            port["rx_ring_full"],
+            port["fill_empty"],
+            port["too_long"],
+            port["malformed"],
+            port["tx_full"],
+            port["tx_wakeups"],
+            port["rx_wakeups"]
+        );
+    }
+    if let Value::Object(by_kernel) = &driver["sent_by_kernel"] {
+        say!(
+            "driver: {} routes, {} neighbours{}; sent by the kernel: {} no neighbour known, {} over other interfaces, {} not taken here",
+            driver["routes"],
+            driver["neighbours"],
+            driver["problem"].as_str().map_or(String::new(), |text| format!(" ({text})")),
+            by_kernel["no_neighbour"],
+            by_kernel["other_interface"],
+            by_kernel["not_taken"]
+        );
+    }
+    Ok(())
 }
 
 pub(super) fn explanation(answer: &Value) -> anyhow::Result<()> {

@@ -4,31 +4,31 @@ mod guard;
 mod host;
 mod pressure;
 mod status;
+mod wire;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
+use daemon::config::ConfigErrors;
 use daemon::control::{ConnId, Control, ControlEvent, Request};
 use daemon::host::Host;
 use daemon::run::{notify, random_key, Clock, Signal, Signals};
 use daemon::trace::{TraceFilter, Tracers};
 use daemon::DropReason;
 use flow_table::HashKey;
-use mio::unix::SourceFd;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Poll, Token};
 use packet_io::guard::Guard;
-use packet_io::tun::Tun;
 use packet_io::{Batch, Driver, Instant, PacketBuf};
 use serde::Deserialize;
 use serde_json::{json, Value};
 use srh::{Describe, Flow, Frame};
 
-use crate::config::Settings;
+use crate::config::{DriverName, Settings};
 use crate::engine::{Engine, Verdict};
 use crate::pool::view::{tables, Registry};
 
-const TUN: Token = Token(0);
+const WIRE: Token = Token(0);
 const SIGNALS: Token = Token(1);
 const CONTROL: Token = Token(2);
 /// How often the engine is told that time passes.
@@ -37,13 +37,15 @@ const TICK: Duration = Duration::from_millis(100);
 const BATCHES_A_TURN: usize = 64;
 
 use pressure::Pressure;
+use wire::Wire;
 
 pub use host::plan as host_plan;
 
 /// Runs the load balancer until it is told to stop.
-pub fn run(config: &Path) -> anyhow::Result<()> {
-    let settings = Settings::load(config)?;
-    let mut daemon = Daemon::start(config, settings)?;
+/// `driver` goes before what the configuration says.
+pub fn run(config: &Path, driver: Option<DriverName>) -> anyhow::Result<()> {
+    let settings = load(config, driver)?;
+    let mut daemon = Daemon::start(config, driver, settings)?;
     notify("READY=1");
     let served = daemon.serve();
     notify("STOPPING=1");
@@ -51,12 +53,22 @@ pub fn run(config: &Path) -> anyhow::Result<()> {
     served.and(removed)
 }
 
+fn load(config: &Path, driver: Option<DriverName>) -> Result<Settings, ConfigErrors> {
+    let mut settings = Settings::load(config)?;
+    if let Some(driver) = driver {
+        settings.set_driver(driver)?;
+    }
+    Ok(settings)
+}
+
 struct Daemon {
     config: PathBuf,
+    /// What the command line says.
+    driver: Option<DriverName>,
     settings: Settings,
     registry: Registry,
     engine: Engine,
-    tun: Tun,
+    wire: Wire,
     guard: Option<Guard>,
     pressure: Pressure,
     host: Host,
@@ -67,21 +79,19 @@ struct Daemon {
     next_tick: Instant,
     tracers: Tracers,
     last_reload_error: Option<String>,
-    /// Packets that the TUN device did not take.
-    lost_on_tun: u64,
 }
 
 impl Daemon {
-    fn start(config: &Path, settings: Settings) -> anyhow::Result<Self> {
+    fn start(
+        config: &Path,
+        driver: Option<DriverName>,
+        settings: Settings,
+    ) -> anyhow::Result<Self> {
         let poll = Poll::new().context("making an event loop")?;
         // First of all: a second instance must not touch what the first one has installed.
         let control = Control::bind(&settings.control_socket, poll.registry(), CONTROL)?;
         let signals = Signals::new(poll.registry(), SIGNALS).context("taking over signals")?;
-        let tun = Tun::create(&settings.tun, settings.fabric_mtu_bytes)?;
-        let fd = tun.raw_fd().context("the TUN device has no descriptor")?;
-        poll.registry()
-            .register(&mut SourceFd(&fd), TUN, Interest::READABLE)
-            .context("watching the TUN device")?;
+        let wire = Wire::open(&settings, poll.registry(), WIRE)?;
         let mut registry = Registry::default();
         let pool = tables(&settings.pool, &mut registry)?;
         let engine = Engine::new(
@@ -89,7 +99,7 @@ impl Daemon {
             pool,
             HashKey(random_key().context("reading /dev/urandom")?),
         );
-        let guard = guard::start(&settings, &tun);
+        let guard = guard::start(&settings, &wire.tun);
         let host = Host::install(host::plan(&settings))?;
         eprintln!("srlb-lb: {} serves; {}", settings.name, settings.sizes());
         for line in settings.advice() {
@@ -97,10 +107,11 @@ impl Daemon {
         }
         Ok(Daemon {
             config: config.to_owned(),
+            driver,
             settings,
             registry,
             engine,
-            tun,
+            wire,
             guard,
             pressure: Pressure::default(),
             host,
@@ -111,13 +122,12 @@ impl Daemon {
             next_tick: Instant::ZERO,
             tracers: Tracers::default(),
             last_reload_error: None,
-            lost_on_tun: 0,
         })
     }
 
     fn serve(&mut self) -> anyhow::Result<()> {
         let mut events = Events::with_capacity(128);
-        let capacity = usize::from(self.settings.fabric_mtu_bytes);
+        let mut capacity = self.wire.capacity_bytes();
         let mut batch = Batch::new(Batch::PACKETS, capacity);
         let mut verdicts = Vec::with_capacity(Batch::PACKETS);
         let mut more = false;
@@ -132,10 +142,18 @@ impl Daemon {
                 polled => polled.context("waiting for events")?,
             }
             self.clock.tick();
-            if more || events.iter().any(|event| event.token() == TUN) {
+            let wakes = events.iter().any(|event| event.token() == WIRE);
+            if wakes {
+                self.wire.wake();
+            }
+            if more || wakes {
                 more = self.packets(&mut batch, &mut verdicts)?;
             }
             self.tick()?;
+            if self.wire.capacity_bytes() > capacity {
+                capacity = self.wire.capacity_bytes();
+                batch = Batch::new(Batch::PACKETS, capacity);
+            }
             self.requests(&events);
             for signal in self.signals.pending() {
                 match signal {
@@ -146,10 +164,10 @@ impl Daemon {
         }
     }
 
-    /// Works on what the TUN device has, for one turn; true if there may be more.
+    /// Works on what the devices have, for one turn; true if there may be more.
     fn packets(&mut self, batch: &mut Batch, verdicts: &mut Vec<Verdict>) -> anyhow::Result<bool> {
         for _ in 0..BATCHES_A_TURN {
-            if batch.receive(&mut self.tun)? == 0 {
+            if batch.receive(&mut self.wire)? == 0 {
                 return Ok(false);
             }
             let now = self.clock.tick();
@@ -161,13 +179,10 @@ impl Daemon {
             }
             for (packet, verdict) in batch.packets().iter().zip(verdicts.iter()) {
                 if *verdict == Verdict::Transmit {
-                    transmit(
-                        &mut self.tun,
-                        std::slice::from_ref(packet),
-                        &mut self.lost_on_tun,
-                    )?;
+                    self.wire.transmit(std::slice::from_ref(packet))?;
                 }
             }
+            self.wire.flush();
         }
         Ok(true)
     }
@@ -233,7 +248,11 @@ impl Daemon {
         self.weigh(now);
         let mut out = Vec::new();
         self.engine.poll(now, &mut out);
-        transmit(&mut self.tun, &out, &mut self.lost_on_tun)
+        self.wire.transmit(&out)?;
+        self.wire.flush();
+        let registry = self.poll.registry();
+        self.wire.look(&self.settings, registry, WIRE, now);
+        Ok(())
     }
 
     /// Lets the guard know when what knocks a second time belongs to nobody.
@@ -269,7 +288,8 @@ impl Daemon {
                 let mut status = status::engine(&self.engine, &self.settings, now);
                 status["uptime_s"] = json!(now.millis() / 1_000);
                 status["last_reload_error"] = json!(self.last_reload_error);
-                status["lost_on_tun"] = json!(self.lost_on_tun);
+                status["lost_on_tun"] = json!(self.wire.lost());
+                status["driver"] = self.wire.status();
                 status["guard"] = guard::status(self.guard.as_ref(), &self.settings);
                 status["host"] = host::status(&mut self.host);
                 Ok(Some(status))
@@ -304,12 +324,13 @@ impl Daemon {
     }
 
     fn take_new_settings(&mut self) -> anyhow::Result<()> {
-        let settings = Settings::load(&self.config)?;
+        let settings = load(&self.config, self.driver)?;
         self.settings.may_become(&settings, &self.config)?;
         let mut registry = self.registry.clone();
         let pool = tables(&settings.pool, &mut registry)?;
         self.host.update(host::plan(&settings))?;
-        guard::update(&mut self.guard, &settings, &self.tun)?;
+        guard::update(&mut self.guard, &settings, &self.wire.tun)?;
+        self.wire.update(&settings)?;
         self.registry = registry;
         self.engine.set_config(settings.engine.clone());
         self.engine.set_pool(pool);
@@ -343,10 +364,4 @@ impl Endpoints {
             vip_port: self.vip_port,
         }
     }
-}
-
-/// Sends packets; what the device does not take is counted.
-fn transmit(tun: &mut Tun, packets: &[PacketBuf], lost: &mut u64) -> anyhow::Result<()> {
-    *lost += (packets.len() - tun.transmit(packets)?) as u64;
-    Ok(())
 }

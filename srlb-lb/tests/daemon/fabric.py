@@ -1,7 +1,9 @@
 """The fabric around an LB, in scapy: the client and the servers of its flows.
 
-fabric.py hunt ENCODING FIRST SECOND   one connection, each packet that the LB sends compared byte by byte
-fabric.py knock                        the same SYN again and again
+fabric.py hunt ENCODING FIRST SECOND [past]   one connection, each packet that the LB sends compared byte by byte
+fabric.py knock                               the same SYN again and again
+
+"past": the LB's host takes and sends packets past its kernel, which forwards nothing then.
 """
 import select
 import socket
@@ -15,8 +17,9 @@ LB, VIP, CLIENT, PORT = "fd00:1b:1::", "2001:db8:80::1", "2001:db8:c::7", 40001
 STRANGER = "fd00:5e:9::"
 NODE, AVAIL, FORCE, ACK, CREATE = "100", "1000", "1100", "2000", "3000"
 PATIENCE_S = 10
-# ours, less what forwarding takes: into the TUN device, by the LB itself, out of the TUN device
-SENT, AT_LB, BEHIND_LB = 64, 62, 61
+PAST = sys.argv[-1] == "past"
+# ours, less what forwarding takes: into the TUN device, by the LB itself, out of the TUN device or by the driver
+SENT, AT_LB, BEHIND_LB = (64, 63, 62) if PAST else (64, 62, 61)
 
 
 class Wire:
@@ -86,15 +89,15 @@ def create_stickiness(encoding, sender):
     return IPv6(src=VIP, dst=LB + CREATE) / srh / segment(packet)
 
 
-def hunt(encoding, first, second):
+def hunt(encoding, first, second, _past=None):
     wire = Wire()
     send(client("S", 1000, 0))
     wire.expect(from_lb(encoding, [first + AVAIL, second + FORCE], "S", 1000, 0))
     # No member of the pool: nothing may come of it. Then the one that has taken the flow.
     send(create_stickiness(encoding, STRANGER))
     send(create_stickiness(encoding, second))
-    # What is inside an outer header is forwarded once, what an SRH was taken from twice.
-    hop_limit = SENT - 1 if encoding == "encap" else SENT - 2
+    # What is inside an outer header is forwarded once, what an SRH was taken from twice: into the TUN device, too.
+    hop_limit = SENT - 1 if encoding == "encap" or PAST else SENT - 2
     wire.expect(syn_ack(hop_limit))
     answers = [packet for packet in wire.seen if IPv6(packet).dst == CLIENT]
     assert len(answers) == 1, f"{len(answers)} answers reached the client"

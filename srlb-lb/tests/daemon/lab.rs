@@ -32,25 +32,7 @@ impl Lab {
             eprintln!("skipped: no nft");
             return None;
         }
-        let (l, f) = (lab.balancer.as_str(), lab.fabric.as_str());
-        // The fabric's kernel must not say that it knows no client and no server.
-        let steps = format!(
-            "link add eth0 netns {l} type veth peer name eth0 netns {f}
-            -n {l} link set lo up
-            -n {l} link set eth0 up
-            -n {f} link set eth0 up
-            -n {l} addr add fd00:fa::11/64 dev eth0 nodad
-            -n {f} addr add fd00:fa::1/64 dev eth0 nodad
-            -n {l} route add default via fd00:fa::1
-            -n {f} route add fd00:1b:1::/64 via fd00:fa::11
-            -n {f} route add 2001:db8:80::1 via fd00:fa::11
-            -n {f} route add blackhole 2001:db8:c::/64
-            -n {f} route add blackhole fd00:5e::/32"
-        );
-        for step in steps.lines() {
-            let words: Vec<&str> = step.split_whitespace().collect();
-            assert!(run("ip", &words), "ip {step}");
-        }
+        lab.plug_in();
         Some(lab)
     }
 
@@ -63,6 +45,34 @@ impl Lab {
     pub fn output(&self, program: &str, args: &[&str]) -> String {
         let output = self.command(program).args(args).output().unwrap();
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    }
+
+    /// A command in the fabric's namespace.
+    pub fn outside(&self, program: &str) -> Command {
+        within(&self.fabric, program)
+    }
+
+    /// Puts the cable between the two, with addresses and routes.
+    pub fn plug_in(&self) {
+        // The fabric's kernel must not say that it knows no client and no server.
+        let (l, f) = (self.balancer.as_str(), self.fabric.as_str());
+        let steps = format!(
+            "link add eth0 netns {l} type veth peer name eth0 netns {f}
+            -n {l} link set lo up
+            -n {l} link set eth0 up
+            -n {f} link set eth0 up
+            -n {l} addr add fd00:fa::11/64 dev eth0 nodad
+            -n {f} addr add fd00:fa::1/64 dev eth0 nodad
+            -n {l} route add default via fd00:fa::1
+            -n {f} route add fd00:1b:1::/64 via fd00:fa::11
+            -n {f} route add 2001:db8:80::1 via fd00:fa::11
+            -n {f} route replace blackhole 2001:db8:c::/64
+            -n {f} route replace blackhole fd00:5e::/32"
+        );
+        for step in steps.lines() {
+            let words: Vec<&str> = step.split_whitespace().collect();
+            assert!(run("ip", &words), "ip {step}");
+        }
     }
 
     /// A run of `fabric.py` in the fabric's namespace.

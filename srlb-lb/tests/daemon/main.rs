@@ -1,6 +1,7 @@
 //! The daemon in a network namespace, with scapy in the place of clients and servers.
 
 mod balancer;
+mod fast;
 mod lab;
 
 use std::fs;
