@@ -10,7 +10,7 @@ use super::open::{open, Open};
 use super::order::Order;
 use super::state::Next;
 use super::udp::{self, Action};
-use super::{Done, Engine, Event, MadeBy, Outcome, Subject};
+use super::{Done, Engine, Event, MadeBy, Outcome, ShortNumber, Subject};
 
 impl Engine {
     pub(super) fn client_datagram(
@@ -66,7 +66,7 @@ impl Engine {
         self.sketch.answered(subject.hash.tag());
         let by = MadeBy {
             server,
-            number: 0,
+            number: ShortNumber::NONE,
             encoding,
         };
         self.write(subject, next, Some(by), now);

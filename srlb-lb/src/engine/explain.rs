@@ -6,7 +6,7 @@ use srh::Flow;
 
 use super::order::Order;
 use super::state::{self, State};
-use super::{udp, Engine, Opinion};
+use super::{udp, Engine, Opinion, ShortNumber};
 
 /// Everything that decides about one flow.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,8 +42,8 @@ pub struct Kept {
     pub state: State,
     /// The server's number in the pool.
     pub server: u16,
-    /// The acknowledgement number of the SYN-ACK that made the entry; 0 if another packet did.
-    pub number: u32,
+    /// Of the SYN-ACK that made the entry, if one did.
+    pub number: ShortNumber,
     /// How long it has to live, in milliseconds.
     pub ends_in_ms: i32,
 }
@@ -67,7 +67,7 @@ impl Engine {
         let subject = self.subject(flow, vip, now);
         let bucket = self.bucket(&subject);
         let vip = self.vip(&subject);
-        let kept = self.flows.get(subject.hash, now).copied();
+        let kept = self.flows.get(subject.hash, now);
         let name = |server: u16| self.pool.servers()[usize::from(server)].name.clone();
         let mut order = Order::of(vip.tables.candidates(bucket));
         order.by_health(&self.health);

@@ -8,7 +8,7 @@ use srh::{checksum, Encoding, Frame, Function, Sid};
 use super::client::Visit;
 use super::state::{self, Action};
 use super::wire::{self, Arrived};
-use super::{client_event, Done, Engine, Event, MadeBy, Outcome, Subject};
+use super::{client_event, Done, Engine, Event, MadeBy, Outcome, ShortNumber, Subject};
 
 impl Engine {
     pub(super) fn for_our_locator(
@@ -106,7 +106,9 @@ impl Engine {
         let event = if function == Function::RemoveStickiness {
             state::Event::Remove(sender)
         } else if tcp.is_syn_ack() {
-            let same_number = subject.pin.is_some_and(|pin| pin.number() == tcp.ack);
+            let same_number = subject
+                .pin
+                .is_some_and(|pin| pin.number() == ShortNumber::of(tcp.ack));
             state::Event::CreateOnSynAck {
                 sender,
                 same_number,
@@ -125,7 +127,10 @@ impl Engine {
         }
         let by = MadeBy {
             server,
-            number: if tcp.is_syn_ack() { tcp.ack } else { 0 },
+            number: match tcp.is_syn_ack() {
+                true => ShortNumber::of(tcp.ack),
+                false => ShortNumber::NONE,
+            },
             encoding,
         };
         self.write(subject, next, Some(by), now);

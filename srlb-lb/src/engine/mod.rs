@@ -31,10 +31,11 @@ mod unpinned;
 mod wire;
 
 use std::net::Ipv6Addr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use daemon::{Counts, DropReason, RateLimit, SignedCounts};
-use flow_table::{FlowHash, FlowTable, Fragments, HashKey, Inserted, Value};
+use flow_table::{FlowHash, Fragments, HashKey, Inserted, Memory, Pages, SharedTable, Value};
 use ipnet::Ipv6Net;
 use packet_io::{Instant, PacketBuf};
 use srh::hmac::{HmacError, Keys};
@@ -46,20 +47,20 @@ pub use events::Event;
 pub use explain::{Explanation, Kept};
 pub use health::Opinion;
 pub use note::Note;
+pub use pin::{Pin, ShortNumber, TICK_MS};
 use pool::Changed;
 pub use pool::{Pool, Server, Vip};
 pub use selection::Selection;
 pub use unpinned::{DEFAULT_HUNTS_PPS, DEFAULT_RECOVERIES_PPS};
 
 use health::Health;
-use pin::Pin;
 use selection::Selector;
 use sketch::SynSketch;
 use state::{Next, State};
 use unpinned::Unpinned;
 
-/// Entries in one cache line.
-const SLOTS: usize = 3;
+/// The flow table, which several engines may share.
+pub type Flows = SharedTable<Pin>;
 
 /// What the engine needs to know about its node.
 #[derive(Clone, Debug)]
@@ -145,7 +146,7 @@ pub struct Engine {
     config: Config,
     pool: Pool,
     pool_changed: Changed,
-    flows: FlowTable<Pin, SLOTS>,
+    flows: Arc<Flows>,
     fragments: Fragments,
     sketch: SynSketch,
     health: Health,
@@ -168,11 +169,23 @@ impl Engine {
 
     /// The same with another state table or other limits: for mutation tests alone.
     pub fn with_contract(contract: Contract, config: Config, pool: Pool, key: HashKey) -> Self {
+        let flows = Arc::new(own_table(config.max_flows, key.clone()));
+        Self::sharing(flows, contract, config, pool, key)
+    }
+
+    /// One more engine on the same flows, for another thread: see [`Engine::flows`]. `key` is for what this engine has alone.
+    pub fn sharing(
+        flows: Arc<Flows>,
+        contract: Contract,
+        config: Config,
+        pool: Pool,
+        key: HashKey,
+    ) -> Self {
         let mut health = Health::new(contract.limits);
         health.resize(pool.servers().len());
         Engine {
-            fragments: contract.limits.fragments(key.clone()),
-            flows: FlowTable::new(config.max_flows, key),
+            fragments: contract.limits.fragments(key),
+            flows,
             icmp: RateLimit::new(config.icmp_rate_pps),
             unpinned: Unpinned::new(&config),
             signed: SignedCounts::new(config.hmac.as_ref()),
@@ -256,8 +269,8 @@ impl Engine {
         self.pool_changed.poll(now);
         self.probe_suspects(now, out);
         if self.selector.counts_flows() {
-            let open = |pin: &&Pin| !pin.expired(now) && pin.state() != State::Closing;
-            let open = self.flows.iter().filter(open).map(Pin::server);
+            let open = |pin: &Pin| !pin.expired(now) && pin.state() != State::Closing;
+            let open = self.flows.iter().filter(open).map(|pin| pin.server());
             self.selector.recount(open);
         }
     }
@@ -342,6 +355,16 @@ impl Engine {
         living.filter(|pin| pin.is_udp()).count()
     }
 
+    /// The flow table, for [`Engine::sharing`].
+    pub fn flows(&self) -> &Arc<Flows> {
+        &self.flows
+    }
+
+    /// On which pages the flow table lies.
+    pub fn table_pages(&self) -> Pages {
+        self.flows.pages()
+    }
+
     /// Slots of the flow table, and bytes that it takes.
     pub fn table_size(&self) -> (usize, usize) {
         (self.flows.capacity(), self.flows.memory_bytes())
@@ -373,7 +396,7 @@ impl Engine {
             flow,
             hash,
             vip,
-            pin: self.flows.get(hash, now).copied().filter(is_good),
+            pin: self.flows.get(hash, now).filter(is_good),
         }
     }
 
@@ -413,13 +436,15 @@ impl Engine {
             // only createStickiness makes entries
             (Next::PinUnconfirmed | Next::PinConfirmed, None) => {}
             (change, _) => {
-                if let Some(pin) = self.flows.get_mut(subject.hash, now) {
+                // Written only if that makes a difference: the end moves once in a tick.
+                self.flows.update(subject.hash, now, |mut pin| {
                     match change {
                         Next::Confirmed => pin.confirm(idle, now),
                         Next::ResetSeen => pin.reset_seen(limits.reset_life, now),
                         _ => pin.close(limits.closing_life, now),
                     }
-                }
+                    pin
+                });
             }
         }
     }
@@ -427,7 +452,7 @@ impl Engine {
     fn pin(&mut self, subject: &Subject, pin: Pin, now: Instant) {
         self.events.add(Event::Pinned);
         self.selector.opened(pin.server());
-        if let Inserted::Evicted(_) = self.flows.insert(subject.hash, pin, now) {
+        if let Some(Inserted::Evicted(_)) = self.flows.insert(subject.hash, pin, now) {
             self.events.add(Event::Evicted);
         }
     }
@@ -450,8 +475,15 @@ impl Engine {
 #[derive(Clone, Copy)]
 struct MadeBy {
     server: u16,
-    number: u32,
+    number: ShortNumber,
     encoding: Encoding,
+}
+
+/// A table for one engine: on the heap if the kernel has no room for it elsewhere.
+fn own_table(flows: usize, key: HashKey) -> Flows {
+    let bytes = Flows::bytes_for(flows);
+    let memory = Memory::map(bytes).unwrap_or_else(|_| Memory::plain(bytes));
+    Flows::new(memory, key)
 }
 
 /// What kind of client packet this is, in the state table's words.

@@ -1,61 +1,91 @@
-//! What the flow table keeps for a flow: 12 bytes.
+//! What the flow table keeps for a flow: 64 bits.
 
+use std::num::NonZeroU64;
 use std::time::Duration;
 
-use flow_table::Value;
+use flow_table::{Packed, Value};
 use packet_io::Instant;
 use srh::Encoding;
 
 use super::state::State;
 
-const STEER: u16 = 1;
-const CLOSED: u16 = 2;
-const CONFIRMED: u16 = 4;
-const INSERT: u16 = 8;
-const UDP: u16 = 16;
-
-/// One pinned flow.
+/// One pinned flow, as it stands in the table.
 ///
-/// | bytes | what |
+/// | bits | what |
 /// | --- | --- |
-/// | 0..4 | the acknowledgement number of the SYN-ACK that made it |
-/// | 4..8 | when it ends, in milliseconds of the engine's clock, modulo 2^32 |
-/// | 8..10 | the server's number |
-/// | 10..12 | flags: 1 STEER, 2 CLOSING, 4 confirmed, 8 encoding is insert, 16 UDP |
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[repr(C)]
-pub struct Pin {
-    number: u32,
-    ends_ms: u32,
-    server: u16,
-    flags: u16,
+/// | 0..23 | [`ShortNumber`] of the SYN-ACK that made it; never 0 |
+/// | 23..44 | when it ends, in [`TICK_MS`] of the engine's clock, rounded up, modulo 2^21 |
+/// | 44 | CLOSING; else STEER |
+/// | 45 | a client packet has confirmed it |
+/// | 46 | the encoding is insert |
+/// | 47 | UDP |
+/// | 48..64 | the server's number |
+///
+/// So an entry lives up to [`TICK_MS`] longer than it should. A life may be 2^20 ticks at most, which is 36
+/// hours; an entry that has expired has to be swept within as much again, or it seems to live.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Pin(u64);
+
+/// What time is counted in.
+pub const TICK_MS: u64 = 125;
+
+const TICK_BITS: u32 = 21;
+const TICKS_AT: u32 = ShortNumber::BITS;
+const TICKS_MASK: u64 = ((1 << TICK_BITS) - 1) << TICKS_AT;
+const CLOSED: u64 = 1 << 44;
+const CONFIRMED: u64 = 1 << 45;
+const INSERT: u64 = 1 << 46;
+const UDP: u64 = 1 << 47;
+const SERVER_AT: u32 = 48;
+
+/// The acknowledgement number of a SYN-ACK in 23 bits: by multiplication every one of its bits counts, so that numbers that
+/// a client's kernel makes in steps differ here, too.
+///
+/// Two numbers have the same one with probability 2^-23 (1 in 8.4 million). Then, if a client gives up a connection before
+/// it is confirmed, opens it again from the same port within 75 s, and another server takes it, that server's
+/// SYN-ACK is dropped as a race's loser until the first entry ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShortNumber(u32);
+
+impl ShortNumber {
+    const BITS: u32 = 23;
+    /// Of an entry that no SYN-ACK has made.
+    pub const NONE: Self = ShortNumber(1);
+
+    /// That of a SYN-ACK's acknowledgement number.
+    pub const fn of(ack: u32) -> Self {
+        // An odd factor loses nothing; 0 and 1 mean something else.
+        let mixed = ack.wrapping_mul(0x9e37_79b1) >> (32 - Self::BITS);
+        ShortNumber(if mixed < 2 { mixed + 2 } else { mixed })
+    }
 }
 
-fn end_ms(now: Instant, lives: Duration) -> u32 {
-    (now + lives).millis() as u32
+/// `time` from now, in ticks; rounded up.
+fn end(now: Instant, lives: Duration) -> u64 {
+    let ticks = (now + lives).millis().div_ceil(TICK_MS);
+    ticks << TICKS_AT & TICKS_MASK
 }
 
 impl Pin {
     /// An entry that a SYN-ACK has made: it lives `life` unless the client confirms it.
     pub fn unconfirmed(
         server: u16,
-        number: u32,
+        number: ShortNumber,
         encoding: Encoding,
         life: Duration,
         now: Instant,
     ) -> Self {
-        Pin {
-            number,
-            ends_ms: end_ms(now, life),
-            server,
-            flags: STEER | encoding_flag(encoding),
-        }
+        let encoding = match encoding {
+            Encoding::Insert => INSERT,
+            Encoding::Encap => 0,
+        };
+        Pin(u64::from(server) << SERVER_AT | encoding | end(now, life) | u64::from(number.0))
     }
 
     /// An entry that the owner of an established connection has made: it lives `idle`.
     pub fn confirmed(
         server: u16,
-        number: u32,
+        number: ShortNumber,
         encoding: Encoding,
         idle: Duration,
         now: Instant,
@@ -66,95 +96,131 @@ impl Pin {
     }
 
     /// The same for a UDP flow.
-    pub fn of_udp(mut self) -> Self {
-        self.flags |= UDP;
-        self
+    pub fn of_udp(self) -> Self {
+        Pin(self.0 | UDP)
     }
 
     /// Is it a UDP flow's?
     pub fn is_udp(&self) -> bool {
-        self.flags & UDP != 0
+        self.0 & UDP != 0
+    }
+
+    fn is_confirmed(&self) -> bool {
+        self.0 & CONFIRMED != 0
+    }
+
+    fn end_after(&mut self, life: Duration, now: Instant) {
+        self.0 = self.0 & !TICKS_MASK | end(now, life);
     }
 
     /// A client packet has come: the entry lives `idle` from now.
     pub fn confirm(&mut self, idle: Duration, now: Instant) {
-        self.flags |= CONFIRMED;
-        self.ends_ms = end_ms(now, idle);
+        self.0 |= CONFIRMED;
+        self.end_after(idle, now);
     }
 
     /// The client has sent a RST, or somebody in its name: the entry lives `life` from now.
     pub fn reset_seen(&mut self, life: Duration, now: Instant) {
         // Never longer than before: a RST prolongs nothing.
         if self.left_ms(now) > life.as_millis() as i32 {
-            self.ends_ms = end_ms(now, life);
+            self.end_after(life, now);
         }
     }
 
     /// The application has ended the flow, or the client still speaks after that: the entry lives
     /// `life` from now.
     pub fn close(&mut self, life: Duration, now: Instant) {
-        self.flags = (self.flags & !STEER) | CLOSED;
-        self.ends_ms = end_ms(now, life);
+        self.0 |= CLOSED;
+        self.end_after(life, now);
     }
 
     /// The server's number.
     pub fn server(&self) -> u16 {
-        self.server
+        (self.0 >> SERVER_AT) as u16
     }
 
-    /// The acknowledgement number of the SYN-ACK that made the entry; 0 if another packet did.
-    pub fn number(&self) -> u32 {
-        self.number
+    /// Of the SYN-ACK that made the entry; [`ShortNumber::NONE`] if another packet did.
+    pub fn number(&self) -> ShortNumber {
+        ShortNumber(self.0 as u32 & ((1 << ShortNumber::BITS) - 1))
     }
 
     /// The encoding in which the server speaks of this flow.
     pub fn encoding(&self) -> Encoding {
-        if self.flags & INSERT != 0 {
-            Encoding::Insert
-        } else {
-            Encoding::Encap
+        match self.0 & INSERT != 0 {
+            true => Encoding::Insert,
+            false => Encoding::Encap,
         }
     }
 
     /// The entry's state.
     pub fn state(&self) -> State {
-        if self.flags & CLOSED != 0 {
-            State::Closing
-        } else {
-            State::Steer {
-                confirmed: self.flags & CONFIRMED != 0,
-            }
+        match self.0 & CLOSED != 0 {
+            true => State::Closing,
+            false => State::Steer {
+                confirmed: self.is_confirmed(),
+            },
         }
     }
 
     /// How long it has to live, in milliseconds.
     pub fn left_ms(&self, now: Instant) -> i32 {
-        self.ends_ms.wrapping_sub(now.millis() as u32) as i32
+        let since_tick = now.millis() % TICK_MS;
+        (self.left_ticks(now) * TICK_MS as i64 - since_tick as i64) as i32
+    }
+
+    /// Ticks from the one that has begun last.
+    fn left_ticks(&self, now: Instant) -> i64 {
+        let ends = (self.0 & TICKS_MASK) >> TICKS_AT;
+        let left = ends.wrapping_sub(now.millis() / TICK_MS);
+        // the sign of a number of 21 bits
+        let above = u64::BITS - TICK_BITS;
+        ((left << above) as i64) >> above
     }
 }
 
-fn encoding_flag(encoding: Encoding) -> u16 {
-    match encoding {
-        Encoding::Insert => INSERT,
-        Encoding::Encap => 0,
+impl Default for Pin {
+    fn default() -> Self {
+        Pin(u64::from(ShortNumber::NONE.0))
+    }
+}
+
+impl std::fmt::Debug for Pin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (state, server, number) = (self.state(), self.server(), self.number());
+        write!(
+            f,
+            "Pin({state:?}, server {server}, {number:?}, {:#x})",
+            self.0
+        )
+    }
+}
+
+impl Packed for Pin {
+    fn pack(self) -> NonZeroU64 {
+        // A number is never 0.
+        NonZeroU64::new(self.0).unwrap_or(NonZeroU64::MIN)
+    }
+
+    fn unpack(bits: u64) -> Self {
+        Pin(bits)
     }
 }
 
 impl Value for Pin {
     fn expired(&self, now: Instant) -> bool {
-        self.left_ms(now) <= 0
+        self.left_ticks(now) <= 0
     }
 
     /// What no client packet has confirmed goes first, then what would end first: among
     /// confirmed entries that is the one that was used longest ago. UDP goes before TCP: nobody needs to
     /// have received an answer to confirm an entry with a second datagram.
     fn keep_rank(&self, now: Instant) -> u64 {
-        let class = match (self.flags & CONFIRMED != 0, self.is_udp()) {
+        let class = match (self.is_confirmed(), self.is_udp()) {
             (false, _) => 0,
             (true, true) => 1,
             (true, false) => 2,
         };
-        class << 32 | self.left_ms(now).max(0) as u64
+        class << 32 | self.left_ticks(now).max(0) as u64
     }
 }
 
@@ -165,15 +231,61 @@ mod tests {
     const NOW: Instant = Instant::from_secs(1_000);
     const UNCONFIRMED: Duration = Duration::from_secs(75);
     const CLOSING: Duration = Duration::from_secs(10);
+    const NONE: ShortNumber = ShortNumber::NONE;
 
     fn pin() -> Pin {
-        Pin::unconfirmed(7, 99, Encoding::Insert, UNCONFIRMED, NOW)
+        Pin::unconfirmed(7, ShortNumber::of(99), Encoding::Insert, UNCONFIRMED, NOW)
     }
 
     #[test]
-    fn it_is_twelve_bytes_so_that_three_slots_fill_a_cache_line() {
-        assert_eq!(std::mem::size_of::<Pin>(), 12);
-        assert_eq!(std::mem::align_of::<Pin>(), 4);
+    fn every_field_comes_back_from_the_bits() {
+        for server in [0, 1, 0x8001, u16::MAX] {
+            for ack in [0, 1, 0x8000_0000, u32::MAX] {
+                for encoding in [Encoding::Encap, Encoding::Insert] {
+                    let number = ShortNumber::of(ack);
+                    let pin = Pin::unconfirmed(server, number, encoding, UNCONFIRMED, NOW);
+                    let pin = Pin::unpack(pin.pack().get());
+                    assert_eq!((pin.server(), pin.number()), (server, number));
+                    assert_eq!((pin.encoding(), pin.left_ms(NOW)), (encoding, 75_000));
+                    assert_eq!(pin.state(), State::Steer { confirmed: false });
+                    assert!(!pin.is_udp() && pin.of_udp().is_udp());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn times_are_rounded_up_to_a_tick() {
+        for ms in 0..250 {
+            let now = NOW + Duration::from_millis(ms);
+            let pin = Pin::unconfirmed(1, ShortNumber::NONE, Encoding::Encap, CLOSING, now);
+            let left_ms = pin.left_ms(now);
+            assert!((10_000..10_125).contains(&left_ms), "{left_ms} at {ms}");
+            assert!(!pin.expired(now + Duration::from_millis(left_ms as u64 - 1)));
+            assert!(pin.expired(now + Duration::from_millis(left_ms as u64)));
+        }
+    }
+
+    #[test]
+    fn the_longest_idle_time_fits() {
+        let day = Duration::from_secs(86_400);
+        let pin = Pin::confirmed(1, ShortNumber::NONE, Encoding::Encap, day, NOW);
+        assert!(!pin.expired(NOW) && !pin.expired(NOW + day - Duration::from_millis(1)));
+        assert!(pin.expired(NOW + day) && pin.expired(NOW + day + day / 2));
+    }
+
+    #[test]
+    fn short_numbers_differ_where_numbers_come_in_steps() {
+        for step in [1, 1_000, 64_000, 1 << 12, 1 << 20, 0x0100_0000] {
+            let steps = 200u32;
+            let numbers: std::collections::HashSet<u32> = (0..steps)
+                .map(|i| ShortNumber::of(i * step + 7).0)
+                .collect();
+            assert_eq!(numbers.len(), steps as usize, "steps of {step}");
+            assert!(numbers
+                .iter()
+                .all(|&n| n > ShortNumber::NONE.0 && n < 1 << 23));
+        }
     }
 
     #[test]
@@ -204,8 +316,8 @@ mod tests {
 
     #[test]
     fn the_clock_may_wrap() {
-        let late = Instant::from_millis(u64::from(u32::MAX) - 5);
-        let pin = Pin::unconfirmed(1, 1, Encoding::Encap, UNCONFIRMED, late);
+        let late = Instant::from_millis((TICK_MS << TICK_BITS) - 5);
+        let pin = Pin::unconfirmed(1, ShortNumber::of(1), Encoding::Encap, UNCONFIRMED, late);
         assert!(!pin.expired(late + Duration::from_secs(70)));
         assert!(pin.expired(late + Duration::from_secs(76)));
     }
@@ -214,9 +326,15 @@ mod tests {
     fn who_goes_first() {
         let idle = Duration::from_secs(3_600);
         let fresh = pin();
-        let old = Pin::confirmed(1, 0, Encoding::Encap, idle, NOW - Duration::from_secs(500));
-        let new = Pin::confirmed(2, 0, Encoding::Encap, idle, NOW);
-        let udp = Pin::confirmed(3, 0, Encoding::Encap, idle, NOW).of_udp();
+        let old = Pin::confirmed(
+            1,
+            NONE,
+            Encoding::Encap,
+            idle,
+            NOW - Duration::from_secs(500),
+        );
+        let new = Pin::confirmed(2, NONE, Encoding::Encap, idle, NOW);
+        let udp = Pin::confirmed(3, NONE, Encoding::Encap, idle, NOW).of_udp();
         assert!(fresh.keep_rank(NOW) < udp.keep_rank(NOW));
         assert!(udp.keep_rank(NOW) < old.keep_rank(NOW));
         assert!(old.keep_rank(NOW) < new.keep_rank(NOW));

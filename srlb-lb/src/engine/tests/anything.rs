@@ -184,7 +184,7 @@ fn entry() -> impl Strategy<Value = Entry> {
 }
 
 fn all_entries(world: &World) -> Vec<Pin> {
-    world.engine.flows.iter().copied().collect()
+    world.engine.flows.iter().collect()
 }
 
 fn address(bytes: &[u8], at: usize) -> Ipv6Addr {

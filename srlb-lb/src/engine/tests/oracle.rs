@@ -65,11 +65,16 @@ const IDLE: Duration = Duration::from_secs(3_600);
 const HANDSHAKE: Duration = Duration::from_secs(75);
 const END: Duration = Duration::from_secs(10);
 
+/// Entries end at the full eighth of a second that comes next.
+fn end(now: Instant, life: Duration) -> Instant {
+    Instant::from_millis((now + life).millis().div_ceil(125) * 125)
+}
+
 /// One row, naively.
 fn expected(entry: &mut Option<Known>, step: Step, now: Instant) -> Fate {
     *entry = entry.filter(|known| known.ends > now);
     let pin = |server, number, confirmed| {
-        let ends = now + if confirmed { IDLE } else { HANDSHAKE };
+        let ends = end(now, if confirmed { IDLE } else { HANDSHAKE });
         Some(Known {
             server,
             number,
@@ -94,12 +99,12 @@ fn expected(entry: &mut Option<Known>, step: Step, now: Instant) -> Fate {
                 return Fate::Recovered { last: None };
             };
             if known.closing {
-                known.ends = now + END;
+                known.ends = end(now, END);
             } else if matches!(step, Step::Rst) {
-                known.ends = known.ends.min(now + END);
+                known.ends = known.ends.min(end(now, END));
             } else {
                 known.confirmed = true;
-                known.ends = now + IDLE;
+                known.ends = end(now, IDLE);
             }
             Fate::To(known.server)
         }
@@ -127,7 +132,7 @@ fn expected(entry: &mut Option<Known>, step: Step, now: Instant) -> Fate {
         Step::Fin(server) => {
             if let Some(known) = entry.as_mut().filter(|k| !k.closing && k.server == server) {
                 known.closing = true;
-                known.ends = now + END;
+                known.ends = end(now, END);
             }
             Fate::ToClient
         }

@@ -4,7 +4,7 @@ use daemon::DropReason;
 use packet_io::PacketBuf;
 use srh::Function;
 use srlb_lb::engine::state::State;
-use srlb_lb::engine::{Kept, Verdict};
+use srlb_lb::engine::{Kept, ShortNumber, Verdict, TICK_MS};
 
 use super::said::Said;
 use super::Broken;
@@ -45,7 +45,7 @@ impl AtLb {
             (_, Node::Server(n)) => self.after_function(n - 1),
             _ => self.after_client(&Said::read(frame)?)?,
         };
-        (after != expected).then(|| {
+        (!is_as_expected(after, expected)).then(|| {
             let what = format!(
                 "after {:?} the entry is {after:?}, not {expected:?}: {}",
                 self.said,
@@ -64,7 +64,7 @@ impl AtLb {
         match reason {
             // another server's has passed for the same SYN, or its connection is under way
             DropReason::LosersSynAck => {
-                let ack = self.said.tcp.ack;
+                let ack = ShortNumber::of(self.said.tcp.ack);
                 let wins = |kept: Kept| {
                     let is_under_way = kept.state == State::Steer { confirmed: true };
                     kept.number == ack || is_under_way
@@ -91,7 +91,7 @@ impl AtLb {
         };
         let own = before.filter(|kept| kept.server == sender);
         let is_closing = own.is_some_and(|kept| kept.state == State::Closing);
-        let ack = self.said.tcp.ack;
+        let ack = ShortNumber::of(self.said.tcp.ack);
         match (function, own) {
             // overtaken by the end
             (Function::CreateStickiness, _) if is_closing => before,
@@ -107,7 +107,7 @@ impl AtLb {
             (Function::CreateStickiness, _) => Some(Kept {
                 state: State::Steer { confirmed: true },
                 server: sender,
-                number: before.map_or(0, |kept| kept.number),
+                number: before.map_or(ShortNumber::NONE, |kept| kept.number),
                 ends_in_ms: self.idle_ms,
             }),
             (Function::RemoveStickiness, Some(kept)) if !is_closing => Some(Kept {
@@ -146,4 +146,19 @@ impl AtLb {
             },
         }))
     }
+}
+
+/// An entry may live a tick longer than said.
+fn is_as_expected(after: Option<Kept>, expected: Option<Kept>) -> bool {
+    let (Some(after), Some(expected)) = (after, expected) else {
+        return after == expected;
+    };
+    let longer_ms = after.ends_in_ms - expected.ends_in_ms;
+    let ends_in_ms = after.ends_in_ms;
+    (0..TICK_MS as i32).contains(&longer_ms)
+        && after
+            == Kept {
+                ends_in_ms,
+                ..expected
+            }
 }

@@ -278,7 +278,7 @@ pub const ROWS: &[Row] = &[
                 3
             }
         };
-        let number = w.pin().unwrap().number();
+        let number = w.number_of(w.pin().unwrap());
         w.says((server + 1) % 4, CREATE, &w.syn_ack(number))
     }),
     (R::RecoveryEnded, "behind the last chunk", |w| {
