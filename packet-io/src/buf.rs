@@ -74,6 +74,14 @@ impl PacketBuf {
         });
     }
 
+    /// Asks for the packet's first bytes, and for what lies in front of them, without waiting.
+    #[inline]
+    pub fn prefetch(&self) {
+        let near = self.start.saturating_sub(64)..(self.start + 128).min(self.data.len());
+        let lines = self.data[near].chunks(64);
+        lines.for_each(crate::prefetch);
+    }
+
     /// How many bytes the packet has.
     pub fn len(&self) -> usize {
         self.end - self.start
@@ -97,6 +105,13 @@ impl Frame for PacketBuf {
     fn push_front(&mut self, n: usize) -> Result<(), NoHeadroom> {
         let start = self.start.checked_sub(n).ok_or(NoHeadroom)?;
         self.data[start..self.start].fill(0);
+        self.start = start;
+        Ok(())
+    }
+
+    fn prepend<const N: usize>(&mut self, head: &[u8; N]) -> Result<(), NoHeadroom> {
+        let start = self.start.checked_sub(N).ok_or(NoHeadroom)?;
+        self.data[start..start + N].copy_from_slice(head);
         self.start = start;
         Ok(())
     }

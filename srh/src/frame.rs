@@ -16,6 +16,12 @@ pub trait Frame {
     fn bytes_mut(&mut self) -> &mut [u8];
     /// Makes the packet `n` bytes longer at its front; the new bytes are zero.
     fn push_front(&mut self, n: usize) -> Result<(), NoHeadroom>;
+    /// Puts `head` in front of the packet.
+    fn prepend<const N: usize>(&mut self, head: &[u8; N]) -> Result<(), NoHeadroom> {
+        self.push_front(N)?;
+        self.bytes_mut()[..N].copy_from_slice(head);
+        Ok(())
+    }
     /// Takes `n` bytes off the packet's front (at most all of them).
     fn pull_front(&mut self, n: usize);
     /// Cuts the packet's end so that at most `len` bytes are left.

@@ -13,6 +13,7 @@ pub mod frame;
 pub mod hmac;
 pub mod icmp;
 pub mod parse;
+pub mod prebuilt;
 mod quote;
 pub mod rewrite;
 pub mod sid;

@@ -56,7 +56,7 @@ use std::marker::PhantomData;
 use std::num::NonZeroU64;
 use std::sync::atomic::AtomicU64;
 
-use packet_io::Instant;
+use packet_io::{prefetch, Instant};
 use siphasher::sip128::SipHasher13;
 use srh::Flow;
 
@@ -241,21 +241,5 @@ impl<V: Packed> SharedTable<V> {
 
     fn parts(&self) -> Sets<'_, AtomicU64, V> {
         Sets::new(&self.memory[HEAD_LINES..], &self.memory[1].0[0])
-    }
-}
-
-/// Asks for a line without waiting for it.
-#[inline(always)]
-fn prefetch(line: &Line) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        use std::arch::x86_64::{_mm_prefetch, _MM_HINT_T0};
-        // SAFETY: every x86-64 processor has SSE, and a prefetch of any address reads and writes nothing that can be seen.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(line).cast()) };
-    }
-    // Others look up without a prefetch.
-    #[cfg(not(target_arch = "x86_64"))]
-    {
-        _ = line;
     }
 }

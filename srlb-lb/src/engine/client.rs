@@ -1,9 +1,11 @@
 //! Packets from clients to a VIP, fresh or sent back by a server: which way they go.
 
 use daemon::DropReason;
+use flow_table::FlowHash;
 use packet_io::{Instant, PacketBuf};
 use srh::carry;
 use srh::parse::{next_header, Icmp, Packet, Upper};
+use srh::rewrite::RewriteError;
 use srh::{checksum, Encoding, Frame, Function, Segments, Sender};
 
 use super::order::{self, Chunk, Order};
@@ -50,16 +52,17 @@ impl Engine {
         frame: &mut PacketBuf,
         packet: &Packet,
         vip: usize,
+        hash: Option<FlowHash>,
     ) -> Outcome {
         self.check_client(packet)?;
         if packet.is_fragment() {
             return self.client_fragment(now, frame, packet, vip);
         }
         match packet.upper {
-            Upper::Udp { .. } => self.client_datagram(now, frame, packet, vip),
+            Upper::Udp { .. } => self.client_datagram(now, frame, packet, vip, hash),
             Upper::Tcp(_) => {
                 let event = client_event(packet).ok_or(DropReason::UnsupportedProtocol)?;
-                self.client_tcp(now, frame, packet, vip, event)
+                self.client_tcp(now, frame, packet, vip, (event, hash))
             }
             Upper::Icmp(icmp) if icmp.kind == Icmp::ECHO_REQUEST => self.echo(frame, packet),
             Upper::Icmp(icmp) if icmp.is_error() => {
@@ -87,14 +90,14 @@ impl Engine {
         frame: &mut PacketBuf,
         packet: &Packet,
         vip: usize,
-        event: state::Event,
+        (event, hash): (state::Event, Option<FlowHash>),
     ) -> Outcome {
         // What every server would drop must not count as a SYN seen again, nor as a reset.
         let is_sign = matches!(event, state::Event::ClientSyn | state::Event::ClientRst);
         if is_sign && !checksum::is_right(frame.bytes(), packet) {
             return Err(DropReason::WrongChecksum);
         }
-        let subject = self.tcp_subject(packet, vip, now)?;
+        let subject = self.tcp_subject(packet, vip, hash, now)?;
         self.obey(now, frame, packet, &subject, event, Visit::FRESH)
     }
 
@@ -103,13 +106,14 @@ impl Engine {
         &self,
         packet: &Packet,
         vip: usize,
+        hash: Option<FlowHash>,
         now: Instant,
     ) -> Result<Subject, DropReason> {
         let flow = packet
             .flow_from_client(self.pool.vips()[vip].address)
             .filter(|flow| flow.protocol == next_header::TCP)
             .ok_or(DropReason::UnsupportedProtocol)?;
-        Ok(self.subject(flow, vip, now))
+        Ok(self.subject(flow, vip, hash, now))
     }
 
     /// Does to a client packet what the state table says.
@@ -145,44 +149,72 @@ impl Engine {
         action: Action,
         visit: Visit,
     ) -> Outcome {
+        if let (Action::ToPinned, Some(pin)) = (action, subject.pin) {
+            let done = self.steer(now, frame, packet, subject, &pin)?;
+            if matches!(done, Done::Forwarded) {
+                self.events.add(Event::Steered);
+            }
+            return Ok(done);
+        }
         if subject.pin.is_none() && visit.is_fresh() {
             self.unpinned.may(action, now)?;
         }
         let fresh = self.config.encoding;
         let mut offer = None;
-        let (encoding, segments, counter) = match (action, subject.pin) {
-            (Action::ToPinned, Some(pin)) => {
-                (pin.encoding(), self.ack_segments(&pin), Event::Steered)
-            }
-            (Action::Hunt, _) => {
+        let (segments, counter) = match action {
+            Action::Hunt => {
                 let (segments, made) = self.hunt(now, subject)?;
                 offer = Some(made);
-                (fresh, segments, Event::Hunted)
+                (segments, Event::Hunted)
             }
-            (Action::HuntAgain, _) => {
+            Action::HuntAgain => {
                 let segments = self.hunt_again(subject, visit)?;
-                (fresh, segments, Event::HuntedAgain)
+                (segments, Event::HuntedAgain)
             }
-            (Action::RecoverNext, _) => {
+            Action::RecoverNext => {
                 let asked = visit.asked.unwrap_or(0);
                 let number = asked.checked_add(1).ok_or(DropReason::RecoveryEnded)?;
                 let segments = self.recover(now, subject, number, None)?;
-                (fresh, segments, Event::RecoveredNext)
+                (segments, Event::RecoveredNext)
             }
             // what happens to servers' packets only
-            (Action::ToClient | Action::DropLoser, _) => return Err(DropReason::LosersSynAck),
-            (Action::Recover | Action::RecoverElsewhere | Action::ToPinned, _) => (
-                fresh,
+            Action::ToClient | Action::DropLoser => return Err(DropReason::LosersSynAck),
+            Action::Recover | Action::RecoverElsewhere | Action::ToPinned => (
                 self.recover(now, subject, 0, visit.back_from)?,
                 Event::Recovered,
             ),
         };
-        let done = self.put_on(now, frame, packet, encoding, &segments, subject)?;
+        let done = self.put_on(now, frame, packet, fresh, &segments, subject)?;
         if matches!(done, Done::Forwarded) {
             self.events.add(counter);
             offer.iter().for_each(|offer| self.remember(offer, now));
         }
         Ok(done)
+    }
+
+    /// Sends a packet to the server of its entry: by the header that has been written for that server before, unless it
+    /// has to be signed.
+    pub(super) fn steer(
+        &mut self,
+        now: Instant,
+        frame: &mut PacketBuf,
+        packet: &Packet,
+        subject: &Subject,
+        pin: &Pin,
+    ) -> Outcome {
+        let encoding = pin.encoding();
+        let fits = packet.len + encoding.overhead_bytes(1, false) <= self.config.fabric_mtu_bytes;
+        match self.prebuilt.get(usize::from(pin.server())) {
+            Some(header) if fits && self.config.hmac.is_none() => {
+                let label = subject.hash.flow_label();
+                let put_on = header.put_on(frame, packet, encoding, label);
+                self.done(now, frame, packet, put_on)
+            }
+            _ => {
+                let segments = self.ack_segments(pin);
+                self.put_on(now, frame, packet, encoding, &segments, subject)
+            }
+        }
     }
 
     /// Adds our header, or tells the client why that can't be done.
@@ -203,9 +235,20 @@ impl Engine {
         let label = subject.hash.flow_label();
         let node = self.config.locator;
         let sender = Sender { node, keys };
-        match carry::put_on(frame, packet, sender, encoding, segments, label) {
+        let put_on = carry::put_on(frame, packet, sender, encoding, segments, label);
+        self.done(now, frame, packet, put_on)
+    }
+
+    fn done(
+        &mut self,
+        now: Instant,
+        frame: &mut PacketBuf,
+        packet: &Packet,
+        put_on: Result<(), RewriteError>,
+    ) -> Outcome {
+        match put_on {
             Ok(()) => Ok(Done::Forwarded),
-            Err(srh::rewrite::RewriteError::HopLimit) => self.time_exceeded(now, frame, packet),
+            Err(RewriteError::HopLimit) => self.time_exceeded(now, frame, packet),
             Err(error) => Err(error.into()),
         }
     }

@@ -1,6 +1,7 @@
 //! UDP: the rows of [`udp`] at work.
 
 use daemon::DropReason;
+use flow_table::FlowHash;
 use packet_io::{Instant, PacketBuf};
 use srh::parse::{next_header, Packet};
 use srh::{checksum, Encoding, Frame, Function, Segments};
@@ -19,8 +20,9 @@ impl Engine {
         frame: &mut PacketBuf,
         packet: &Packet,
         vip: usize,
+        hash: Option<FlowHash>,
     ) -> Outcome {
-        let subject = self.udp_subject(packet, vip, now)?;
+        let subject = self.udp_subject(packet, vip, hash, now)?;
         // What every server would drop must not count as a datagram seen again.
         if subject.pin.is_none() && !checksum::is_right(frame.bytes(), packet) {
             return Err(DropReason::WrongChecksum);
@@ -42,9 +44,9 @@ impl Engine {
         frame: &mut PacketBuf,
         packet: &Packet,
         vip: usize,
-        visit: Visit,
+        (visit, hash): (Visit, Option<FlowHash>),
     ) -> Outcome {
-        let subject = self.udp_subject(packet, vip, now)?;
+        let subject = self.udp_subject(packet, vip, hash, now)?;
         let sender = subject.sender(visit.back_from.unwrap_or(u16::MAX));
         let event = match visit.asked {
             Some(_) => udp::Event::RecoverNext(sender),
@@ -77,13 +79,14 @@ impl Engine {
         &self,
         packet: &Packet,
         vip: usize,
+        hash: Option<FlowHash>,
         now: Instant,
     ) -> Result<Subject, DropReason> {
         let flow = packet
             .flow_from_client(self.pool.vips()[vip].address)
             .filter(|flow| flow.protocol == next_header::UDP)
             .ok_or(DropReason::UnsupportedProtocol)?;
-        Ok(self.subject(flow, vip, now))
+        Ok(self.subject(flow, vip, hash, now))
     }
 
     fn consult_udp(
@@ -117,10 +120,7 @@ impl Engine {
     ) -> Outcome {
         let (action, next) = self.consult_udp(subject, event, visit.back_from);
         let done = match (action, subject.pin) {
-            (Action::ToPinned, Some(pin)) => {
-                let segments = self.ack_segments(&pin);
-                self.put_on(now, frame, packet, pin.encoding(), &segments, subject)?
-            }
+            (Action::ToPinned, Some(pin)) => self.steer(now, frame, packet, subject, &pin)?,
             (Action::Open | Action::ToPinned, _) => {
                 let (segments, offer) = self.open(now, subject)?;
                 let done = self.spread(now, frame, packet, subject, &segments)?;

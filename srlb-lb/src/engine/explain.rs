@@ -52,7 +52,7 @@ impl Engine {
     /// The entry that a packet of this flow would meet.
     pub fn kept(&self, flow: &Flow, now: Instant) -> Option<Kept> {
         let vip = self.pool.vip_at(flow.vip)?;
-        let pin = self.subject(*flow, vip, now).pin?;
+        let pin = self.subject(*flow, vip, None, now).pin?;
         Some(Kept {
             state: pin.state(),
             server: pin.server(),
@@ -64,7 +64,7 @@ impl Engine {
     /// Explains a flow; `None` if there is no such VIP. Nothing changes by it.
     pub fn explain(&self, flow: Flow, now: Instant) -> Option<Explanation> {
         let vip = self.pool.vip_at(flow.vip)?;
-        let subject = self.subject(flow, vip, now);
+        let subject = self.subject(flow, vip, None, now);
         let bucket = self.bucket(&subject);
         let vip = self.vip(&subject);
         let kept = self.flows.get(subject.hash, now);

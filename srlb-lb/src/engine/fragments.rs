@@ -20,15 +20,14 @@ impl Engine {
         vip: usize,
     ) -> Outcome {
         let flow = self.flow_of_fragment(packet, vip, now)?;
-        let subject = self.subject(flow, vip, now);
+        let subject = self.subject(flow, vip, None, now);
         if self.tracing {
             self.note.flow = Some(flow);
             self.note.before = Some(subject.state());
             self.note.pinned = subject.pin.map(|pin| pin.server());
         }
         let pin = subject.pin.ok_or(DropReason::FragmentNoEntry)?;
-        let segments = self.ack_segments(&pin);
-        let done = self.put_on(now, frame, packet, pin.encoding(), &segments, &subject)?;
+        let done = self.steer(now, frame, packet, &subject, &pin)?;
         if matches!(done, Done::Forwarded) {
             self.events.add(Event::FragmentsSteered);
             if let Some(first) = packet.fragment.filter(|f| f.offset == 0) {

@@ -1,6 +1,7 @@
 //! Packets for our locator: the functions of servers, echo requests, errors about what we sent.
 
 use daemon::DropReason;
+use flow_table::FlowHash;
 use packet_io::{Instant, PacketBuf};
 use srh::parse::{Icmp, Packet, Tcp, Upper};
 use srh::{checksum, Encoding, Frame, Function, Sid};
@@ -16,6 +17,7 @@ impl Engine {
         now: Instant,
         frame: &mut PacketBuf,
         packet: &Packet,
+        hash: Option<FlowHash>,
     ) -> Outcome {
         let sid = Sid::parse(packet.dst)
             .filter(|sid| sid.arg == 0 || sid.function == Function::RecoverNext)
@@ -31,10 +33,10 @@ impl Engine {
         }
         match sid.function {
             Function::CreateStickiness | Function::RemoveStickiness => {
-                self.server_packet(now, frame, packet, sid.function)
+                self.server_packet(now, frame, packet, sid.function, hash)
             }
             Function::ReturnFlow | Function::RecoverNext => {
-                self.back_from_server(now, frame, packet, sid)
+                self.back_from_server(now, frame, packet, sid, hash)
             }
             _ => Err(DropReason::NotOurFunction),
         }
@@ -66,6 +68,7 @@ impl Engine {
         frame: &mut PacketBuf,
         packet: &Packet,
         function: Function,
+        hash: Option<FlowHash>,
     ) -> Outcome {
         let arrived = wire::take_off(frame, packet)?;
         let inner = &arrived.packet;
@@ -85,7 +88,7 @@ impl Engine {
             return Err(DropReason::WrongChecksum);
         }
         self.server_is_alive(server, now);
-        let subject = self.subject(flow, vip, now);
+        let subject = self.subject(flow, vip, hash, now);
         match inner.tcp() {
             Some(tcp) => self.server_says(now, &subject, function, tcp, server, arrived.encoding),
             None => self.server_takes(now, &subject, server, arrived.encoding),
@@ -148,6 +151,7 @@ impl Engine {
         frame: &mut PacketBuf,
         packet: &Packet,
         sid: Sid,
+        hash: Option<FlowHash>,
     ) -> Outcome {
         let arrived = wire::take_off(frame, packet)?;
         let inner = arrived.packet;
@@ -173,9 +177,9 @@ impl Engine {
             return self.error_for_vip(now, frame, &inner, vip, visit);
         }
         if let Upper::Udp { .. } = inner.upper {
-            return self.datagram_back(now, frame, &inner, vip, visit);
+            return self.datagram_back(now, frame, &inner, vip, (visit, hash));
         }
-        let subject = self.tcp_subject(&inner, vip, now)?;
+        let subject = self.tcp_subject(&inner, vip, hash, now)?;
         let sender = subject.sender(server);
         let is_syn = client_event(&inner) == Some(state::Event::ClientSyn);
         let event = match (sid.function, is_syn) {

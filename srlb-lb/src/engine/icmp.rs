@@ -84,7 +84,7 @@ impl Engine {
             .and_then(|quoted| quoted.flow_sent_by_vip())
             .filter(|flow| flow.vip == address)
             .ok_or(DropReason::IcmpUnmatched)?;
-        let subject = self.subject(flow, vip, now);
+        let subject = self.subject(flow, vip, None, now);
         let sent_back_by_owner =
             visit.back_from.is_some() && subject.pin.map(|pin| pin.server()) == visit.back_from;
         let action = match (subject.pin, visit.asked) {

@@ -7,6 +7,7 @@
 //! It reads no clock, opens no socket and draws no randomness: time, packets and the table's
 //! key are handed in. [`state`] is the table of docs/protocol.md, section "LB".
 
+mod batch;
 mod client;
 pub mod contract;
 mod datagram;
@@ -39,8 +40,9 @@ use flow_table::{FlowHash, Fragments, HashKey, Inserted, Memory, Pages, SharedTa
 use ipnet::Ipv6Net;
 use packet_io::{Instant, PacketBuf};
 use srh::hmac::{HmacError, Keys};
-use srh::parse::{self, next_header, Packet};
-use srh::{Encoding, Flow, Frame, Locator};
+use srh::parse::{next_header, Packet};
+use srh::prebuilt::Prebuilt;
+use srh::{Encoding, Flow, Frame, Function, Locator};
 
 pub use contract::Contract;
 pub use events::Event;
@@ -53,6 +55,7 @@ pub use pool::{Pool, Server, Vip};
 pub use selection::Selection;
 pub use unpinned::{DEFAULT_HUNTS_PPS, DEFAULT_RECOVERIES_PPS};
 
+use batch::{Ahead, Whose, BATCH};
 use health::Health;
 use selection::Selector;
 use sketch::SynSketch;
@@ -159,6 +162,10 @@ pub struct Engine {
     echo_number: u16,
     tracing: bool,
     note: Note,
+    /// For batches; empty in between.
+    ahead: Vec<Ahead>,
+    /// What sends a pinned flow's packets to its server, by the server's number.
+    prebuilt: Vec<Prebuilt>,
 }
 
 impl Engine {
@@ -183,7 +190,7 @@ impl Engine {
     ) -> Self {
         let mut health = Health::new(contract.limits);
         health.resize(pool.servers().len());
-        Engine {
+        let mut engine = Engine {
             fragments: contract.limits.fragments(key),
             flows,
             icmp: RateLimit::new(config.icmp_rate_pps),
@@ -201,16 +208,32 @@ impl Engine {
             echo_number: 0,
             tracing: false,
             note: Note::default(),
-        }
+            ahead: Vec::with_capacity(BATCH),
+            prebuilt: Vec::new(),
+        };
+        engine.prebuild();
+        engine
+    }
+
+    fn prebuild(&mut self) {
+        let node = self.config.locator;
+        let ack = |server: &Server| server.locator.sid(Function::AckStickiness);
+        let servers = self.pool.servers().iter();
+        self.prebuilt = servers.map(|s| Prebuilt::new(node, ack(s))).collect();
     }
 
     /// Works on one packet in place and says what is to be done with it.
     pub fn process(&mut self, now: Instant, frame: &mut PacketBuf) -> Verdict {
+        let ahead = self.look_ahead(frame.bytes());
+        self.work(now, frame, &ahead)
+    }
+
+    fn work(&mut self, now: Instant, frame: &mut PacketBuf, ahead: &Ahead) -> Verdict {
         self.events.add(Event::Received);
         if self.tracing {
             self.note = Note::default();
         }
-        match self.route(now, frame) {
+        match self.route(now, frame, ahead) {
             Ok(_) => {
                 self.events.add(Event::Transmitted);
                 Verdict::Transmit
@@ -230,24 +253,30 @@ impl Engine {
         verdicts: &mut Vec<Verdict>,
     ) {
         verdicts.clear();
-        verdicts.extend(frames.iter_mut().map(|frame| self.process(now, frame)));
+        let mut all = std::mem::take(&mut self.ahead);
+        for frames in frames.chunks_mut(BATCH) {
+            self.look_at_all(frames, &mut all);
+            let both = frames.iter_mut().zip(&all);
+            verdicts.extend(both.map(|(frame, ahead)| self.work(now, frame, ahead)));
+        }
+        self.ahead = all;
     }
 
-    fn route(&mut self, now: Instant, frame: &mut PacketBuf) -> Outcome {
-        let packet = match parse::packet(frame.bytes()) {
+    fn route(&mut self, now: Instant, frame: &mut PacketBuf, ahead: &Ahead) -> Outcome {
+        let packet = match &ahead.packet {
             Ok(packet) => packet,
-            Err(error) => return self.report_bad_header(now, frame, error),
+            Err(error) => return self.report_bad_header(now, frame, *error),
         };
         frame.truncate(packet.len);
-        if self.config.locator.contains(packet.dst) {
-            if let Err(error) = self.check_hmac(frame, &packet) {
-                return self.report_bad_hmac(now, frame, &packet, error);
+        match ahead.whose {
+            Whose::Ours => {
+                if let Err(error) = self.check_hmac(frame, packet) {
+                    return self.report_bad_hmac(now, frame, packet, error);
+                }
+                self.for_our_locator(now, frame, packet, ahead.hash)
             }
-            self.for_our_locator(now, frame, &packet)
-        } else if let Some(vip) = self.pool.vip_at(packet.dst) {
-            self.client_packet(now, frame, &packet, vip)
-        } else {
-            Err(DropReason::NotForUs)
+            Whose::Vip(vip) => self.client_packet(now, frame, packet, vip, ahead.hash),
+            Whose::Nobody => Err(DropReason::NotForUs),
         }
     }
 
@@ -283,9 +312,11 @@ impl Engine {
         self.pool_changed = Changed::JustNow;
         let pool = &self.pool;
         self.selector.set_pool(pool);
+
         self.flows.retain(|pin| pool.is_member(pin.server()));
         // Nobody needs to know any more whether they live.
         self.health.forget(|server| !pool.is_member(server));
+        self.prebuild();
     }
 
     /// Takes new settings. The flow table keeps its size and its entries.
@@ -294,6 +325,7 @@ impl Engine {
         self.unpinned = Unpinned::new(&config);
         self.signed.set_keys(config.hmac.as_ref());
         self.config = config;
+        self.prebuild();
     }
 
     /// How new flows find their servers, from now on: for measurements, see [`Selection`].
@@ -385,9 +417,10 @@ impl Engine {
         &self.note
     }
 
-    /// Looks a flow up.
-    fn subject(&self, flow: Flow, vip: usize, now: Instant) -> Subject {
-        let hash = self.flows.hash(&flow);
+    /// Looks a flow up, whose hash may be known.
+    fn subject(&self, flow: Flow, vip: usize, hash: Option<FlowHash>, now: Instant) -> Subject {
+        debug_assert!(hash.is_none_or(|hash| hash == self.flows.hash(&flow)));
+        let hash = hash.unwrap_or_else(|| self.flows.hash(&flow));
         let is_good = |pin: &Pin| {
             self.pool.vips()[vip].tables.is_member(pin.server())
                 && self.health.of(pin.server()) != Opinion::Dead

@@ -147,7 +147,7 @@ fn inner() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-fn input() -> impl Strategy<Value = Vec<u8>> {
+pub fn input() -> impl Strategy<Value = Vec<u8>> {
     // Errors whose checksum is right, about something that is broken.
     let quotation = (
         packet(),
@@ -172,7 +172,7 @@ fn input() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-fn entry() -> impl Strategy<Value = Entry> {
+pub fn entry() -> impl Strategy<Value = Entry> {
     let server = || 0u16..4;
     prop_oneof![
         Just(Entry::None),

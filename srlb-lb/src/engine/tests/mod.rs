@@ -5,6 +5,7 @@
 
 mod answers;
 mod anything;
+mod batches;
 mod build;
 mod drops;
 mod errors;

@@ -271,7 +271,8 @@ impl World {
 
     pub fn pin(&self) -> Option<Pin> {
         let vip = self.engine.pool().vip_at(vip()).unwrap();
-        self.engine.subject(self.flow(), vip, self.now).pin
+        let subject = self.engine.subject(self.flow(), vip, None, self.now);
+        subject.pin
     }
 
     /// The number that an entry was made with: of those that tests use. 0 if no SYN-ACK has made it.

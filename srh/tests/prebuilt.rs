@@ -1,0 +1,82 @@
+//! Headers that were written before are those that the rewriter writes.
+#![forbid(unsafe_code)]
+
+use packet_io_free::Buf;
+use proptest::prelude::*;
+use srh::carry::{put_on, Encoding, Segments, Sender};
+use srh::prebuilt::Prebuilt;
+use srh::rewrite::RewriteError;
+use srh::{parse, Frame, Function, Locator};
+
+/// A buffer of this test's own.
+mod packet_io_free {
+    use srh::{Frame, NoHeadroom};
+
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct Buf {
+        pub bytes: Vec<u8>,
+        pub room: usize,
+    }
+
+    impl Frame for Buf {
+        fn bytes(&self) -> &[u8] {
+            &self.bytes
+        }
+        fn bytes_mut(&mut self) -> &mut [u8] {
+            &mut self.bytes
+        }
+        fn push_front(&mut self, n: usize) -> Result<(), NoHeadroom> {
+            self.room = self.room.checked_sub(n).ok_or(NoHeadroom)?;
+            self.bytes.splice(0..0, vec![0; n]);
+            Ok(())
+        }
+        fn pull_front(&mut self, n: usize) {
+            self.bytes.drain(..n);
+        }
+        fn truncate(&mut self, len: usize) {
+            self.bytes.truncate(len);
+        }
+    }
+}
+
+fn packet(class: u8, hops: u8, hop_by_hop: bool, data: &[u8]) -> Vec<u8> {
+    let mut packet = vec![0x60 | class >> 4, class << 4 | 3, 0x45, 0x67];
+    let extension = [59, 0, 1, 4, 0, 0, 0, 0];
+    let extension = &extension[..if hop_by_hop { 8 } else { 0 }];
+    let payload = (extension.len() + data.len()) as u16;
+    packet.extend(payload.to_be_bytes());
+    packet.extend([if hop_by_hop { 0 } else { 59 }, hops]);
+    packet.extend((1..=32u8).collect::<Vec<u8>>());
+    packet.extend(extension);
+    packet.extend(data);
+    packet
+}
+
+proptest! {
+    #[test]
+    fn the_same_bytes_as_the_rewriter(
+        (class, hops, hop_by_hop) in (any::<u8>(), 0u8..5, any::<bool>()),
+        data in prop_oneof![
+            9 => prop::collection::vec(any::<u8>(), 0..100),
+            1 => Just(vec![7; 65_500]),
+        ],
+        (label, server) in (any::<u32>(), 1u64..9),
+        insert in any::<bool>(),
+        room in prop_oneof![1 => 0usize..60, 3 => Just(256)],
+    ) {
+        let encoding = if insert { Encoding::Insert } else { Encoding::Encap };
+        let node = Locator(0xfd00_001b_0001_0000);
+        let sid = Locator(0xfd00_005e_0000_0000 + server).sid(Function::AckStickiness);
+        let before = Buf { bytes: packet(class, hops, hop_by_hop, &data), room };
+        let parsed = parse::packet(&before.bytes).unwrap();
+
+        let (mut written, mut copied) = (before.clone(), before);
+        let sender = Sender { node, keys: None };
+        let said = put_on(&mut written, &parsed, sender, encoding, &Segments::one(sid), label);
+        let also = Prebuilt::new(node, sid).put_on(&mut copied, &parsed, encoding, label);
+        prop_assert_eq!(said, also);
+        prop_assert_eq!(written.bytes(), copied.bytes());
+        let expected = [Ok(()), Err(RewriteError::HopLimit), Err(RewriteError::TooLong)];
+        prop_assert!(expected.contains(&said) || room < 60);
+    }
+}
