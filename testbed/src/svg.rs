@@ -3,9 +3,9 @@
 use std::fmt::Write;
 
 /// Told apart without colour vision, too (Okabe and Ito).
-pub const COLOURS: [&str; 9] = [
+pub const COLOURS: [&str; 10] = [
     "#d55e00", "#0072b2", "#009e73", "#cc79a7", "#999999", "#e69f00", "#56b4e9", "#000000",
-    "#7f3c8d",
+    "#7f3c8d", "#8c6d31",
 ];
 /// Lines that only help the eye.
 pub const GRID: &str = "#ddd";

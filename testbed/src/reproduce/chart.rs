@@ -151,10 +151,14 @@ fn decades(axis: &Axis) -> Vec<f64> {
     all.filter(is_on_it).collect()
 }
 
-/// Without the digits that only a sum of floating-point numbers has.
+/// Without the digits that only a sum of floating-point numbers has, and without many zeros.
 fn short(value: f64) -> String {
-    let rounded = (value * 1e6).round() / 1e6;
-    rounded.to_string()
+    let rounded = |value: f64| (value * 1e6).round() / 1e6;
+    match value.abs() {
+        large if large >= 1e6 => format!("{}M", rounded(value / 1e6)),
+        large if large >= 1e4 => format!("{}k", rounded(value / 1e3)),
+        _ => rounded(value).to_string(),
+    }
 }
 
 #[cfg(test)]
@@ -170,6 +174,8 @@ mod tests {
         let log = ticks_of(Axis::log("ms", 0.5, 20.0));
         assert_eq!(log, [0.5, 1.0, 2.0, 5.0, 10.0, 20.0]);
         assert_eq!(ticks_of(Axis::log("ms", 1.0, 1e4)).len(), 5);
+        let labels = [0.1 + 0.2, 5e3, 2e4, 1.5e6].map(short);
+        assert_eq!(labels, ["0.3", "5000", "20k", "1.5M"]);
     }
 
     fn panel_of(points: &[(f64, f64)]) -> Panel {
