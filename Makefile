@@ -2,7 +2,7 @@
 # make test     everything that can be a test
 # make lint     formatting and clippy
 # make swarm    20,000 worlds in virtual time: six minutes on two cores (docs/swarm.md); make swarm ARGS="--minutes 2"
-# make reproduce  the paper's figures beside ours: a quarter of an hour (testbed/reports/reproduced); make reproduce ARGS="10a 11a"
+# make reproduce  the paper's figures beside ours: a quarter of an hour, into ./reproduced; make reproduce ARGS="10a 11a"
 # make fuzz     every fuzz target for a minute (docs/fuzzing.md); make fuzz ARGS="300 parser config"
 # make bench    what a packet costs, memory to memory, and what tables cost to build; make bench ARGS=--quick for a look
 # Options: make demo ARGS="--json --seconds 30 --encoding insert"
@@ -47,7 +47,7 @@ swarm:
 	cargo build --release --package testbed
 	@$(TARGET_DIR)/release/srlb-testbed swarm --seeds 20000 $(ARGS)
 
-# Some figures are made on real Apaches. The exit code is 1 if a claim of the paper is missed.
+# Some figures are made on real Apaches. Nine or ten of the paper's claims are missed, and the page says why; ARGS=--strict makes that an error.
 reproduce:
 	@scripts/install-missing.sh run
 	cargo build --release --workspace

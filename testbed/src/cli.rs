@@ -55,7 +55,7 @@ pub enum Command {
     Model(ModelArgs),
     /// Queries against the real engines in virtual time: response times of a policy at a load
     Simulate(SimulateArgs),
-    /// The paper's figures again, beside what it says: exit code 0 if every claim is met
+    /// The paper's figures again, beside what it says
     Reproduce(ReproduceArgs),
     /// Many worlds in virtual time, each made from a seed: do they keep every promise?
     Swarm(SwarmArgs),

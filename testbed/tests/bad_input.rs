@@ -46,21 +46,30 @@ fn numbers_that_make_no_sense() {
         ),
         (
             "model --lambda 0.5 --percentile 100",
-            "expected from 0 to below 100",
+            "expected above 0 and below 100",
         ),
         (
             "model --lambda 0.5 --percentile -1",
-            "expected from 0 to below 100",
+            "expected above 0 and below 100",
         ),
         (
             "model --lambda 0.5 --percentile NaN",
-            "expected from 0 to below 100",
+            "expected above 0 and below 100",
         ),
         (
             "model --lambda 0.5 --sla 1",
             "sla = 1: expected a number above",
         ),
         ("simulate --load 0", "load = 0: expected a number above 0"),
+        ("simulate --load 1", "load = 1: expected a number below 1"),
+        (
+            "simulate --load 1.5",
+            "load = 1.5: expected a number below 1",
+        ),
+        (
+            "model --lambda 0.5 --percentile 0",
+            "expected above 0 and below 100",
+        ),
         ("simulate --load -1", "load = -1: expected a number above 0"),
         (
             "simulate --load NaN",

@@ -67,7 +67,7 @@ impl fmt::Display for ModelError {
             }
             ModelError::Delay(got) => write!(f, "delay = {got}: expected a number from 0 on"),
             ModelError::Percentile(got) => {
-                write!(f, "percentile = {got}: expected from 0 to below 100")
+                write!(f, "percentile = {got}: expected above 0 and below 100")
             }
             ModelError::Sla { target, empty } => write!(
                 f,
@@ -97,7 +97,7 @@ pub fn check_delay(delay: f64) -> Result<f64, ModelError> {
 
 /// The share of flows that may take longer than the percentile: 0.1 for the 90th.
 pub fn tail_of(percentile: f64) -> Result<f64, ModelError> {
-    match (0.0..100.0).contains(&percentile) {
+    match percentile > 0.0 && percentile < 100.0 {
         true => Ok((100.0 - percentile) / 100.0),
         false => Err(ModelError::Percentile(percentile)),
     }

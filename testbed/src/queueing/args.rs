@@ -50,9 +50,12 @@ pub struct SimulateArgs {
     /// How functions ride on packets
     #[arg(long, value_enum, default_value_t = Encoding::Encap)]
     pub encoding: Encoding,
-    /// Load of the cores: with 1 or more the queues grow as long as queries come
+    /// Load of the cores, below 1
     #[arg(long, default_value_t = 0.87, allow_negative_numbers = true)]
     pub load: f64,
+    /// Allow a load of 1 and more: queues then grow as long as queries come, and so do the response times
+    #[arg(long)]
+    pub overload: bool,
     /// How many queries
     #[arg(long, default_value_t = 80_000, allow_negative_numbers = true)]
     pub queries: u64,
@@ -244,6 +247,13 @@ impl SimulateArgs {
 
     fn arrivals(&self, on_read: &mut dyn FnMut(u64) -> bool) -> Result<Arrivals> {
         check("load", self.load)?;
+        if self.load >= 1.0 && !self.overload {
+            return Err(UsageError(format!(
+                "load = {}: expected a number below 1, where there is a steady state; --overload allows it",
+                self.load
+            ))
+            .into());
+        }
         check("service-mean-ms", self.service_mean_ms)?;
         let service = self.service.with_mean(self.service_mean_ms / 1e3);
         if let Some(path) = &self.trace {

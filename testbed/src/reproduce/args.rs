@@ -12,9 +12,9 @@ pub struct ReproduceArgs {
     /// Name the figures
     #[arg(long)]
     pub list: bool,
-    /// Folder for CSV, plots and the page
-    #[arg(long, value_name = "DIR", default_value = "reproduced")]
-    pub out: PathBuf,
+    /// Folder for CSV, plots and the page [default: reproduced, or reproduced-NAME if names are given]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
     /// Queries of figure 12, instead of a day that is made up: CSV with the columns at_s, and service_ms, class (wiki or static) or
     /// url; or WikiBench's format
     #[arg(long, value_name = "FILE")]
@@ -28,7 +28,21 @@ pub struct ReproduceArgs {
     /// A tenth of the queries and tables: to see that it works; chance may then miss a claim
     #[arg(long)]
     pub quick: bool,
+    /// Exit code 1 if a claim of the paper is missed, or a figure skipped
+    #[arg(long)]
+    pub strict: bool,
     /// Print the claims as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+impl ReproduceArgs {
+    /// Where to write. Some figures alone don't replace the page of all.
+    pub fn out(&self) -> PathBuf {
+        let own = || match self.names.is_empty() {
+            true => PathBuf::from("reproduced"),
+            false => PathBuf::from(format!("reproduced-{}", self.names.join("-"))),
+        };
+        self.out.clone().unwrap_or_else(own)
+    }
 }

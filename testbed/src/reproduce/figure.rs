@@ -180,7 +180,8 @@ impl Figure {
             for curve in &panel.curves {
                 let name = quoted(&curve.name);
                 let style = curve.style.name();
-                for (x, y) in &curve.points {
+                for &(x, y) in &curve.points {
+                    let (x, y) = (rounded(x), rounded(y));
                     let _ = writeln!(text, "{},{name},{style},{x},{y}", of_panel.join(","));
                 }
             }
@@ -189,13 +190,18 @@ impl Figure {
     }
 }
 
+/// To six digits: more are chance.
+fn rounded(value: f64) -> f64 {
+    format!("{value:.5e}").parse().unwrap_or(value)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_csv_names_panels_curves_and_units() {
-        let curve = Curve::new("SR4, ours", vec![(0.5, 1.25), (0.75, 2.0)]);
+        let curve = Curve::new("SR4, ours", vec![(0.5, 1.25), (0.75, 2.000000001)]);
         let panel = Panel::new(
             Axis::new("load", 1.0),
             Axis::new("time, \"s\"", 2.0),
@@ -211,7 +217,7 @@ mod tests {
             \"peak\",\"load\",\"time, \"\"s\"\"\",\"SR4, ours\",dots,0.75,2\n";
         assert_eq!(figure.csv(), expected);
         let curve = figure.panels[0].curve("SR4, ours").unwrap();
-        assert_eq!((curve.at(0.75), curve.at(0.6)), (Some(2.0), None));
+        assert_eq!((curve.at(0.5), curve.at(0.6)), (Some(1.25), None));
     }
 
     #[test]

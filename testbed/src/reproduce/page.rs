@@ -91,7 +91,7 @@ fn section(done: &Done) -> String {
         );
     }
     match &done.made {
-        Made::Figure(figure) => text += &body(figure),
+        Made::Figure(figure) => text += &body(experiment.name, figure),
         Made::Skipped(why) => text += &absent("skipped", why),
         Made::Failed(how) => text += &absent("failed", how),
     }
@@ -102,7 +102,7 @@ fn absent(what: &str, why: &str) -> String {
     format!("<p class=\"partial\">{what}: {}</p>\n", escaped(why))
 }
 
-fn body(figure: &Figure) -> String {
+fn body(name: &str, figure: &Figure) -> String {
     let mut text = String::new();
     for panel in &figure.panels {
         let title = match panel.title.as_str() {
@@ -111,7 +111,11 @@ fn body(figure: &Figure) -> String {
         };
         let _ = writeln!(text, "<figure>{title}{}</figure>", chart::draw(panel));
     }
-    let _ = writeln!(text, "<p>{}</p>", escaped(&figure.note));
+    let _ = writeln!(
+        text,
+        "<p>{} (<a href=\"fig-{name}.csv\">CSV</a>)</p>",
+        escaped(&figure.note)
+    );
     for claim in figure.claims.iter().filter(|claim| !claim.why.is_empty()) {
         let (what, why) = (escaped(&claim.what), escaped(&claim.why));
         let ours = escaped(&claim.ours);
@@ -163,6 +167,7 @@ mod tests {
             "skipped: needs root",
             "Not there (yet): figure 8a.",
             "commit abc",
+            "href=\"fig-5.csv\"",
         ] {
             assert!(page.contains(expected), "{expected}");
         }

@@ -201,7 +201,7 @@ mod tests {
             .filter(|c| c.verdict == Verdict::Missed)
             .collect();
         assert!(missed.is_empty(), "{missed:?}");
-        assert_eq!(claims.count(), 7);
+        assert_eq!(claims.count(), 9);
         let read = |name: &str| fs::read_to_string(out.join(name)).unwrap();
         for done in &done {
             let name = done.experiment.name;

@@ -102,10 +102,12 @@ fn claims(sizes: &[u32], four: &[Spread], sc_s: f64) -> Vec<Claim> {
                 true => "none".to_owned(),
                 false => format!("slower by {}", noticed.join(", ")),
             },
-            large <= SAME_PERCENT,
+            above()
+                .filter(|(m, _)| *m < LARGE)
+                .all(|(_, percent)| percent > SAME_PERCENT),
         )
         .because(
-            "Met if it is noticeable nowhere else. Each server has its share of all places to within one, and who is first too often refuses: \
+            "Each server has its share of all places to within one, and who is first too often refuses: \
              little is left to notice but with hardly more buckets than servers.",
         ),
         Claim::new(
@@ -130,6 +132,7 @@ mod tests {
             claims.iter().map(|c| c.verdict == Verdict::Met).collect()
         };
         assert_eq!(verdicts([0.5, 0.3, 0.25, 0.25]), [true, true, true]);
+        assert_eq!(verdicts([0.5, 0.25, 0.25, 0.25]), [true, false, true]);
         assert_eq!(verdicts([0.5, 0.5, 0.25, 0.25]), [true, true, false]);
         assert_eq!(verdicts([0.25, 0.25, 0.3, 0.25]), [false, false, true]);
     }

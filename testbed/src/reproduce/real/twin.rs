@@ -35,6 +35,18 @@ impl Contender {
         policy: Policy::Static(4),
         pending: false,
     };
+    /// The same, more patient.
+    pub const SR8: Contender = Contender {
+        name: "SR8",
+        policy: Policy::Static(8),
+        ..Contender::SR4
+    };
+    /// The same, most patient.
+    pub const SR16: Contender = Contender {
+        name: "SR16",
+        policy: Policy::Static(16),
+        ..Contender::SR4
+    };
     /// The paper's dynamic one.
     pub const SRDYN: Contender = Contender {
         name: "SRdyn",

@@ -65,11 +65,9 @@ pub fn of_trace(days: &[Played]) -> Vec<Claim> {
 
 fn sized(days: &[Played]) -> Claim {
     let [single, ..] = three(days, |day| median(&around(day, PEAK_HOUR)));
-    Claim::new(
+    Claim::finding(
         "median load time in the peak hour, SC, 28 servers",
-        "below 400 ms",
-        format!("{:.0} ms", 1e3 * single),
-        single < 0.4,
+        format!("{:.0} ms; the paper's is below 400 ms", 1e3 * single),
     )
     .because("So the service times were chosen: it says that the farm is as loaded as the paper's.")
 }
@@ -152,21 +150,23 @@ fn fixed(days: &[Played]) -> Claim {
     let of = |percentile| three(days, |day| day.log.static_us.percentile(percentile) / 1e6);
     let (statics, wikis) = (of(50.0), of_wiki(days, 50.0));
     let (gain, wiki_gain) = (statics[0] / statics[1], wikis[0] / wikis[1]);
+    let (tails, wiki_tails) = (of(90.0), of_wiki(days, 90.0));
+    let (tail_gain, wiki_tail_gain) = (tails[0] / tails[1], wiki_tails[0] / wiki_tails[1]);
     let words = |three: Three| three.map(|s| format!("{:.1}", s * 1e3)).join(" / ");
     Claim::new(
-        "static pages, median, SR4 over SC: less gained than with wiki pages",
+        "static pages, median and 90th percentile, SR4 over SC: less gained than with wiki pages",
         "a small improvement",
         format!(
-            "{} ms: {gain:.2}x, wiki pages {wiki_gain:.2}x",
-            words(statics)
+            "{gain:.2}x and {tail_gain:.2}x ({} ms and {} ms), wiki pages {wiki_gain:.2}x and {wiki_tail_gain:.2}x",
+            words(statics),
+            words(tails)
         ),
-        gain < wiki_gain,
+        gain < wiki_gain && tail_gain < wiki_tail_gain,
     )
-    .because(format!(
-        "The 90th percentile is {} ms: with processor sharing a short job is slowed down as much as a long one beside it, while an operating \
-         system lets who has slept go first.",
-        words(of(90.0))
-    ))
+    .because(
+        "The paper has a small improvement, ours is not that small: with processor sharing a short job is slowed down as much as a long one beside \
+         it, while an operating system lets who has slept go first.",
+    )
 }
 
 fn refused(days: &[Played]) -> Claim {
