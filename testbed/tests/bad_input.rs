@@ -80,7 +80,7 @@ fn numbers_that_make_no_sense() {
             "load = inf: expected a number above 0",
         ),
         (
-            "simulate --load 1e300",
+            "simulate --overload --load 1e300",
             "expected a number above 0, 1000000000 at most",
         ),
         (

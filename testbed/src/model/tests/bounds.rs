@@ -65,7 +65,7 @@ fn errors_say_what_is_expected() {
         ),
         (
             ModelError::Percentile(100.0),
-            "percentile = 100: expected from 0 to below 100",
+            "percentile = 100: expected above 0 and below 100",
         ),
         (
             Sla::new(90.0, 2.0).unwrap_err(),
