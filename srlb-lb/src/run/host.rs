@@ -1,5 +1,7 @@
 //! What an LB has on its host: see `daemon::host`.
 
+use std::sync::Mutex;
+
 use anyhow::anyhow;
 use daemon::host::{Host, LbHost, Plan};
 use ipnet::Ipv6Net;
@@ -36,7 +38,11 @@ pub(super) fn remove(host: Host) -> anyhow::Result<()> {
 }
 
 /// Items with whether they are there, for `status`.
-pub(super) fn status(host: &mut Host) -> Value {
+pub(super) fn status(host: &Mutex<Host>) -> Value {
+    // Packets don't wait for a reload, so neither does the thread that they are on.
+    let Ok(mut host) = host.try_lock() else {
+        return json!({ "items": [], "error": "it is being changed by a reload" });
+    };
     match host.list() {
         Ok(items) => json!({ "items": items, "dropped_at_edge": host.edge_drops().ok() }),
         Err(error) => json!({ "items": [], "error": error.to_string() }),

@@ -1,12 +1,14 @@
-//! The daemon: one thread, one event loop around the engine.
+//! The daemon: one event loop around the engine, on one thread. A reload is prepared on another one.
 
 mod guard;
 mod host;
 mod pressure;
+mod reload;
 mod status;
 mod wire;
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -25,18 +27,21 @@ use serde_json::{json, Value};
 use srh::{Describe, Flow, Frame};
 
 use crate::config::{DriverName, Settings};
-use crate::engine::{Engine, Verdict};
+use crate::engine::{Engine, Pool, Verdict};
 use crate::pool::view::{tables, Registry};
 
 const WIRE: Token = Token(0);
 const SIGNALS: Token = Token(1);
-const CONTROL: Token = Token(2);
+const RELOADED: Token = Token(2);
+/// And those above it.
+const CONTROL: Token = Token(3);
 /// How often the engine is told that time passes.
 const TICK: Duration = Duration::from_millis(100);
 /// Batches taken in before signals and the control socket get a turn.
 const BATCHES_A_TURN: usize = 64;
 
 use pressure::Pressure;
+use reload::Reloads;
 use wire::Wire;
 
 pub use host::plan as host_plan;
@@ -49,7 +54,13 @@ pub fn run(config: &Path, driver: Option<DriverName>) -> anyhow::Result<()> {
     notify("READY=1");
     let served = daemon.serve();
     notify("STOPPING=1");
-    let removed = host::remove(daemon.host);
+    daemon.reloads.wait();
+    // The thread that had the other handle has ended.
+    let host = Arc::into_inner(daemon.host).map(Mutex::into_inner);
+    let removed = match host {
+        Some(host) => host::remove(host.unwrap_or_else(PoisonError::into_inner)),
+        None => Ok(()),
+    };
     served.and(removed)
 }
 
@@ -61,17 +72,25 @@ fn load(config: &Path, driver: Option<DriverName>) -> Result<Settings, ConfigErr
     Ok(settings)
 }
 
+/// A reload that is done but for what packets see of it.
+struct Ready {
+    settings: Settings,
+    pool: Pool,
+    registry: Registry,
+}
+
 struct Daemon {
     config: PathBuf,
     /// What the command line says.
     driver: Option<DriverName>,
-    settings: Settings,
+    settings: Arc<Settings>,
     registry: Registry,
+    reloads: Reloads<Ready>,
     engine: Engine,
     wire: Wire,
     guard: Option<Guard>,
     pressure: Pressure,
-    host: Host,
+    host: Arc<Mutex<Host>>,
     poll: Poll,
     signals: Signals,
     control: Control,
@@ -91,6 +110,7 @@ impl Daemon {
         // First of all: a second instance must not touch what the first one has installed.
         let control = Control::bind(&settings.control_socket, poll.registry(), CONTROL)?;
         let signals = Signals::new(poll.registry(), SIGNALS).context("taking over signals")?;
+        let reloads = Reloads::new(poll.registry(), RELOADED).context("making a waker")?;
         let wire = Wire::open(&settings, poll.registry(), WIRE)?;
         let mut registry = Registry::default();
         let pool = tables(&settings.pool, &mut registry)?;
@@ -108,13 +128,14 @@ impl Daemon {
         Ok(Daemon {
             config: config.to_owned(),
             driver,
-            settings,
+            settings: Arc::new(settings),
             registry,
+            reloads,
             engine,
             wire,
             guard,
             pressure: Pressure::default(),
-            host,
+            host: Arc::new(Mutex::new(host)),
             poll,
             signals,
             control,
@@ -155,10 +176,11 @@ impl Daemon {
                 batch = Batch::new(Batch::PACKETS, capacity);
             }
             self.requests(&events);
+            self.take_what_is_ready();
             for signal in self.signals.pending() {
                 match signal {
                     Signal::Stop => return Ok(()),
-                    Signal::Reload => drop(self.reload()),
+                    Signal::Reload => self.reload(None),
                 }
             }
         }
@@ -291,7 +313,7 @@ impl Daemon {
                 status["lost_on_tun"] = json!(self.wire.lost());
                 status["driver"] = self.wire.status();
                 status["guard"] = guard::status(self.guard.as_ref(), &self.settings);
-                status["host"] = host::status(&mut self.host);
+                status["host"] = host::status(&self.host);
                 Ok(Some(status))
             }
             "explain" => {
@@ -305,38 +327,88 @@ impl Daemon {
                 self.tracers.add(conn, request.args::<TraceFilter>()?);
                 Ok(None)
             }
-            "reload" => self.reload().map(|()| Some(json!({ "reloaded": true }))),
+            "reload" => {
+                self.reload(Some(conn));
+                Ok(None)
+            }
             other => Err(format!(
                 "unknown command \"{other}\"; there are status, explain, trace, reload"
             )),
         }
     }
 
-    /// Reads the configuration again; what is wrong with it is said, and the one in force stays.
-    fn reload(&mut self) -> Result<(), String> {
-        let result = self.take_new_settings().map_err(|e| format!("{e:#}"));
+    /// Reads the configuration again; what is wrong with it is said, and the one in force stays. `by` is told when it is done.
+    fn reload(&mut self, by: Option<ConnId>) {
+        if self.reloads.ask(by) {
+            self.start_reload();
+        }
+    }
+
+    fn start_reload(&mut self) {
+        let (path, driver) = (self.config.clone(), self.driver);
+        let (before, registry) = (Arc::clone(&self.settings), self.registry.clone());
+        let host = Arc::clone(&self.host);
+        self.reloads
+            .start(move || prepare(&path, driver, &before, registry, &host));
+    }
+
+    /// Puts into force what a reload has prepared, and tells those who asked for it.
+    fn take_what_is_ready(&mut self) {
+        let Some((ready, asked)) = self.reloads.ended() else {
+            return;
+        };
+        let taken = ready.and_then(|ready| self.take(ready));
+        let result = taken.map_err(|error| format!("{error:#}"));
         match &result {
             Ok(()) => eprintln!("srlb-lb: reloaded; {}", self.settings.sizes()),
             Err(error) => eprintln!("srlb-lb: not reloaded, all stays as it was:\n{error}"),
         }
-        self.last_reload_error = result.as_ref().err().cloned();
-        result
+        for conn in asked {
+            match &result {
+                Ok(()) => self.control.send(conn, &json!({ "reloaded": true })),
+                Err(error) => self.control.refuse(conn, error),
+            };
+        }
+        self.last_reload_error = result.err();
+        if self.reloads.is_wanted_again() {
+            self.start_reload();
+        }
     }
 
-    fn take_new_settings(&mut self) -> anyhow::Result<()> {
-        let settings = load(&self.config, self.driver)?;
-        self.settings.may_become(&settings, &self.config)?;
-        let mut registry = self.registry.clone();
-        let pool = tables(&settings.pool, &mut registry)?;
-        self.host.update(host::plan(&settings))?;
+    fn take(&mut self, ready: Ready) -> anyhow::Result<()> {
+        let Ready {
+            settings,
+            pool,
+            registry,
+        } = ready;
         guard::update(&mut self.guard, &settings, &self.wire.tun)?;
         self.wire.update(&settings)?;
         self.registry = registry;
         self.engine.set_config(settings.engine.clone());
         self.engine.set_pool(pool);
-        self.settings = settings;
+        self.settings = Arc::new(settings);
         Ok(())
     }
+}
+
+/// The long part of a reload: files, tables, routes and the filter.
+fn prepare(
+    path: &Path,
+    driver: Option<DriverName>,
+    before: &Settings,
+    mut registry: Registry,
+    host: &Mutex<Host>,
+) -> anyhow::Result<Ready> {
+    let settings = load(path, driver)?;
+    before.may_become(&settings, path)?;
+    let pool = tables(&settings.pool, &mut registry)?;
+    let mut host = host.lock().unwrap_or_else(PoisonError::into_inner);
+    host.update(host::plan(&settings))?;
+    Ok(Ready {
+        settings,
+        pool,
+        registry,
+    })
 }
 
 /// The arguments of `explain`.
