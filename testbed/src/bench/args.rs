@@ -1,5 +1,7 @@
 //! `srlb-testbed bench` on the command line.
 
+use std::path::PathBuf;
+
 use clap::{Args, ValueEnum};
 
 use super::case::Case;
@@ -28,6 +30,9 @@ pub struct BenchArgs {
     /// Print the result as JSON
     #[arg(long)]
     pub json: bool,
+    /// A folder for README.md and results.json
+    #[arg(long)]
+    pub report: Option<PathBuf>,
 }
 
 /// A case on the command line.

@@ -5,6 +5,7 @@ use srh::Encoding;
 
 use super::args::BenchArgs;
 use super::case::{Case, Way};
+use super::page::Machine;
 use super::rig::{ring, Rig, RING};
 use super::spread::Spread;
 
@@ -27,8 +28,12 @@ pub struct Figure {
 }
 
 /// Measures. One pass over the ring for every figure, then the next one for every figure: so what the machine does meanwhile
-/// befalls all of them alike. `done` is called after each pass over all of them; an error from it ends the run.
-pub fn measure(args: &BenchArgs, mut done: impl FnMut() -> Result<()>) -> Result<Vec<Figure>> {
+/// befalls all of them alike. `done` is called after each pass over all of them; an error from it ends the run. The machine is looked at while all tables
+/// are there.
+pub fn measure(
+    args: &BenchArgs,
+    mut done: impl FnMut() -> Result<()>,
+) -> Result<(Vec<Figure>, Machine)> {
     let mut rigs = Vec::new();
     for flows in args.sizes() {
         for way in WAYS {
@@ -66,7 +71,7 @@ pub fn measure(args: &BenchArgs, mut done: impl FnMut() -> Result<()>) -> Result
             });
         }
     }
-    Ok(figures)
+    Ok((figures, Machine::here()))
 }
 
 /// How often `done` is called.
