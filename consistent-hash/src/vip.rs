@@ -109,6 +109,7 @@ impl VipTables {
 
     /// Whether the server is in the staged or the active generation, draining ones and those of weight 0 included.
     #[must_use]
+    #[inline]
     pub fn is_member(&self, server: u16) -> bool {
         self.members.get(usize::from(server)) == Some(&true)
     }

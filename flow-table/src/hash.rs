@@ -20,6 +20,7 @@ impl FlowHash {
     /// A hash put together by hand, for tests and for readers of the table's memory:
     /// `index` holds the two homes (upper and lower half), `tag` what is compared. A tag of 0,
     /// which marks an empty slot, becomes 1.
+    #[inline]
     pub fn from_parts(index: u64, tag: u64) -> Self {
         FlowHash {
             index,
@@ -28,12 +29,14 @@ impl FlowHash {
     }
 
     /// The hash of `flow` under `hasher`'s key.
+    #[inline]
     pub(crate) fn of(hasher: &SipHasher13, flow: &Flow) -> Self {
         let hash = hasher.hash(&flow.key());
         Self::from_parts(hash.h1, hash.h2)
     }
 
     /// The two sets, of `sets`, in which the flow may lie. They may be the same one.
+    #[inline]
     pub fn homes(self, sets: usize) -> [usize; 2] {
         let scale = |half: u32| ((u64::from(half) * sets as u64) >> 32) as usize;
         [scale((self.index >> 32) as u32), scale(self.index as u32)]
@@ -41,11 +44,13 @@ impl FlowHash {
 
     /// A flow label for outer headers (RFC 6438): 20 bits that are the same for all packets of
     /// the flow and tell little about the hash.
+    #[inline]
     pub fn flow_label(self) -> u32 {
         ((self.index ^ self.tag.rotate_left(32)) >> 44) as u32
     }
 
     /// What is compared; never 0.
+    #[inline]
     pub fn tag(self) -> u64 {
         self.tag
     }

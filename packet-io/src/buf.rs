@@ -94,14 +94,17 @@ impl PacketBuf {
 }
 
 impl Frame for PacketBuf {
+    #[inline]
     fn bytes(&self) -> &[u8] {
         &self.data[self.start..self.end]
     }
 
+    #[inline]
     fn bytes_mut(&mut self) -> &mut [u8] {
         &mut self.data[self.start..self.end]
     }
 
+    #[inline]
     fn push_front(&mut self, n: usize) -> Result<(), NoHeadroom> {
         let start = self.start.checked_sub(n).ok_or(NoHeadroom)?;
         self.data[start..self.start].fill(0);
@@ -109,6 +112,7 @@ impl Frame for PacketBuf {
         Ok(())
     }
 
+    #[inline]
     fn prepend<const N: usize>(&mut self, head: &[u8; N]) -> Result<(), NoHeadroom> {
         let start = self.start.checked_sub(N).ok_or(NoHeadroom)?;
         self.data[start..start + N].copy_from_slice(head);
@@ -116,10 +120,12 @@ impl Frame for PacketBuf {
         Ok(())
     }
 
+    #[inline]
     fn pull_front(&mut self, n: usize) {
         self.start = (self.start + n).min(self.end);
     }
 
+    #[inline]
     fn truncate(&mut self, len: usize) {
         self.end = self.end.min(self.start + len);
     }

@@ -40,6 +40,7 @@ impl Instant {
     }
 
     /// Milliseconds since the origin, rounded down.
+    #[inline]
     pub const fn millis(self) -> u64 {
         self.micros / 1_000
     }

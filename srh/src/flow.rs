@@ -24,6 +24,7 @@ impl Flow {
 
     /// The flow as bytes, the input of every hash over flows: protocol (1), client (16),
     /// client port (2, network order), VIP (16), VIP port (2, network order).
+    #[inline]
     pub fn key(&self) -> [u8; Self::KEY_BYTES] {
         let mut key = [0; Self::KEY_BYTES];
         key[0] = self.protocol;

@@ -250,6 +250,7 @@ pub struct Packet {
 
 impl Packet {
     /// Is this a fragment of something larger? (An atomic fragment, RFC 6946, is not.)
+    #[inline]
     pub fn is_fragment(&self) -> bool {
         self.fragment.is_some_and(|f| !f.is_whole())
     }
@@ -263,6 +264,7 @@ impl Packet {
     }
 
     /// Source and destination port of TCP or UDP, with the protocol number.
+    #[inline]
     fn ports(&self) -> Option<(u8, u16, u16)> {
         match self.upper {
             Upper::Tcp(t) => Some((next_header::TCP, t.src_port, t.dst_port)),
@@ -272,6 +274,7 @@ impl Packet {
     }
 
     /// The flow of a packet that a client has sent to `vip` (its final destination).
+    #[inline]
     pub fn flow_from_client(&self, vip: Ipv6Addr) -> Option<Flow> {
         let (protocol, client_port, vip_port) = self.ports()?;
         Some(Flow {
@@ -297,6 +300,7 @@ impl Packet {
 }
 
 /// Takes a packet apart. Bytes behind its payload length are ignored.
+#[inline]
 pub fn packet(bytes: &[u8]) -> Result<Packet, ParseError> {
     Walk::new(bytes, Whole::Yes)?.run()
 }
@@ -378,6 +382,7 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
+    #[inline]
     fn new(bytes: &'a [u8], whole: Whole) -> Result<Self, ParseError> {
         let head = bytes.get(..IPV6_BYTES).ok_or(ParseError::Ipv6Truncated)?;
         if head[0] >> 4 != 6 {
@@ -414,6 +419,7 @@ impl<'a> Walk<'a> {
         })
     }
 
+    #[inline]
     fn run(mut self) -> Result<Packet, ParseError> {
         for i in 0..=MAX_EXTENSION_HEADERS + 1 {
             let others = i - usize::from(self.packet.srh.is_some());
@@ -444,6 +450,7 @@ impl<'a> Walk<'a> {
         Err(ParseError::TooManyExtensions)
     }
 
+    #[inline]
     fn end(mut self, upper: Upper) -> Packet {
         self.packet.upper = upper;
         self.packet.upper_at = self.at;
@@ -572,6 +579,7 @@ impl<'a> Walk<'a> {
         Ok(fragment.offset != 0)
     }
 
+    #[inline]
     fn upper(&self) -> Result<Upper, ParseError> {
         match self.next_header {
             next_header::TCP => self.tcp().map(Upper::Tcp),
@@ -596,6 +604,7 @@ impl<'a> Walk<'a> {
         Some(head)
     }
 
+    #[inline]
     fn tcp(&self) -> Result<Tcp, ParseError> {
         let head: [u8; TCP_BYTES] = self.transport(4).ok_or(ParseError::TcpTruncated)?;
         let mut header_len = usize::from(head[12] >> 4) * 4;

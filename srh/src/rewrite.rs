@@ -56,6 +56,7 @@ pub const fn encap_bytes(segments: usize, signed: bool) -> usize {
 }
 
 /// Lowers the hop limit by one, as every encapsulation and insertion does.
+#[inline]
 pub fn decrement_hop_limit(frame: &mut impl Frame) -> Result<(), RewriteError> {
     let limit = &mut frame.bytes_mut()[7];
     if *limit <= 1 {

@@ -10,6 +10,7 @@ pub struct Locator(pub u64);
 
 impl Locator {
     /// The locator that `addr` lies in (its upper 64 bits).
+    #[inline]
     pub fn of(addr: Ipv6Addr) -> Self {
         Locator((addr.to_bits() >> 64) as u64)
     }
@@ -40,6 +41,7 @@ impl Locator {
     }
 
     /// Is `addr` inside this locator?
+    #[inline]
     pub fn contains(self, addr: Ipv6Addr) -> bool {
         Self::of(addr) == self
     }

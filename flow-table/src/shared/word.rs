@@ -17,23 +17,28 @@ pub(crate) trait Word {
 }
 
 impl Word for AtomicU64 {
+    #[inline]
     fn load(&self) -> u64 {
         AtomicU64::load(self, Ordering::Acquire)
     }
 
+    #[inline]
     fn store(&self, value: u64) {
         AtomicU64::store(self, value, Ordering::Release);
     }
 
+    #[inline]
     fn replace(&self, old: u64, new: u64) -> bool {
         self.compare_exchange(old, new, Ordering::AcqRel, Ordering::Relaxed)
             .is_ok()
     }
 
+    #[inline]
     fn add(&self, value: u64) -> u64 {
         self.fetch_add(value, Ordering::Relaxed)
     }
 
+    #[inline]
     fn fence() {
         fence(Ordering::SeqCst);
     }

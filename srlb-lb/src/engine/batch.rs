@@ -39,6 +39,7 @@ pub(super) struct Ahead {
 
 impl Engine {
     /// Looks at one packet.
+    #[inline]
     pub(super) fn look_ahead(&self, bytes: &[u8]) -> Ahead {
         let packet = parse::packet(bytes);
         let mut ahead = Ahead {
