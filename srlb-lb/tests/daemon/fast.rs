@@ -41,22 +41,7 @@ fn a_connection(lab: &Lab, encoding: &str) {
     let daemon = Daemon::start(lab, &config().replace("encap", encoding));
     introduce(lab, &daemon);
     let [first, second] = crate::candidates(&daemon).try_into().unwrap();
-    let output = lab
-        .fabric(&["hunt", encoding, &first, &second, "past"])
-        .output()
-        .unwrap();
-    let complaint = String::from_utf8_lossy(&output.stderr);
-    let status = daemon.status();
-    assert!(
-        output.status.success(),
-        "{complaint}\n{status:#}\n{}",
-        daemon.log()
-    );
-    for event in ["hunted", "pinned", "steered"] {
-        assert_eq!(status["events"][event], 1, "{event}: {status:#}");
-    }
-    assert_eq!(status["drops"]["unknown_sender"], 1, "{status:#}");
-    assert_eq!(status["lost_on_tun"], 0, "{status:#}");
+    let status = crate::hunt(lab, &daemon, &[encoding, &first, &second, "past"]);
     let driver = &status["driver"];
     assert_eq!(driver["name"], "af-xdp", "{status:#}");
     let port = &driver["interfaces"][0];

@@ -32,15 +32,9 @@ fn candidates(daemon: &Daemon) -> Vec<String> {
     names.map(locator).collect()
 }
 
-fn a_connection(lab: &Lab, encoding: &str) {
-    let daemon = Daemon::start(lab, &CONFIG.replace("encap", encoding));
-    assert_eq!(daemon.status()["encoding"], encoding);
-    let [first, second] = candidates(&daemon).try_into().unwrap();
-    assert_ne!(first, second);
-    let output = lab
-        .fabric(&["hunt", encoding, &first, &second])
-        .output()
-        .unwrap();
+/// A scapy server takes a connection, a stranger speaks up, too; returns the status afterwards.
+fn hunt(lab: &Lab, daemon: &Daemon, words: &[&str]) -> Value {
+    let output = lab.fabric(&[&["hunt"], words].concat()).output().unwrap();
     let complaint = String::from_utf8_lossy(&output.stderr);
     let status = daemon.status();
     assert!(
@@ -48,13 +42,21 @@ fn a_connection(lab: &Lab, encoding: &str) {
         "{complaint}\n{status:#}\n{}",
         daemon.log()
     );
-    let (events, drops) = (&status["events"], &status["drops"]);
     for event in ["hunted", "pinned", "steered"] {
-        assert_eq!(events[event], 1, "{event}: {status:#}");
+        assert_eq!(status["events"][event], 1, "{event}: {status:#}");
     }
-    assert_eq!(drops["unknown_sender"], 1, "{status:#}");
-    assert_eq!(status["flows"]["confirmed"], 1, "{status:#}");
+    assert_eq!(status["drops"]["unknown_sender"], 1, "{status:#}");
     assert_eq!(status["lost_on_tun"], 0, "{status:#}");
+    status
+}
+
+fn a_connection(lab: &Lab, encoding: &str) {
+    let daemon = Daemon::start(lab, &CONFIG.replace("encap", encoding));
+    assert_eq!(daemon.status()["encoding"], encoding);
+    let [first, second] = candidates(&daemon).try_into().unwrap();
+    assert_ne!(first, second);
+    let status = hunt(lab, &daemon, &[encoding, &first, &second]);
+    assert_eq!(status["flows"]["confirmed"], 1, "{status:#}");
     // The SYN was a stranger's, the ACK behind it made the client known; functions are no strangers.
     let guard = &status["guard"];
     assert_eq!(guard["strangers_dropped"], 0, "{status:#}");

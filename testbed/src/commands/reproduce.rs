@@ -11,7 +11,8 @@ use serde_json::json;
 
 use crate::queueing::Trace;
 use crate::reproduce::{
-    all, run as make, wikipedia, Done, Experiment, Made, ReproduceArgs, Verdict, Workshop, PARTIAL,
+    all, count, run as make, wikipedia, Done, Experiment, Made, ReproduceArgs, Verdict, Workshop,
+    PARTIAL,
 };
 use crate::signals::Interrupt;
 use crate::{machine, provenance};
@@ -140,13 +141,11 @@ fn trace(
 fn show(args: &ReproduceArgs, done: &[Done]) -> Result<()> {
     let is_shown = |verdict| verdict != Verdict::Finding || !args.names.is_empty();
     daemon::say!("{}", table(done, is_shown));
-    let claims = || done.iter().filter_map(Done::figure).flat_map(|f| &f.claims);
-    let count = |verdict| claims().filter(|c| c.verdict == verdict).count();
     daemon::say!(
         "{} claims met, {} missed, {} findings of ours; reasons and plots: {}",
-        count(Verdict::Met),
-        count(Verdict::Missed),
-        count(Verdict::Finding),
+        count(done, Verdict::Met),
+        count(done, Verdict::Missed),
+        count(done, Verdict::Finding),
         args.out().join("index.html").display()
     );
     Ok(())

@@ -4,7 +4,7 @@ use anyhow::{ensure, Result};
 use srlb_server::policy::Accept;
 
 use super::Workshop;
-use crate::queueing::{self, Arrivals, Balancing, Hunt, Outcome, Scenario, ServiceTime};
+use crate::queueing::{self, Arrivals, Balancing, Ended, Hunt, Outcome, Scenario, ServiceTime};
 
 /// Servers.
 pub const SERVERS: usize = 48;
@@ -51,10 +51,26 @@ pub fn scenario(workshop: &Workshop, balancing: Balancing, rate_qps: f64) -> Sce
 ///
 /// # Errors
 ///
+/// As of [`follow`].
+pub fn simulate(workshop: &Workshop, scenario: &Scenario) -> Result<Outcome> {
+    follow(workshop, scenario, |_| ())
+}
+
+/// Runs a scenario; `ended` is told of each query at its end.
+///
+/// # Errors
+///
 /// Where it makes no sense, where somebody wants to stop, and where packets or queries were lost: then the simulator is wrong, and so
 /// is what came out.
-pub fn simulate(workshop: &Workshop, scenario: &Scenario) -> Result<Outcome> {
-    let outcome = queueing::run(scenario, &mut |_| !workshop.interrupt.is_set())?;
+pub fn follow(
+    workshop: &Workshop,
+    scenario: &Scenario,
+    mut ended: impl FnMut(&Ended),
+) -> Result<Outcome> {
+    let outcome = queueing::run(scenario, &mut |query| {
+        ended(query);
+        !workshop.interrupt.is_set()
+    })?;
     workshop.interrupt.check()?;
     ensure!(
         outcome.is_whole(),

@@ -37,7 +37,7 @@ mod workshop;
 pub use args::ReproduceArgs;
 pub use claim::{Claim, Verdict};
 pub use figure::{Axis, Curve, Figure, Panel};
-pub use run::{run, Done, Made, PARTIAL};
+pub use run::{count, run, Done, Made, PARTIAL};
 pub use workshop::Workshop;
 
 use anyhow::Result;

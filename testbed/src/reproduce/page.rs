@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::chart;
 use super::claim::{Claim, Verdict};
 use super::figure::Figure;
-use super::run::{Done, Made};
+use super::run::{count, Done, Made};
 
 const STYLE: &str = "body{font-family:sans-serif;max-width:62em;margin:2em auto;padding:0 1em;line-height:1.4}\
 table{border-collapse:collapse;font-size:.9em}td,th{border:1px solid #ccc;padding:.3em .6em;text-align:left;vertical-align:top}\
@@ -41,14 +41,12 @@ pub fn render(done: &[Done], missing: &[String], provenance: &str) -> String {
 
 /// How many claims are met, and all of them.
 fn summary(done: &[Done]) -> String {
-    let claims = || done.iter().filter_map(Done::figure).flat_map(|f| &f.claims);
-    let count = |verdict| claims().filter(|c| c.verdict == verdict).count();
-    let (met, missed) = (count(Verdict::Met), count(Verdict::Missed));
+    let (met, missed) = (count(done, Verdict::Met), count(done, Verdict::Missed));
     let mut text = format!(
         "<p>{met} of {} claims are met, {missed} missed; {} findings are ours alone.</p>\n\
          <table><tr><th>figure</th><th>claim</th><th>paper</th><th>ours</th><th>verdict</th></tr>\n",
         met + missed,
-        count(Verdict::Finding),
+        count(done, Verdict::Finding),
     );
     for done in done {
         let claims = done.figure().map_or(&[][..], |figure| &figure.claims);

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
+use super::claim::Verdict;
 use super::figure::Figure;
 use super::{chart, page, Experiment, Needs, Workshop};
 
@@ -37,6 +38,12 @@ impl Done {
             Made::Skipped(_) | Made::Failed(_) => None,
         }
     }
+}
+
+/// How many claims of those figures came out so.
+pub fn count(done: &[Done], verdict: Verdict) -> usize {
+    let claims = done.iter().filter_map(Done::figure).flat_map(|f| &f.claims);
+    claims.filter(|claim| claim.verdict == verdict).count()
 }
 
 /// Where it is written.

@@ -22,7 +22,7 @@ use anyhow::{bail, ensure, Result};
 
 use super::{farm, Experiment, Figure, Needs, Workshop};
 use crate::queueing::args::STATIC;
-use crate::queueing::{self, Arrivals, Balancing, Day, Scenario, ServiceTime, Services};
+use crate::queueing::{Arrivals, Balancing, Day, Scenario, ServiceTime, Services};
 use log::Log;
 
 const SERVERS: usize = 28;
@@ -174,22 +174,13 @@ fn play(workshop: &Workshop, span: &Span, balancing: Balancing) -> Result<Log> {
     workshop.bar.inc_length(STEPS);
     let told = AtomicU64::new(0);
     let mut log = Log::new(span.bins, span.bin_s * 1_000_000);
-    let outcome = queueing::run(&scenario, &mut |ended| {
+    farm::follow(workshop, &scenario, |ended| {
         log.add(ended);
         if log.ended.is_multiple_of(step) && told.fetch_add(1, Ordering::Relaxed) < STEPS {
             workshop.bar.inc(1);
         }
-        !workshop.interrupt.is_set()
     })?;
     workshop.bar.inc(STEPS.saturating_sub(told.into_inner()));
-    workshop.interrupt.check()?;
-    ensure!(
-        outcome.is_whole(),
-        "the simulator lost {} queries and {} packets ({:?}): a mistake of ours",
-        outcome.unfinished,
-        outcome.dropped,
-        outcome.reasons
-    );
     Ok(log)
 }
 
