@@ -40,16 +40,20 @@ pub struct BenchArgs {
 #[allow(missing_docs)]
 pub enum CaseName {
     Pinned,
+    Settled,
     New,
     Recovery,
-    Create,
     Mixed,
+    Refresh,
+    Create,
 }
 
 impl From<CaseName> for Case {
     fn from(name: CaseName) -> Case {
         match name {
             CaseName::Pinned => Case::Pinned,
+            CaseName::Settled => Case::Settled,
+            CaseName::Refresh => Case::Refresh,
             CaseName::New => Case::NewFlow,
             CaseName::Recovery => Case::Recovery,
             CaseName::Create => Case::CreateStickiness,
@@ -68,11 +72,14 @@ impl BenchArgs {
         }
     }
 
-    /// What comes in.
+    /// What comes in, in [`Case::ALL`]'s order.
     pub fn cases(&self) -> Vec<Case> {
-        match self.only.is_empty() {
+        let mut cases: Vec<Case> = self.only.iter().map(|&name| name.into()).collect();
+        cases.sort_unstable();
+        cases.dedup();
+        match cases.is_empty() {
             true => Case::ALL.to_vec(),
-            false => self.only.iter().map(|&name| name.into()).collect(),
+            false => cases,
         }
     }
 

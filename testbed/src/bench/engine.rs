@@ -37,7 +37,7 @@ pub fn measure(
     let mut rigs = Vec::new();
     for flows in args.sizes() {
         for way in WAYS {
-            let rig = Rig::new(way, args.servers, flows, args.batch.into())?;
+            let rig = Rig::new(way, args.servers, flows)?;
             rigs.push((flows, way, rig));
             done()?;
         }
@@ -49,8 +49,9 @@ pub fn measure(
     for pass in 0..=args.passes() {
         let mut kept = ns.iter_mut();
         for (_, _, rig) in &mut rigs {
+            rig.settle()?;
             for (&case, kept) in cases.iter().zip(&mut kept) {
-                let measured = rig.pass(case, &mut frames)?;
+                let measured = rig.pass(case, args.batch.into(), &mut frames)?;
                 if pass > 0 {
                     kept.push(measured.ns());
                 }

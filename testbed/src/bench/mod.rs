@@ -1,6 +1,6 @@
 //! What a packet costs the LB's engine, memory to memory, and what its tables cost to build.
 //!
-//! [`packets`] makes packets, [`case`] says which come, [`rig`] is an engine with its flows and times one pass over a ring of packets,
+//! [`packets`] makes packets, [`case`] and [`flows`] say which come, [`rig`] is an engine with its flows and times one pass over a ring of packets,
 //! [`engine`] takes turns between all of them; [`candidates`] times the candidate table. [`show`] prints, [`page`]
 //! writes the page.
 
@@ -8,6 +8,7 @@ mod args;
 pub mod candidates;
 pub mod case;
 pub mod engine;
+pub mod flows;
 pub mod packets;
 pub mod page;
 pub mod rig;

@@ -8,10 +8,12 @@ use anyhow::{Context, Result};
 use super::args::BenchArgs;
 use super::candidates::Built;
 use super::engine::Figure;
+use super::flows::{share_due, PACE_NS};
 use super::packets::PACKET_BYTES;
 use super::rig::RING;
 use super::show;
 use crate::provenance;
+use srlb_lb::engine::TICK_MS;
 
 /// What measurements depend on and the reader cannot see.
 #[derive(Clone, Debug)]
@@ -75,6 +77,9 @@ fn page(args: &BenchArgs, machine: &Machine, figures: &[Figure], built: &[Built]
          filled anew before each pass. Filling is not timed. Each pass hands the ring to `Engine::process_batch`, {} packets at a time; all counters are on.\n\
          - Flows come in random order. The table is made for the number of flows given, and has them all; {} servers, 65,537 buckets, two candidates.\n\
          - Passes of all figures take turns; {} of each are kept, after one to warm up. The median and the quartiles are those of passes.\n\
+         - The engine's clock stands still within a pass. An entry is refreshed by its flow's first packet in each tick of {TICK_MS} ms. pinned is the steady state of \
+         a core that gets a packet every {PACE_NS} ns from flows all alike: {} of the packets refresh. Before each turn every entry that is not due then gets a packet in a new tick. \
+         only read: no entry is due; refreshed: all are.\n\
          - new flow: SYNs of flows never seen, their checksum is verified. recovery: other packets of such flows. createStickiness: SYN-ACKs of servers \
          that make an entry each, up to a sixteenth of the table; they expire before the next pass. mixed: one in a hundred is such a SYN, the others are pinned.\n\
          - Transparent huge pages: {}; of this process {} lay on such pages while all tables were there.\n\n\
@@ -89,6 +94,7 @@ fn page(args: &BenchArgs, machine: &Machine, figures: &[Figure], built: &[Built]
         args.batch,
         args.servers,
         args.passes(),
+        shares_due(args),
         machine.huge_pages,
         machine.on_huge_pages,
     );
@@ -116,6 +122,16 @@ fn page(args: &BenchArgs, machine: &Machine, figures: &[Figure], built: &[Built]
         );
     }
     page
+}
+
+/// In words: the share of packets that refresh, by flows.
+fn shares_due(args: &BenchArgs) -> String {
+    let share = |flows: u64| {
+        let percent = 100.0 * share_due(flows);
+        format!("{percent:.2}% at {}", show::short(flows))
+    };
+    let shares: Vec<String> = args.sizes().into_iter().map(share).collect();
+    shares.join(", ")
 }
 
 #[cfg(test)]

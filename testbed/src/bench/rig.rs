@@ -6,17 +6,19 @@ use anyhow::{ensure, Context, Result};
 use consistent_hash::{ClusterKey, Generation, Member, Recipe, State, VipTables};
 use flow_table::HashKey;
 use packet_io::{Instant, PacketBuf};
-use srlb_lb::engine::{Config, Engine, Pool, Server, Verdict, Vip};
+use srlb_lb::engine::{Config, Contract, Engine, Pool, Server, Verdict, Vip, TICK_MS};
 
-use super::case::{owner, Case, Flows, Way};
+use super::case::{Case, Way};
+use super::flows::{owner, Flows};
 use super::packets;
 
 /// Packets in the ring that are worked on one after the other: with their buffers, far more than a second-level cache has.
 pub const RING: usize = 16_384;
 /// The table's share of entries that come and go while createStickiness is measured.
-const COMING: u64 = 16;
+const COMING: usize = 16;
 const BUCKETS: u32 = 65_537;
 const CHOICES: usize = 2;
+const KEY: HashKey = HashKey(*b"a key to measure");
 /// Longer than all that is measured takes on the engine's clock, so that no flow expires.
 const IDLE: Duration = Duration::from_secs(86_400);
 /// Longer than an entry lives that no client confirms.
@@ -40,87 +42,132 @@ impl Pass {
     }
 }
 
-/// An engine that knows some flows, and its own clock.
+/// An engine that knows some flows, and its own clock. It stands still while packets are worked on.
 pub struct Rig {
     way: Way,
     servers: u16,
     engine: Engine,
     flows: Flows,
+    /// Is every entry refreshed in this tick that has to be in the steady state, and no other one?
+    is_steady: bool,
     now: Instant,
     verdicts: Vec<Verdict>,
-    batch: usize,
 }
 
 impl Rig {
     /// One whose table is made for `flows` flows, and has them.
-    pub fn new(way: Way, servers: u16, flows: u64, batch: usize) -> Result<Rig> {
+    pub fn new(way: Way, servers: u16, flows: u64) -> Result<Rig> {
         let max_flows = usize::try_from(flows).context("more flows than memory has bytes")?;
-        let engine = Engine::new(
-            config(way, max_flows),
-            pool(servers)?,
-            HashKey(*b"a key to measure"),
-        );
+        let engine = Engine::new(config(way, max_flows), pool(servers)?, KEY);
         let mut rig = Rig {
             way,
             servers,
             engine,
-            flows: Flows::new(flows, flows),
+            flows: Flows::new(flows),
+            is_steady: false,
             now: Instant::from_secs(1_000),
-            verdicts: Vec::with_capacity(batch),
-            batch,
+            verdicts: Vec::new(),
         };
         rig.pin_all()?;
         Ok(rig)
     }
 
+    /// One more engine on the same table, for worker number `worker` of `workers`. It must not be brought into the steady state
+    /// itself: [`Rig::steady_like`].
+    pub fn for_worker(&self, worker: u64, workers: u64) -> Result<Rig> {
+        let table = self.engine.flows().clone();
+        let config = self.engine.config().clone();
+        let (contract, pool) = (Contract::default(), pool(self.servers)?);
+        Ok(Rig {
+            engine: Engine::sharing(table, contract, config, pool, KEY),
+            flows: self.flows.for_worker(worker, workers),
+            verdicts: Vec::new(),
+            ..*self
+        })
+    }
+
+    /// Takes over the clock of a rig on the same table that has just been brought into the steady state.
+    pub fn steady_like(&mut self, other: &Rig) {
+        self.now = other.now;
+        self.is_steady = other.is_steady;
+        self.flows.settle();
+    }
+
     /// Every flow is claimed by its server.
     fn pin_all(&mut self) -> Result<()> {
+        let (way, servers) = (self.way, self.servers);
+        self.work_through(self.flows.pinned(), |flow, frame| {
+            packets::claim(flow, owner(flow, servers), way.encoding(), frame);
+        })
+    }
+
+    /// Brings the table into the steady state, in a new tick: the flows that are settled get a packet, so that
+    /// the caches are as warm as they are, too.
+    pub fn settle(&mut self) -> Result<()> {
+        self.now = self.now + Duration::from_millis(TICK_MS);
+        self.flows.settle();
+        self.is_steady = true;
+        self.work_through(self.flows.settled(), packets::data)
+    }
+
+    /// One packet for each of the flows below `end`.
+    fn work_through(&mut self, end: u64, put: impl Fn(u64, &mut PacketBuf)) -> Result<()> {
         let mut ring = ring(1_024);
-        let (mut flow, end) = (0, self.flows.pinned());
+        let mut flow = 0;
         while flow < end {
             let mut filled = 0;
             for frame in ring.iter_mut().take((end - flow) as usize) {
-                let server = owner(flow, self.servers);
-                packets::claim(flow, server, self.way.encoding(), frame);
+                put(flow, frame);
                 flow += 1;
                 filled += 1;
             }
-            self.work(&mut ring[..filled])?;
+            self.work(64, &mut ring[..filled])?;
         }
         Ok(())
     }
 
-    /// Fills the ring with packets of this case, and works on them. Only the work is timed.
-    pub fn pass(&mut self, case: Case, ring: &mut [PacketBuf]) -> Result<Pass> {
-        let packets = match case {
-            Case::CreateStickiness => {
-                let coming = (self.flows.pinned() / COMING) as usize;
-                coming.clamp(1, ring.len())
-            }
-            _ => ring.len(),
-        };
-        let ring = &mut ring[..packets];
-        for frame in &mut *ring {
-            self.flows.next(case, self.way, self.servers, frame);
-        }
-        let took = self.work(ring)?;
+    /// Fills the ring with packets of this case, and works on them in batches. Only the work is timed.
+    pub fn pass(&mut self, case: Case, batch: usize, ring: &mut [PacketBuf]) -> Result<Pass> {
+        let packets = self.fill(case, ring)?;
+        let took = self.work(batch, &mut ring[..packets])?;
         if case == Case::CreateStickiness {
             self.forget_unconfirmed();
         }
         Ok(Pass { packets, took })
     }
 
+    /// Fills the ring with packets of this case, as far as it has that many, and says how many those are. The table is as it
+    /// has to be then.
+    pub fn fill(&mut self, case: Case, ring: &mut [PacketBuf]) -> Result<usize> {
+        let pinned = usize::try_from(self.flows.pinned()).unwrap_or(usize::MAX);
+        let packets = match case {
+            Case::CreateStickiness => (pinned / COMING).clamp(1, ring.len()),
+            Case::Refresh => pinned.min(ring.len()),
+            _ => ring.len(),
+        };
+        if case == Case::Refresh {
+            self.now = self.now + Duration::from_millis(TICK_MS);
+            self.is_steady = false;
+        }
+        if case.is_steady() && !(self.is_steady && self.flows.has_due(packets)) {
+            self.settle()?;
+        }
+        for frame in &mut ring[..packets] {
+            self.flows.next(case, self.way, self.servers, frame);
+        }
+        Ok(packets)
+    }
+
     /// Works on packets in batches. Every one must go on, else the figures would be those of something else.
-    fn work(&mut self, ring: &mut [PacketBuf]) -> Result<Duration> {
+    pub fn work(&mut self, batch: usize, ring: &mut [PacketBuf]) -> Result<Duration> {
         let mut sent = 0;
         let began = Clock::now();
-        for batch in ring.chunks_mut(self.batch) {
+        for batch in ring.chunks_mut(batch) {
             self.engine
                 .process_batch(self.now, batch, &mut self.verdicts);
             for verdict in &self.verdicts {
                 sent += usize::from(*verdict == Verdict::Transmit);
             }
-            self.now = self.now + Duration::from_micros(2);
         }
         let took = began.elapsed();
         ensure!(
@@ -135,6 +182,7 @@ impl Rig {
 
     /// Lets the entries expire that no client has confirmed, and has them taken out.
     fn forget_unconfirmed(&mut self) {
+        self.is_steady = false;
         self.now = self.now + UNTIL_UNCONFIRMED_END;
         let mut out = Vec::new();
         for _ in 0..SWEEP_POLLS {
@@ -209,17 +257,23 @@ mod tests {
     use super::*;
     use srh::Encoding;
 
+    use srlb_lb::engine::{Event, Pin};
+
+    fn rig(encoding: Encoding) -> Rig {
+        Rig::new(Way::Srv6(encoding), 7, 1_000).unwrap()
+    }
+
     #[test]
     fn each_case_is_what_it_says() {
         for encoding in [Encoding::Encap, Encoding::Insert] {
             for case in Case::ALL {
-                let mut rig = Rig::new(Way::Srv6(encoding), 7, 1_000, 64).unwrap();
+                let mut rig = rig(encoding);
                 assert_eq!(rig.entries(), 1_000, "all flows are pinned");
-                let before = rig.engine.events().clone();
                 let mut frames = ring(512);
-                let pass = rig.pass(case, &mut frames).unwrap();
+                let filled = rig.fill(case, &mut frames).unwrap();
+                let before = rig.engine.events().clone();
+                rig.work(64, &mut frames[..filled]).unwrap();
                 let grown = |event| rig.engine.events().get(event) - before.get(event);
-                use srlb_lb::engine::Event;
                 let counts = [
                     Event::Steered,
                     Event::Hunted,
@@ -228,18 +282,62 @@ mod tests {
                 ]
                 .map(grown);
                 let expected = match case {
-                    Case::Pinned => [512, 0, 0, 0],
+                    Case::Pinned | Case::Settled | Case::Refresh => [512, 0, 0, 0],
                     Case::NewFlow => [0, 512, 0, 0],
                     Case::Recovery => [0, 0, 512, 0],
-                    Case::CreateStickiness => [0, 0, 0, pass.packets as u64],
+                    Case::CreateStickiness => [0, 0, 0, 62],
                     Case::Mixed => [512 - counts[1], counts[1], 0, 0],
                 };
                 assert_eq!(counts, expected, "{encoding:?} {case:?}");
                 if case == Case::Mixed {
                     assert!((1..30).contains(&counts[1]), "{}", counts[1]);
                 }
+                rig.forget_unconfirmed();
                 assert_eq!(rig.entries(), 1_000, "what came has gone again");
             }
+        }
+    }
+
+    /// How many entries the packets of a case change, and how many packets those are.
+    fn written(rig: &mut Rig, case: Case, frames: &mut [PacketBuf]) -> (usize, usize) {
+        let entries = |rig: &Rig| -> Vec<Pin> { rig.engine.flows().iter().collect() };
+        let filled = rig.fill(case, frames).unwrap();
+        let before = entries(rig);
+        rig.work(64, &mut frames[..filled]).unwrap();
+        let after = entries(rig);
+        let changed = before.iter().zip(&after).filter(|(a, b)| a != b);
+        (changed.count(), filled)
+    }
+
+    #[test]
+    fn as_many_entries_are_written_as_the_case_says() {
+        let mut rig = Rig::new(Way::Srv6(Encoding::Encap), 7, 200_000).unwrap();
+        let mut frames = ring(4_096);
+        let expected_share = super::super::flows::share_due(200_000);
+        assert!((0.05..0.1).contains(&expected_share));
+        // over and over, beyond the flows that are due at once
+        for _ in 0..3 {
+            let (pinned, of) = written(&mut rig, Case::Pinned, &mut frames);
+            let share = pinned as f64 / of as f64;
+            assert!((share / expected_share - 1.0).abs() < 0.3, "{share}");
+            assert_eq!(written(&mut rig, Case::Settled, &mut frames).0, 0);
+            let (refreshed, of) = written(&mut rig, Case::Refresh, &mut frames);
+            // but those few that others have displaced
+            assert!(of == 4_096 && refreshed > 4_080, "{refreshed} of {of}");
+        }
+    }
+
+    #[test]
+    fn workers_share_a_table_in_the_steady_state() {
+        let mut rig = Rig::new(Way::Srv6(Encoding::Encap), 7, 200_000).unwrap();
+        let mut frames = ring(4_096);
+        let mut workers = [0, 1].map(|worker| rig.for_worker(worker, 2).unwrap());
+        rig.settle().unwrap();
+        for worker in &mut workers {
+            worker.steady_like(&rig);
+            let (written, _) = written(worker, Case::Pinned, &mut frames);
+            assert!((150..500).contains(&written), "{written}");
+            assert_eq!(worker.entries(), rig.entries(), "it is one table");
         }
     }
 }
