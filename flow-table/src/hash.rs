@@ -1,6 +1,22 @@
 //! The keyed hash that names a flow in the table.
+//!
+//! It is the CBC-MAC of the flow under AES-128, cut nowhere: 128 bits that nobody without the key can foresee, whatever he has
+//! learnt about those of other flows. (All messages have the same three blocks, for which a CBC-MAC is a pseudo-random function.) Processors have
+//! instructions for it, and do several flows' blocks at once: [`FlowHasher::hash_all`]. The first block is the VIP, so that its state is
+//! computed once and not for every packet: [`VipState`].
+//!
+//! | block | bytes |
+//! | --- | --- |
+//! | 0 | the VIP |
+//! | 1 | the client's address |
+//! | 2 | protocol (1), client's port (2), VIP's port (2), 11 bytes of zero |
+//!
+//! Numbers are in network order. Of the 16 bytes that come out, the first 8 are the index and the last 8 the tag, both little-endian.
 
-use siphasher::sip128::SipHasher13;
+use std::net::Ipv6Addr;
+
+use aes::cipher::{BlockCipherEncrypt, KeyInit};
+use aes::{Aes128, Block};
 use srh::Flow;
 
 /// The key of a table's hash: random, one per process, so that nobody outside can aim at a set.
@@ -10,7 +26,7 @@ use srh::Flow;
 pub struct HashKey(pub [u8; 16]);
 
 /// A flow, as a table sees it: where it may lie, and what it is recognised by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct FlowHash {
     index: u64,
     tag: u64,
@@ -28,11 +44,9 @@ impl FlowHash {
         }
     }
 
-    /// The hash of `flow` under `hasher`'s key.
     #[inline]
-    pub(crate) fn of(hasher: &SipHasher13, flow: &Flow) -> Self {
-        let hash = hasher.hash(&flow.key());
-        Self::from_parts(hash.h1, hash.h2)
+    fn of_bits(bits: u128) -> Self {
+        Self::from_parts(bits as u64, (bits >> 64) as u64)
     }
 
     /// The two sets, of `sets`, in which the flow may lie. They may be the same one.
@@ -54,6 +68,91 @@ impl FlowHash {
     pub fn tag(self) -> u64 {
         self.tag
     }
+}
+
+/// What the hashes of all flows of one VIP have in common.
+#[derive(Clone, Copy)]
+pub struct VipState(u128);
+
+/// A flow that is to be hashed: all of it but the VIP's address.
+#[derive(Clone, Copy)]
+pub struct Unhashed {
+    /// The state after the first block, and the second one.
+    mixed: u128,
+    /// The third.
+    ports: u128,
+}
+
+impl Unhashed {
+    /// A flow to the VIP with this state.
+    #[inline]
+    pub fn new(vip: VipState, flow: &Flow) -> Self {
+        let client = u128::from_le_bytes(flow.client.octets());
+        let ports = u64::from(flow.protocol)
+            | u64::from(flow.client_port.swap_bytes()) << 8
+            | u64::from(flow.vip_port.swap_bytes()) << 24;
+        Unhashed {
+            mixed: vip.0 ^ client,
+            ports: ports.into(),
+        }
+    }
+}
+
+/// The hash function, with its key.
+#[derive(Clone)]
+pub struct FlowHasher(Aes128);
+
+impl FlowHasher {
+    /// The one with this key.
+    pub fn new(key: &HashKey) -> Self {
+        FlowHasher(Aes128::new(&key.0.into()))
+    }
+
+    /// What the hashes of this VIP's flows have in common.
+    pub fn of_vip(&self, vip: Ipv6Addr) -> VipState {
+        VipState(self.encrypt(u128::from_le_bytes(vip.octets())))
+    }
+
+    /// The hash of one flow.
+    pub fn hash(&self, flow: &Flow) -> FlowHash {
+        self.finish(Unhashed::new(self.of_vip(flow.vip), flow))
+    }
+
+    /// The hash of one flow whose VIP is known.
+    pub fn finish(&self, flow: Unhashed) -> FlowHash {
+        FlowHash::of_bits(self.encrypt(self.encrypt(flow.mixed) ^ flow.ports))
+    }
+
+    /// The hashes of many flows, in their order: several at once. `hashes` is filled anew.
+    pub fn hash_all(&self, flows: &[Unhashed], hashes: &mut Vec<FlowHash>) {
+        /// So many blocks are with the processor at a time.
+        const LANES: usize = 16;
+        hashes.clear();
+        for flows in flows.chunks(LANES) {
+            let mut blocks = [Block::default(); LANES];
+            let blocks = &mut blocks[..flows.len()];
+            for (block, flow) in blocks.iter_mut().zip(flows) {
+                *block = flow.mixed.to_le_bytes().into();
+            }
+            self.0.encrypt_blocks(blocks);
+            for (block, flow) in blocks.iter_mut().zip(flows) {
+                *block = (bits(block) ^ flow.ports).to_le_bytes().into();
+            }
+            self.0.encrypt_blocks(blocks);
+            hashes.extend(blocks.iter().map(|block| FlowHash::of_bits(bits(block))));
+        }
+    }
+
+    fn encrypt(&self, block: u128) -> u128 {
+        let mut block = block.to_le_bytes().into();
+        self.0.encrypt_block(&mut block);
+        bits(&block)
+    }
+}
+
+#[inline]
+fn bits(block: &Block) -> u128 {
+    u128::from_le_bytes(block.0)
 }
 
 #[cfg(test)]
@@ -92,11 +191,11 @@ mod tests {
             vip: "2001:db8:80::1".parse().unwrap(),
             vip_port: 80,
         };
-        let a = SipHasher13::new_with_key(&[1; 16]);
-        let b = SipHasher13::new_with_key(&[2; 16]);
-        let first = FlowHash::of(&a, &flow);
-        assert_eq!(first, FlowHash::of(&a, &flow));
-        assert_ne!(first, FlowHash::of(&b, &flow));
+        let a = FlowHasher::new(&HashKey([1; 16]));
+        let b = FlowHasher::new(&HashKey([2; 16]));
+        let first = a.hash(&flow);
+        assert_eq!(first, a.hash(&flow));
+        assert_ne!(first, b.hash(&flow));
         let others = [
             Flow {
                 protocol: 17,
@@ -120,9 +219,53 @@ mod tests {
             },
         ];
         for other in others {
-            let hash = FlowHash::of(&a, &other);
+            let hash = a.hash(&other);
             assert_ne!(first.index, hash.index, "{other}");
             assert_ne!(first.tag, hash.tag, "{other}");
+        }
+    }
+
+    /// The module's page, byte by byte.
+    #[test]
+    fn the_hash_is_the_cbc_mac_of_three_blocks() {
+        let flow = Flow {
+            protocol: 6,
+            client: "2001:db8::1".parse().unwrap(),
+            client_port: 0x1234,
+            vip: "2001:db8:80::1".parse().unwrap(),
+            vip_port: 0x5678,
+        };
+        let last = [6, 0x12, 0x34, 0x56, 0x78, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        let cipher = Aes128::new(&[7; 16].into());
+        let mut state = Block::default();
+        for block in [flow.vip.octets(), flow.client.octets(), last] {
+            state.iter_mut().zip(block).for_each(|(s, b)| *s ^= b);
+            cipher.encrypt_block(&mut state);
+        }
+        let word = |at: usize| u64::from_le_bytes(state[at..at + 8].try_into().unwrap());
+        let expected = FlowHash::from_parts(word(0), word(8));
+        assert_eq!(FlowHasher::new(&HashKey([7; 16])).hash(&flow), expected);
+    }
+
+    #[test]
+    fn many_at_once_are_hashed_as_one_by_one() {
+        let hasher = FlowHasher::new(&HashKey([9; 16]));
+        let flow = |n: u16| Flow {
+            protocol: if n % 3 == 0 { 17 } else { 6 },
+            client: Ipv6Addr::from(0x2001_0db8_u128 << 96 | u128::from(n) << 60),
+            client_port: n.wrapping_mul(77),
+            vip: "2001:db8:80::1".parse().unwrap(),
+            vip_port: 80 + n % 2,
+        };
+        for count in [0, 1, 7, 8, 15, 16, 17, 64, 100] {
+            let flows: Vec<Flow> = (0..count).map(flow).collect();
+            let state = hasher.of_vip(flow(0).vip);
+            let unhashed = flows.iter().map(|flow| Unhashed::new(state, flow));
+            let unhashed: Vec<Unhashed> = unhashed.collect();
+            let mut hashes = vec![FlowHash::default(); 3];
+            hasher.hash_all(&unhashed, &mut hashes);
+            let expected: Vec<FlowHash> = flows.iter().map(|flow| hasher.hash(flow)).collect();
+            assert_eq!(hashes, expected, "{count}");
         }
     }
 }

@@ -29,7 +29,7 @@
 //! look-up compares its tag with at most `2 * SLOTS` others, so an unknown flow is taken
 //! for a known one with probability `2 * SLOTS / 2^64`: for sets of three 3.3e-19. At ten million
 //! look-ups of unknown flows a second that is one in about 10,000 years. The tag is keyed
-//! (SipHash-1-3 with a key per process), and a false hit is not visible from outside until it
+//! (a CBC-MAC under AES-128 with a key per process, see [`FlowHasher`]), and a false hit is not visible from outside until it
 //! happens: it can't be searched for offline.
 //!
 //! # Memory layout
@@ -50,9 +50,8 @@
 //!
 //! A value of 64 bytes with alignment 8 makes slots of 72 bytes, and three of them a set of 256.
 //! With alignment above 4 the value begins at the next multiple of its alignment behind the tag.
-//! A hash of zero for the tag counts as one. With `i` = first 64 bits of the 128-bit
-//! SipHash-1-3 of [`Flow::key`](srh::Flow::key) and `n` sets, the homes are sets
-//! `(i >> 32) * n >> 32` and `(i & 0xffff_ffff) * n >> 32`, and the tag is the second 64 bits.
+//! A hash of zero for the tag counts as one. With `i` = the index of [`FlowHasher`]'s hash and `n` sets, the homes are sets
+//! `(i >> 32) * n >> 32` and `(i & 0xffff_ffff) * n >> 32`.
 #![deny(unsafe_op_in_unsafe_fn)]
 #![deny(missing_docs)]
 
@@ -63,8 +62,8 @@ pub mod shared;
 mod table;
 
 pub use fragments::{Fragments, NoFlow};
-pub use hash::{FlowHash, HashKey};
-pub use shared::{Memory, Packed, Pages, SharedTable};
+pub use hash::{FlowHash, FlowHasher, HashKey, Unhashed, VipState};
+pub use shared::{Entry, Hint, Memory, Packed, Pages, SharedTable};
 pub use table::{FlowTable, Inserted};
 
 use packet_io::Instant;

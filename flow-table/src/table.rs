@@ -1,10 +1,9 @@
 //! The table: look-up, insertion, eviction, expiry.
 
-use crate::hash::{FlowHash, HashKey};
+use crate::hash::{FlowHash, FlowHasher, HashKey};
 use crate::set::{Set, Slot};
 use crate::Value;
 use packet_io::Instant;
-use siphasher::sip128::SipHasher13;
 use srh::Flow;
 
 /// What an insertion did.
@@ -24,7 +23,7 @@ type Place = (usize, usize);
 /// A bounded table from flows to `V`, in sets of `SLOTS`. See the crate's page.
 pub struct FlowTable<V: Value, const SLOTS: usize = 3> {
     sets: Box<[Set<V, SLOTS>]>,
-    hasher: SipHasher13,
+    hasher: FlowHasher,
     len: usize,
     /// The set that the next sweep begins with.
     sweep_at: usize,
@@ -40,7 +39,7 @@ impl<V: Value, const SLOTS: usize> FlowTable<V, SLOTS> {
         let sets = slots.div_ceil(SLOTS).clamp(1, 1 << 32);
         FlowTable {
             sets: vec![Set::empty(); sets].into_boxed_slice(),
-            hasher: SipHasher13::new_with_key(&key.0),
+            hasher: FlowHasher::new(&key),
             len: 0,
             sweep_at: 0,
         }
@@ -48,7 +47,7 @@ impl<V: Value, const SLOTS: usize> FlowTable<V, SLOTS> {
 
     /// The hash by which this table knows `flow`. Good for this table only (its key).
     pub fn hash(&self, flow: &Flow) -> FlowHash {
-        FlowHash::of(&self.hasher, flow)
+        self.hasher.hash(flow)
     }
 
     /// What is kept for a flow.

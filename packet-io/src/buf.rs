@@ -2,27 +2,42 @@
 
 use srh::{Frame, NoHeadroom};
 
+/// Bytes of a cache line.
+const LINE_BYTES: usize = 64;
+
 /// One packet, owned, from the first byte of its IPv6 header on.
-#[derive(Clone)]
 pub struct PacketBuf {
     data: Vec<u8>,
+    /// The first byte of `data` that begins a cache line: what lies before is not used.
+    base: usize,
     start: usize,
     end: usize,
+    /// The end of the room for packets.
+    limit: usize,
 }
 
 impl PacketBuf {
     /// Room kept in front of a received packet: more than the longest header that
     /// an engine adds (encap with eight servers and an HMAC TLV: 216 bytes).
-    pub const HEADROOM_BYTES: usize = 256;
+    ///
+    /// Three cache lines and an IPv6 header: so an outer header begins a line, and its end, the inner header and the ports are in
+    /// that line and the next one.
+    pub const HEADROOM_BYTES: usize = 3 * LINE_BYTES + 40;
     /// The largest packet that a buffer takes in: an IPv6 header and a full payload.
     pub const CAPACITY_BYTES: usize = 40 + 65_535;
 
     /// An empty buffer that can take in a packet of up to `capacity` bytes.
     pub fn with_capacity(capacity: usize) -> Self {
+        let data = vec![0; LINE_BYTES - 1 + Self::HEADROOM_BYTES + capacity];
+        // Where that can't be said nothing is but slower.
+        let base = data.as_ptr().align_offset(LINE_BYTES).min(LINE_BYTES - 1);
+        let start = base + Self::HEADROOM_BYTES;
         PacketBuf {
-            data: vec![0; Self::HEADROOM_BYTES + capacity],
-            start: Self::HEADROOM_BYTES,
-            end: Self::HEADROOM_BYTES,
+            data,
+            base,
+            start,
+            end: start,
+            limit: start + capacity,
         }
     }
 
@@ -39,8 +54,8 @@ impl PacketBuf {
     /// Replaces the content: `write` is given the whole room behind the headroom and says
     /// how many bytes it has written.
     pub fn fill(&mut self, write: impl FnOnce(&mut [u8]) -> usize) {
-        self.start = Self::HEADROOM_BYTES;
-        let room = &mut self.data[Self::HEADROOM_BYTES..];
+        self.start = self.base + Self::HEADROOM_BYTES;
+        let room = &mut self.data[self.start..self.limit];
         let len = write(room).min(room.len());
         self.end = self.start + len;
     }
@@ -62,7 +77,7 @@ impl PacketBuf {
 
     /// How long a packet the buffer can take in.
     pub fn capacity_bytes(&self) -> usize {
-        self.data.len() - Self::HEADROOM_BYTES
+        self.limit - self.base - Self::HEADROOM_BYTES
     }
 
     /// Replaces the content by a copy of `packet`, cut to the buffer's capacity.
@@ -74,12 +89,23 @@ impl PacketBuf {
         });
     }
 
-    /// Asks for the packet's first bytes, and for what lies in front of them, without waiting.
+    /// Asks for a received packet's first bytes, and for what lies in front of them, without waiting.
     #[inline]
     pub fn prefetch(&self) {
-        let near = self.start.saturating_sub(64)..(self.start + 128).min(self.data.len());
-        let lines = self.data[near].chunks(64);
-        lines.for_each(crate::prefetch);
+        let before = self.start.saturating_sub(40);
+        for at in [before, before + LINE_BYTES] {
+            self.data
+                .get(at)
+                .iter()
+                .for_each(|&byte| crate::prefetch(byte));
+        }
+    }
+
+    /// Where the packet begins if it becomes `n` bytes longer.
+    #[inline]
+    fn room_for(&self, n: usize) -> Result<usize, NoHeadroom> {
+        let start = self.start.checked_sub(n);
+        start.filter(|&start| start >= self.base).ok_or(NoHeadroom)
     }
 
     /// How many bytes the packet has.
@@ -90,6 +116,16 @@ impl PacketBuf {
     /// Is there no packet in it?
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+impl Clone for PacketBuf {
+    fn clone(&self) -> Self {
+        let mut buf = Self::with_capacity(self.capacity_bytes());
+        let moved = |at: usize| at - self.base + buf.base;
+        (buf.start, buf.end) = (moved(self.start), moved(self.end));
+        buf.data[buf.start..buf.end].copy_from_slice(self.bytes());
+        buf
     }
 }
 
@@ -106,7 +142,7 @@ impl Frame for PacketBuf {
 
     #[inline]
     fn push_front(&mut self, n: usize) -> Result<(), NoHeadroom> {
-        let start = self.start.checked_sub(n).ok_or(NoHeadroom)?;
+        let start = self.room_for(n)?;
         self.data[start..self.start].fill(0);
         self.start = start;
         Ok(())
@@ -114,7 +150,7 @@ impl Frame for PacketBuf {
 
     #[inline]
     fn prepend<const N: usize>(&mut self, head: &[u8; N]) -> Result<(), NoHeadroom> {
-        let start = self.start.checked_sub(N).ok_or(NoHeadroom)?;
+        let start = self.room_for(N)?;
         self.data[start..start + N].copy_from_slice(head);
         self.start = start;
         Ok(())
@@ -169,6 +205,27 @@ mod tests {
         assert_eq!(buf.bytes(), [1, 2]);
         buf.pull_front(5);
         assert!(buf.is_empty());
+    }
+
+    #[test]
+    fn a_copy_has_the_same_room_before_and_behind_it() {
+        let mut buf = PacketBuf::with_capacity(7);
+        buf.copy_from(&[1, 2, 3, 4]);
+        buf.push_front(5).unwrap();
+        let mut copy = buf.clone();
+        assert_eq!(copy.bytes(), buf.bytes());
+        assert_eq!(copy.capacity_bytes(), 7);
+        let room = PacketBuf::HEADROOM_BYTES - 5;
+        assert_eq!(copy.push_front(room + 1), Err(NoHeadroom));
+        assert_eq!(copy.push_front(room), Ok(()));
+    }
+
+    #[test]
+    fn what_is_put_in_front_of_a_received_packet_begins_a_cache_line() {
+        let mut buf = PacketBuf::from_slice(&[1; 86]);
+        buf.push_front(40).unwrap();
+        assert_eq!(buf.bytes().as_ptr().addr() % 64, 0);
+        assert_eq!(buf.clone().bytes().as_ptr().addr() % 64, 0);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! everything: bytes behind it (Ethernet padding) are never looked at.
 
 mod error;
+mod plain;
 
 use std::net::Ipv6Addr;
 
@@ -11,6 +12,7 @@ use crate::flow::Flow;
 use crate::hmac;
 
 pub use error::ParseError;
+pub use plain::{plain_tcp, PlainTcp};
 
 /// Length of the fixed IPv6 header (RFC 8200 section 3).
 pub const IPV6_BYTES: usize = 40;

@@ -4,39 +4,37 @@ use std::net::Ipv6Addr;
 
 use crate::carry::{put_on, Encoding, Segments, Sender};
 use crate::frame::{Frame, NoHeadroom};
-use crate::parse::{self, next_header, Packet, IPV6_BYTES, SEGMENT_BYTES, SRH_FIXED_BYTES};
+use crate::parse::{self, next_header, IPV6_BYTES, SEGMENT_BYTES, SRH_FIXED_BYTES};
 use crate::rewrite::{self, RewriteError};
 use crate::sid::Locator;
 
 /// An SRH with three segments: sender, function, final destination.
 const SRH_BYTES: usize = SRH_FIXED_BYTES + 3 * SEGMENT_BYTES;
+/// An IPv6 header and that behind it.
+const BOTH_BYTES: usize = IPV6_BYTES + SRH_BYTES;
+/// Where the destination stands in an IPv6 header.
+const DST: std::ops::Range<usize> = 24..40;
 
-/// The unsigned headers that send any packet from one node along one SID, in both encodings: what
-/// [`put_on`](crate::carry::put_on) would write, but for what depends on the packet.
+/// The unsigned headers that send a packet from one node along one SID, in both encodings: what
+/// [`put_on`](crate::carry::put_on) would write, but for what depends on the packet and the SID.
+///
+/// It is for packets that have no Hop-by-Hop Options: those would come before an SRH.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Prebuilt {
     outer: [u8; IPV6_BYTES],
     srh: [u8; SRH_BYTES],
-    sid: Ipv6Addr,
 }
 
 impl Prebuilt {
-    /// Those from `node` along `sid`.
-    pub fn new(node: Locator, sid: Ipv6Addr) -> Self {
+    /// Those of `node`.
+    pub fn new(node: Locator) -> Self {
         let carried = |encoding| {
             let mut model = Model::new();
             let packet = parse::packet(model.bytes()).ok()?;
             let keys = None;
             let sender = Sender { node, keys };
-            put_on(
-                &mut model,
-                &packet,
-                sender,
-                encoding,
-                &Segments::one(sid),
-                0,
-            )
-            .ok()?;
+            let sid = Segments::one(Ipv6Addr::UNSPECIFIED);
+            put_on(&mut model, &packet, sender, encoding, &sid, 0).ok()?;
             Some(model)
         };
         // The model is a packet with room in front of it: nothing can be wrong with it.
@@ -48,52 +46,61 @@ impl Prebuilt {
         let (mut outer, mut srh) = ([0; IPV6_BYTES], [0; SRH_BYTES]);
         head(Encoding::Encap, 0, &mut outer);
         head(Encoding::Insert, IPV6_BYTES, &mut srh);
-        Prebuilt { outer, srh, sid }
+        Prebuilt { outer, srh }
     }
 
-    /// Does to a packet what [`put_on`](crate::carry::put_on) does without keys.
+    /// Does to a packet what [`put_on`](crate::carry::put_on) does without keys. `frame` holds the packet, no byte more, and the packet has
+    /// no Hop-by-Hop Options.
+    #[inline]
     pub fn put_on(
         &self,
         frame: &mut impl Frame,
-        packet: &Packet,
+        sid: Ipv6Addr,
         encoding: Encoding,
         flow_label: u32,
     ) -> Result<(), RewriteError> {
         rewrite::decrement_hop_limit(frame)?;
         match encoding {
-            Encoding::Encap => self.encap(frame, packet, flow_label),
-            Encoding::Insert => self.insert(frame, packet),
+            Encoding::Encap => self.encap(frame, sid, flow_label),
+            Encoding::Insert => self.insert(frame, sid),
         }
     }
 
+    #[inline]
     fn encap(
         &self,
         frame: &mut impl Frame,
-        packet: &Packet,
+        sid: Ipv6Addr,
         flow_label: u32,
     ) -> Result<(), RewriteError> {
-        let payload = u16::try_from(packet.len).map_err(|_| RewriteError::TooLong)?;
+        let bytes = frame.bytes();
+        let payload = u16::try_from(bytes.len()).map_err(|_| RewriteError::TooLong)?;
+        // Version and traffic class are those inside.
+        let class = u32::from(u16::from_be_bytes([bytes[0], bytes[1]]) & 0xfff0);
+        let first_word = class << 16 | (flow_label & 0xf_ffff);
         let mut outer = self.outer;
-        let first_word = 6 << 28 | u32::from(packet.traffic_class) << 20 | (flow_label & 0xf_ffff);
         outer[..4].copy_from_slice(&first_word.to_be_bytes());
         outer[4..6].copy_from_slice(&payload.to_be_bytes());
+        outer[DST].copy_from_slice(&sid.octets());
         Ok(frame.prepend(&outer)?)
     }
 
-    fn insert(&self, frame: &mut impl Frame, packet: &Packet) -> Result<(), RewriteError> {
-        let payload = packet.len + SRH_BYTES - IPV6_BYTES;
+    #[inline]
+    fn insert(&self, frame: &mut impl Frame, sid: Ipv6Addr) -> Result<(), RewriteError> {
+        let payload = frame.bytes().len() + SRH_BYTES - IPV6_BYTES;
         let payload = u16::try_from(payload).map_err(|_| RewriteError::TooLong)?;
-        let mut srh = self.srh;
-        srh[0] = frame.bytes()[packet.insert_announced_at];
-        srh[SRH_FIXED_BYTES..][..SEGMENT_BYTES].copy_from_slice(&packet.dst.octets());
-        frame.prepend(&srh)?;
-        let bytes = frame.bytes_mut();
-        let at = packet.insert_at;
-        bytes.copy_within(SRH_BYTES..SRH_BYTES + at, 0);
-        bytes[at..at + SRH_BYTES].copy_from_slice(&srh);
-        bytes[packet.insert_announced_at] = next_header::ROUTING;
-        bytes[4..6].copy_from_slice(&payload.to_be_bytes());
-        bytes[24..40].copy_from_slice(&self.sid.octets());
+        let mut both = [0; BOTH_BYTES];
+        let (head, srh) = both.split_at_mut(IPV6_BYTES);
+        head.copy_from_slice(&frame.bytes()[..IPV6_BYTES]);
+        srh.copy_from_slice(&self.srh);
+        srh[0] = head[6];
+        srh[SRH_FIXED_BYTES..][..SEGMENT_BYTES].copy_from_slice(&head[DST]);
+        srh[SRH_FIXED_BYTES + SEGMENT_BYTES..][..SEGMENT_BYTES].copy_from_slice(&sid.octets());
+        head[4..6].copy_from_slice(&payload.to_be_bytes());
+        head[6] = next_header::ROUTING;
+        head[DST].copy_from_slice(&sid.octets());
+        frame.push_front(SRH_BYTES)?;
+        frame.bytes_mut()[..BOTH_BYTES].copy_from_slice(&both);
         Ok(())
     }
 }

@@ -39,15 +39,11 @@ mod packet_io_free {
     }
 }
 
-fn packet(class: u8, hops: u8, hop_by_hop: bool, data: &[u8]) -> Vec<u8> {
+fn packet(class: u8, hops: u8, data: &[u8]) -> Vec<u8> {
     let mut packet = vec![0x60 | class >> 4, class << 4 | 3, 0x45, 0x67];
-    let extension = [59, 0, 1, 4, 0, 0, 0, 0];
-    let extension = &extension[..if hop_by_hop { 8 } else { 0 }];
-    let payload = (extension.len() + data.len()) as u16;
-    packet.extend(payload.to_be_bytes());
-    packet.extend([if hop_by_hop { 0 } else { 59 }, hops]);
+    packet.extend((data.len() as u16).to_be_bytes());
+    packet.extend([59, hops]);
     packet.extend((1..=32u8).collect::<Vec<u8>>());
-    packet.extend(extension);
     packet.extend(data);
     packet
 }
@@ -55,7 +51,7 @@ fn packet(class: u8, hops: u8, hop_by_hop: bool, data: &[u8]) -> Vec<u8> {
 proptest! {
     #[test]
     fn the_same_bytes_as_the_rewriter(
-        (class, hops, hop_by_hop) in (any::<u8>(), 0u8..5, any::<bool>()),
+        (class, hops) in (any::<u8>(), 0u8..5),
         data in prop_oneof![
             9 => prop::collection::vec(any::<u8>(), 0..100),
             1 => Just(vec![7; 65_500]),
@@ -67,13 +63,13 @@ proptest! {
         let encoding = if insert { Encoding::Insert } else { Encoding::Encap };
         let node = Locator(0xfd00_001b_0001_0000);
         let sid = Locator(0xfd00_005e_0000_0000 + server).sid(Function::AckStickiness);
-        let before = Buf { bytes: packet(class, hops, hop_by_hop, &data), room };
+        let before = Buf { bytes: packet(class, hops, &data), room };
         let parsed = parse::packet(&before.bytes).unwrap();
 
         let (mut written, mut copied) = (before.clone(), before);
         let sender = Sender { node, keys: None };
         let said = put_on(&mut written, &parsed, sender, encoding, &Segments::one(sid), label);
-        let also = Prebuilt::new(node, sid).put_on(&mut copied, &parsed, encoding, label);
+        let also = Prebuilt::new(node).put_on(&mut copied, sid, encoding, label);
         prop_assert_eq!(said, also);
         prop_assert_eq!(written.bytes(), copied.bytes());
         let expected = [Ok(()), Err(RewriteError::HopLimit), Err(RewriteError::TooLong)];

@@ -57,14 +57,13 @@ use std::num::NonZeroU64;
 use std::sync::atomic::AtomicU64;
 
 use packet_io::{prefetch, Instant};
-use siphasher::sip128::SipHasher13;
 use srh::Flow;
 
 pub use memory::{Memory, Pages};
 pub use word::Line;
 
-use crate::{FlowHash, HashKey, Inserted, Value};
-use sets::{Sets, SLOTS};
+use crate::{FlowHash, FlowHasher, HashKey, Inserted, Value};
+use sets::{Found, Sets, SLOTS};
 use word::Word;
 
 /// `srlbflow`, as it stands in memory.
@@ -82,10 +81,31 @@ pub trait Packed: Value {
     fn unpack(bits: u64) -> Self;
 }
 
+/// Where a flow was seen a moment ago: saves looking for it, and is never wrong for more than that.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Hint(Option<usize>);
+
+/// An entry that was found.
+pub struct Entry<'a, V>(Found<'a, V, AtomicU64>);
+
+impl<V: Packed> Entry<'_, V> {
+    /// What was kept when it was found.
+    #[inline]
+    pub fn value(&self) -> V {
+        self.0.value()
+    }
+
+    /// Keeps `value` instead, if nobody has changed it since; false if somebody has. Where that changes nothing, nothing is written.
+    #[inline]
+    pub fn replace(&self, value: V) -> bool {
+        self.0.replace(value)
+    }
+}
+
 /// A bounded table from flows to `V`, for many threads. See the module's page.
 pub struct SharedTable<V: Packed> {
     memory: Memory,
-    hasher: SipHasher13,
+    hasher: FlowHasher,
     values: PhantomData<fn() -> V>,
 }
 
@@ -116,40 +136,56 @@ impl<V: Packed> SharedTable<V> {
         Word::store(&head[0], MAGIC);
         SharedTable {
             memory,
-            hasher: SipHasher13::new_with_key(&key.0),
+            hasher: FlowHasher::new(&key),
             values: PhantomData,
         }
     }
 
     /// The hash by which this table knows `flow`. Good for this table only (its key).
     pub fn hash(&self, flow: &Flow) -> FlowHash {
-        FlowHash::of(&self.hasher, flow)
+        self.hasher.hash(flow)
     }
 
     /// Asks for the line that a look-up reads first.
+    #[inline]
     pub fn prefetch(&self, flow: FlowHash) {
         let [first, _] = flow.homes(self.sets());
         prefetch(&self.memory[HEAD_LINES + first]);
     }
 
-    /// Once that line is there: asks for the other one, if the flow is not in the first.
-    pub fn prefetch_rest(&self, flow: FlowHash) {
-        if !self.parts().is_at_home(flow) {
+    /// Once that line is there: says where in it the flow is; asks for the other one if it isn't.
+    #[inline]
+    pub fn prefetch_rest(&self, flow: FlowHash) -> Hint {
+        let slot = self.parts().slot_at_home(flow);
+        if slot.is_none() {
             let [_, second] = flow.homes(self.sets());
             prefetch(&self.memory[HEAD_LINES + second]);
         }
+        Hint(slot)
+    }
+
+    /// The hash function by which this table knows flows.
+    pub fn hasher(&self) -> &FlowHasher {
+        &self.hasher
     }
 
     /// What is kept for a flow.
     pub fn get(&self, flow: FlowHash, now: Instant) -> Option<V> {
-        self.parts().get(flow, now)
+        self.entry(flow, Hint::default(), now)
+            .map(|entry| entry.value())
+    }
+
+    /// What is kept for a flow, to be changed; the hint is of [`SharedTable::prefetch_rest`].
+    #[inline]
+    pub fn entry(&self, flow: FlowHash, hint: Hint, now: Instant) -> Option<Entry<'_, V>> {
+        self.parts().entry(flow, hint.0, now).map(Entry)
     }
 
     /// [`SharedTable::get`] for many flows: `out[i]` is what is kept for `flows[i]`. All lines are asked for before the
     /// first one is needed.
     pub fn get_batch(&self, flows: &[FlowHash], now: Instant, out: &mut [Option<V>]) {
         flows.iter().for_each(|&flow| self.prefetch(flow));
-        flows.iter().for_each(|&flow| self.prefetch_rest(flow));
+        flows.iter().for_each(|&flow| _ = self.prefetch_rest(flow));
         for (&flow, out) in flows.iter().zip(out) {
             *out = self.get(flow, now);
         }
@@ -239,6 +275,7 @@ impl<V: Packed> SharedTable<V> {
         &self.memory
     }
 
+    #[inline]
     fn parts(&self) -> Sets<'_, AtomicU64, V> {
         Sets::new(&self.memory[HEAD_LINES..], &self.memory[1].0[0])
     }

@@ -87,7 +87,8 @@ impl Table {
     }
 
     fn get(&self, flow: u64) -> Option<u64> {
-        self.sets().get(named(flow), NOW).map(|number| number.0)
+        let entry = self.sets().entry(named(flow), None, NOW);
+        entry.map(|entry| entry.value().0)
     }
 
     /// All values, and that as many slots are counted as taken.

@@ -81,6 +81,28 @@ impl<W: Word> Slot<'_, W> {
     }
 }
 
+/// An entry that was found: what it was then, and its place.
+pub(super) struct Found<'a, V, W> {
+    slot: &'a W,
+    bits: u64,
+    values: PhantomData<V>,
+}
+
+impl<V: Packed, W: Word> Found<'_, V, W> {
+    /// What it was when it was found.
+    #[inline]
+    pub(super) fn value(&self) -> V {
+        V::unpack(self.bits)
+    }
+
+    /// Changes it to `value`, if it still is what it was; true also where that changes nothing, and then nothing is written.
+    #[inline]
+    pub(super) fn replace(&self, value: V) -> bool {
+        let new = value.pack().get();
+        new == self.bits || self.slot.replace(self.bits, new)
+    }
+}
+
 /// What a slot held when it was looked at.
 #[derive(Clone, Copy)]
 struct Seen {
@@ -144,16 +166,36 @@ impl<'a, W: Word, V: Packed> Sets<'a, W, V> {
         None
     }
 
-    /// Does the first home hold the flow's tag?
-    pub(super) fn is_at_home(&self, flow: FlowHash) -> bool {
+    /// The number of the slot of the first home that has the flow's tag.
+    #[inline]
+    pub(super) fn slot_at_home(&self, flow: FlowHash) -> Option<usize> {
         let tag = tag_of(flow);
         let [first, _] = flow.homes(self.lines.len());
-        self.slots(first).any(|slot| slot.tag.load() == tag)
+        self.slots(first).position(|slot| slot.tag.load() == tag)
     }
 
-    pub(super) fn get(&self, flow: FlowHash, now: Instant) -> Option<V> {
-        let (_, value) = self.find(flow)?;
-        Some(V::unpack(value)).filter(|value| !value.expired(now))
+    /// The entry of a flow that has not expired; `hint` is the slot of its first home in which it was seen.
+    #[inline]
+    pub(super) fn entry(
+        &self,
+        flow: FlowHash,
+        hint: Option<usize>,
+        now: Instant,
+    ) -> Option<Found<'a, V, W>> {
+        let (slot, bits) = self.hinted(flow, hint).or_else(|| self.find(flow))?;
+        let found: Found<'a, V, W> = Found {
+            slot: slot.value,
+            bits,
+            values: PhantomData,
+        };
+        (!found.value().expired(now)).then_some(found)
+    }
+
+    #[inline]
+    fn hinted(&self, flow: FlowHash, hint: Option<usize>) -> Option<(Slot<'a, W>, u64)> {
+        let [first, _] = flow.homes(self.lines.len());
+        let slot = self.slots(first).nth(hint?)?;
+        Some((slot, slot.value_of(tag_of(flow))?))
     }
 
     /// See [`super::SharedTable::update`].
@@ -164,14 +206,9 @@ impl<'a, W: Word, V: Packed> Sets<'a, W, V> {
         change: impl Fn(V) -> V,
     ) -> Option<V> {
         for _ in 0..TRIES {
-            let (slot, old) = self.find(flow)?;
-            let value = V::unpack(old);
-            if value.expired(now) {
-                return None;
-            }
-            let changed = change(value);
-            let new = changed.pack().get();
-            if new == old || slot.value.replace(old, new) {
+            let entry = self.entry(flow, None, now)?;
+            let changed = change(entry.value());
+            if entry.replace(changed) {
                 return Some(changed);
             }
         }

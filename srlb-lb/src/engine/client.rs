@@ -4,7 +4,7 @@ use daemon::DropReason;
 use flow_table::FlowHash;
 use packet_io::{Instant, PacketBuf};
 use srh::carry;
-use srh::parse::{next_header, Icmp, Packet, Upper};
+use srh::parse::{next_header, Icmp, Packet, Upper, IPV6_BYTES};
 use srh::rewrite::RewriteError;
 use srh::{checksum, Encoding, Frame, Function, Segments, Sender};
 
@@ -204,10 +204,11 @@ impl Engine {
     ) -> Outcome {
         let encoding = pin.encoding();
         let fits = packet.len + encoding.overhead_bytes(1, false) <= self.config.fabric_mtu_bytes;
-        match self.prebuilt.get(usize::from(pin.server())) {
-            Some(header) if fits && self.config.hmac.is_none() => {
+        let is_simple = packet.insert_at == IPV6_BYTES && self.config.hmac.is_none();
+        match self.ack_sids.get(usize::from(pin.server())) {
+            Some(&sid) if fits && is_simple => {
                 let label = subject.hash.flow_label();
-                let put_on = header.put_on(frame, packet, encoding, label);
+                let put_on = self.prebuilt.put_on(frame, sid, encoding, label);
                 self.done(now, frame, packet, put_on)
             }
             _ => {

@@ -9,6 +9,7 @@
 
 mod batch;
 mod client;
+mod clients;
 pub mod contract;
 mod datagram;
 mod events;
@@ -21,6 +22,7 @@ mod note;
 mod open;
 mod order;
 mod pin;
+mod plain;
 mod pool;
 mod selection;
 mod sketch;
@@ -36,7 +38,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use daemon::{Counts, DropReason, RateLimit, SignedCounts};
-use flow_table::{FlowHash, Fragments, HashKey, Inserted, Memory, Pages, SharedTable, Value};
+use flow_table::{
+    FlowHash, Fragments, HashKey, Inserted, Memory, Pages, SharedTable, Value, VipState,
+};
 use ipnet::Ipv6Net;
 use packet_io::{Instant, PacketBuf};
 use srh::hmac::{HmacError, Keys};
@@ -55,7 +59,8 @@ pub use pool::{Pool, Server, Vip};
 pub use selection::Selection;
 pub use unpinned::{DEFAULT_HUNTS_PPS, DEFAULT_RECOVERIES_PPS};
 
-use batch::{Ahead, Whose, BATCH};
+use batch::{Ahead, Looks, Whose};
+use clients::Covers;
 use health::Health;
 use selection::Selector;
 use sketch::SynSketch;
@@ -162,10 +167,14 @@ pub struct Engine {
     echo_number: u16,
     tracing: bool,
     note: Note,
-    /// For batches; empty in between.
-    ahead: Vec<Ahead>,
-    /// What sends a pinned flow's packets to its server, by the server's number.
-    prebuilt: Vec<Prebuilt>,
+    looks: Looks,
+    /// What sends a pinned flow's packets to its server.
+    prebuilt: Prebuilt,
+    /// Where that is, by the server's number.
+    ack_sids: Vec<Ipv6Addr>,
+    /// What the hashes of a VIP's flows have in common, by the VIP's number.
+    vip_states: Vec<VipState>,
+    covers: Covers,
 }
 
 impl Engine {
@@ -196,6 +205,7 @@ impl Engine {
             icmp: RateLimit::new(config.icmp_rate_pps),
             unpinned: Unpinned::new(&config),
             signed: SignedCounts::new(config.hmac.as_ref()),
+            prebuilt: Prebuilt::new(config.locator),
             config,
             pool,
             pool_changed: Changed::default(),
@@ -208,18 +218,24 @@ impl Engine {
             echo_number: 0,
             tracing: false,
             note: Note::default(),
-            ahead: Vec::with_capacity(BATCH),
-            prebuilt: Vec::new(),
+            looks: Looks::default(),
+            ack_sids: Vec::new(),
+            vip_states: Vec::new(),
+            covers: Covers::default(),
         };
         engine.prebuild();
         engine
     }
 
+    /// Prepares what packets need of the pool and the settings.
     fn prebuild(&mut self) {
-        let node = self.config.locator;
+        self.prebuilt = Prebuilt::new(self.config.locator);
         let ack = |server: &Server| server.locator.sid(Function::AckStickiness);
-        let servers = self.pool.servers().iter();
-        self.prebuilt = servers.map(|s| Prebuilt::new(node, ack(s))).collect();
+        self.ack_sids = self.pool.servers().iter().map(ack).collect();
+        let hasher = self.flows.hasher();
+        let vips = self.pool.vips().iter();
+        self.vip_states = vips.map(|vip| hasher.of_vip(vip.address)).collect();
+        self.covers = Covers::new(&self.config, &self.pool);
     }
 
     /// Works on one packet in place and says what is to be done with it.
@@ -243,23 +259,6 @@ impl Engine {
                 Verdict::Drop(reason)
             }
         }
-    }
-
-    /// The same for a batch; `verdicts` is filled with one for each packet, in order.
-    pub fn process_batch(
-        &mut self,
-        now: Instant,
-        frames: &mut [PacketBuf],
-        verdicts: &mut Vec<Verdict>,
-    ) {
-        verdicts.clear();
-        let mut all = std::mem::take(&mut self.ahead);
-        for frames in frames.chunks_mut(BATCH) {
-            self.look_at_all(frames, &mut all);
-            let both = frames.iter_mut().zip(&all);
-            verdicts.extend(both.map(|(frame, ahead)| self.work(now, frame, ahead)));
-        }
-        self.ahead = all;
     }
 
     fn route(&mut self, now: Instant, frame: &mut PacketBuf, ahead: &Ahead) -> Outcome {
@@ -488,19 +487,6 @@ impl Engine {
         if let Some(Inserted::Evicted(_)) = self.flows.insert(subject.hash, pin, now) {
             self.events.add(Event::Evicted);
         }
-    }
-
-    /// May `addr` be a client's? Not if it is a SID, a VIP, or no address of one node.
-    fn may_be_client(&self, addr: Ipv6Addr) -> bool {
-        let locator = Locator::of(addr);
-        let in_domain = locator == self.config.locator
-            || self.pool.has_locator(locator)
-            || self.config.domain.iter().any(|net| net.contains(&addr));
-        !in_domain
-            && self.pool.vip_at(addr).is_none()
-            && !addr.is_unspecified()
-            && !addr.is_loopback()
-            && !addr.is_multicast()
     }
 }
 

@@ -60,10 +60,16 @@ impl ShortNumber {
     }
 }
 
-/// `time` from now, in ticks; rounded up.
-fn end(now: Instant, lives: Duration) -> u64 {
-    let ticks = (now + lives).millis().div_ceil(TICK_MS);
-    ticks << TICKS_AT & TICKS_MASK
+/// When an entry ends, in ticks; rounded up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct End(u64);
+
+impl End {
+    /// `life` from now.
+    pub fn after(life: Duration, now: Instant) -> Self {
+        let ticks = (now + life).millis().div_ceil(TICK_MS);
+        End(ticks << TICKS_AT & TICKS_MASK)
+    }
 }
 
 impl Pin {
@@ -79,7 +85,10 @@ impl Pin {
             Encoding::Insert => INSERT,
             Encoding::Encap => 0,
         };
-        Pin(u64::from(server) << SERVER_AT | encoding | end(now, life) | u64::from(number.0))
+        Pin(u64::from(server) << SERVER_AT
+            | encoding
+            | End::after(life, now).0
+            | u64::from(number.0))
     }
 
     /// An entry that the owner of an established connection has made: it lives `idle`.
@@ -110,13 +119,18 @@ impl Pin {
     }
 
     fn end_after(&mut self, life: Duration, now: Instant) {
-        self.0 = self.0 & !TICKS_MASK | end(now, life);
+        self.0 = self.0 & !TICKS_MASK | End::after(life, now).0;
     }
 
     /// A client packet has come: the entry lives `idle` from now.
     pub fn confirm(&mut self, idle: Duration, now: Instant) {
-        self.0 |= CONFIRMED;
-        self.end_after(idle, now);
+        *self = self.confirmed_until(End::after(idle, now));
+    }
+
+    /// The entry after a client packet that lets it live that long.
+    #[inline]
+    pub fn confirmed_until(self, end: End) -> Self {
+        Pin(self.0 & !TICKS_MASK | CONFIRMED | end.0)
     }
 
     /// The client has sent a RST, or somebody in its name: the entry lives `life` from now.

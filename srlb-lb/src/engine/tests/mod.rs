@@ -22,4 +22,4 @@ mod rows;
 mod selections;
 mod udp;
 mod unpinned;
-mod world;
+pub(super) mod world;

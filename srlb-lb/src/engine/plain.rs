@@ -1,0 +1,111 @@
+//! The short way of what nearly all packets are: TCP without options of IPv6's, of a client, for a flow that is pinned and confirmed.
+//!
+//! It does what [`Engine::process`] does with such a packet and nothing else; at the first thing that is not as it mostly is, the packet takes the
+//! long way, untouched.
+
+use daemon::DropReason;
+use flow_table::{FlowHash, Hint, Unhashed};
+use packet_io::{Instant, PacketBuf};
+use srh::parse::{self, next_header, PlainTcp, Tcp};
+use srh::rewrite::RewriteError;
+use srh::{Flow, Frame};
+
+use super::pin::End;
+use super::state::{self, Action, Next, State};
+use super::{Engine, Opinion, Verdict};
+
+/// What a batch has in common.
+#[derive(Clone, Copy)]
+pub(super) struct Moment {
+    pub now: Instant,
+    /// When entries end that are refreshed now.
+    pub idle_end: End,
+}
+
+/// A plain packet of a flow.
+#[derive(Clone, Copy)]
+pub(super) struct Plain {
+    pub vip: u16,
+    pub len: u16,
+}
+
+const CONFIRMED: State = State::Steer { confirmed: true };
+
+impl Engine {
+    /// Does nothing stand against the short way? Not if packets are signed or shown to somebody, or if another state table is in force (in mutation
+    /// tests).
+    pub(super) fn may_be_plain(&self) -> bool {
+        let said = self
+            .contract
+            .table
+            .get(CONFIRMED, state::Event::ClientOther);
+        !self.tracing && self.config.hmac.is_none() && said == (Action::ToPinned, Next::Confirmed)
+    }
+
+    /// Is it such a packet? Whether its flow is pinned is not known yet.
+    #[inline]
+    pub(super) fn look_plain(&self, bytes: &[u8], near: &mut usize) -> Option<(Plain, Unhashed)> {
+        let tcp = parse::plain_tcp(bytes)?;
+        // SYN and RST have rows of their own in the state table.
+        if tcp.flags & (Tcp::SYN | Tcp::RST) != 0 {
+            return None;
+        }
+        *near = self.pool.vip_near(tcp.dst, *near)?;
+        if !self.may_be_client(tcp.src) {
+            return None;
+        }
+        let plain = Plain {
+            vip: u16::try_from(*near).ok()?,
+            len: u16::try_from(tcp.len).ok()?,
+        };
+        Some((plain, Unhashed::new(self.vip_states[*near], &flow_of(&tcp))))
+    }
+
+    /// Sends it to its server; `None`, and nothing is done, if it has to go the long way.
+    #[inline]
+    pub(super) fn steer_plain(
+        &self,
+        moment: &Moment,
+        frame: &mut PacketBuf,
+        plain: Plain,
+        (hash, hint): (FlowHash, Hint),
+    ) -> Option<Verdict> {
+        let entry = self.flows.entry(hash, hint, moment.now)?;
+        let pin = entry.value();
+        let (server, encoding) = (pin.server(), pin.encoding());
+        let vip = &self.pool.vips()[usize::from(plain.vip)];
+        let is_steered = pin.state() == CONFIRMED
+            && vip.tables.is_member(server)
+            && self.health.of(server) != Opinion::Dead;
+        let len = usize::from(plain.len);
+        let fits = len + encoding.overhead_bytes(1, false) <= self.config.fabric_mtu_bytes;
+        if !is_steered || !fits {
+            return None;
+        }
+        let sid = *self.ack_sids.get(usize::from(server))?;
+        frame.truncate(len);
+        let label = hash.flow_label();
+        match self.prebuilt.put_on(frame, sid, encoding, label) {
+            Ok(()) => {}
+            Err(RewriteError::HopLimit) => return None,
+            Err(error) => return Some(Verdict::Drop(DropReason::from(error))),
+        }
+        let renewed = pin.confirmed_until(moment.idle_end);
+        if !entry.replace(renewed) {
+            // Another worker was faster.
+            let renew = |pin: super::Pin| pin.confirmed_until(moment.idle_end);
+            self.flows.update(hash, moment.now, renew);
+        }
+        Some(Verdict::Transmit)
+    }
+}
+
+fn flow_of(tcp: &PlainTcp) -> Flow {
+    Flow {
+        protocol: next_header::TCP,
+        client: tcp.src,
+        client_port: tcp.src_port,
+        vip: tcp.dst,
+        vip_port: tcp.dst_port,
+    }
+}
