@@ -120,6 +120,13 @@ impl<K: Counter> Counts<K> {
         *value = value.wrapping_add(n);
     }
 
+    /// What another one has counted, too.
+    pub fn add_all(&mut self, others: &Self) {
+        for (value, more) in self.values.iter_mut().zip(&others.values) {
+            *value = value.wrapping_add(*more);
+        }
+    }
+
     /// The number of one counter.
     pub fn get(&self, counter: K) -> u64 {
         self.values[counter.index()]
@@ -200,5 +207,11 @@ mod tests {
             serde_json::json!({"apple": 0, "pear": 1, "plum": 4})
         );
         assert_eq!(format!("{counts:?}"), r#"{"pear": 1, "plum": 4}"#);
+        let mut all = counts.clone();
+        all.add_all(&counts);
+        assert_eq!(
+            all.to_json(),
+            serde_json::json!({"apple": 0, "pear": 2, "plum": 8})
+        );
     }
 }

@@ -23,6 +23,6 @@ pub mod trace;
 
 pub use counters::{Counter, Counts};
 pub use drops::DropReason;
-pub use rate::RateLimit;
+pub use rate::{RateLimit, SharedRateLimit};
 pub use rows::{Place, StateTable};
 pub use signed::SignedCounts;

@@ -1,9 +1,17 @@
 //! What this LB has seen of the servers, in-band: one LB's opinion. It orders candidates and
 //! never changes who they are (the paper's footnote 3).
+//!
+//! All engines of an LB share it: a client's packets come to one of them, its server's to another one.
+
+mod record;
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::OnceLock;
 
 use packet_io::Instant;
 
 use super::contract::Limits;
+use record::Record;
 
 /// An LB's opinion of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -28,33 +36,46 @@ impl Opinion {
     }
 }
 
-#[derive(Clone, Copy, Default)]
-struct Record {
-    opinion: Opinion,
-    strikes: u8,
-    unanswered: u8,
-    next_probe: Instant,
-    /// It is asked whether it is there, and nothing is held against it until it doesn't answer.
-    doubted: bool,
-    /// It was dead, and packets that were sent while it was may still be under way.
-    bypassed_until: Instant,
-    /// When it spoke last.
-    heard_at: Option<Instant>,
+/// Servers whose records lie together.
+const BLOCK: usize = 256;
+/// Enough for every number.
+const BLOCKS: usize = (u16::MAX as usize + 1) / BLOCK;
+
+/// What is kept of some servers. Every client packet reads a word of the first array, every server's packet writes to the second one: they
+/// lie apart, so that the first stays in every core's cache.
+struct Block {
+    records: [AtomicU64; BLOCK],
+    /// When it spoke last, in microseconds, and one more; 0: never.
+    heard: [AtomicU64; BLOCK],
+    /// It was dead, and packets that were sent while it was may be under way until then, in microseconds.
+    bypassed_until: [AtomicU64; BLOCK],
 }
 
-impl Record {
-    fn is_asked(&self) -> bool {
-        self.opinion != Opinion::Alive || self.doubted
+impl Block {
+    fn new() -> Box<Self> {
+        let zeros = || [const { AtomicU64::new(0) }; BLOCK];
+        Box::new(Block {
+            records: zeros(),
+            heard: zeros(),
+            bypassed_until: zeros(),
+        })
     }
 }
 
 /// The opinions of all servers, by their numbers.
-#[derive(Default)]
+///
+/// No call waits for another thread. Each record changes as a whole; of several threads that change one, all changes count, in some order.
 pub struct Health {
     limits: Limits,
-    records: Vec<Record>,
-    /// How many are to be asked: where there are none, a poll has nothing to do.
-    asked: usize,
+    blocks: [OnceLock<Box<Block>>; BLOCKS],
+    /// May there be one to be asked? Where there is none, a poll has nothing to do.
+    asks: AtomicBool,
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        Health::new(Limits::default())
+    }
 }
 
 impl Health {
@@ -62,121 +83,156 @@ impl Health {
     pub fn new(limits: Limits) -> Self {
         Health {
             limits,
-            ..Health::default()
+            blocks: [const { OnceLock::new() }; BLOCKS],
+            asks: AtomicBool::new(false),
         }
     }
 
-    /// Makes room for `servers` servers; new ones are alive.
-    pub fn resize(&mut self, servers: usize) {
-        self.records.resize(servers, Record::default());
+    /// Makes room for `servers` servers at least; new ones are alive.
+    pub fn make_room(&self, servers: usize) {
+        let needed = servers.div_ceil(BLOCK).min(BLOCKS);
+        for block in &self.blocks[..needed] {
+            block.get_or_init(Block::new);
+        }
+    }
+
+    fn place(&self, server: u16) -> Option<(&Block, usize)> {
+        let (block, at) = (usize::from(server) / BLOCK, usize::from(server) % BLOCK);
+        Some((self.blocks[block].get()?, at))
+    }
+
+    fn record(&self, server: u16) -> Record {
+        let place = self.place(server);
+        place.map_or(Record::default(), |(block, at)| {
+            Record(block.records[at].load(Ordering::Acquire))
+        })
+    }
+
+    /// Changes a record, as often as others come in between; returns what it was. None stays, or there is no such server.
+    fn change(&self, server: u16, change: impl Fn(Record) -> Option<Record>) -> Option<Record> {
+        let (block, at) = self.place(server)?;
+        let changed = |old| change(Record(old)).map(|new| new.0);
+        let (success, failure) = (Ordering::AcqRel, Ordering::Acquire);
+        let old = block.records[at].fetch_update(success, failure, changed);
+        old.ok().map(Record)
     }
 
     /// The opinion of a server.
     pub fn of(&self, server: u16) -> Opinion {
-        self.records
-            .get(usize::from(server))
-            .map_or(Opinion::Alive, |r| r.opinion)
+        self.record(server).opinion()
     }
 
     /// Has the server spoken after `at`?
     pub fn spoke_after(&self, server: u16, at: Instant) -> bool {
-        let record = self.records.get(usize::from(server));
-        record.is_some_and(|r| r.heard_at.is_some_and(|heard_at| heard_at > at))
+        let place = self.place(server);
+        place.is_some_and(|(block, slot)| {
+            block.heard[slot].load(Ordering::Relaxed) > at.micros().saturating_add(1)
+        })
     }
 
     /// A SYN that went to this server has been seen again, with no word from it in between.
-    pub fn strike(&mut self, server: u16, now: Instant) {
-        if let Some(record) = self.records.get_mut(usize::from(server)) {
-            record.strikes = record.strikes.saturating_add(1);
-            if record.strikes >= self.limits.signs_until_suspect {
-                self.suspect(server, now);
-            }
-        }
+    pub fn strike(&self, server: u16, now: Instant) {
+        let struck = |record: Record| Some(record.struck(&self.limits, now));
+        self.change(server, struck);
+        self.see_to(server);
     }
 
     /// There is a sign that the server is out of reach.
-    pub fn suspect(&mut self, server: u16, now: Instant) {
-        let Some(record) = self.records.get_mut(usize::from(server)) else {
-            return;
-        };
-        if record.opinion == Opinion::Alive {
-            self.asked += usize::from(!record.is_asked());
-            *record = Record {
-                opinion: Opinion::Suspect,
-                next_probe: now,
-                bypassed_until: record.bypassed_until,
-                heard_at: record.heard_at,
-                ..Record::default()
-            };
-        }
+    pub fn suspect(&self, server: u16, now: Instant) {
+        self.change(server, |record| Some(record.suspected(now)));
+        self.see_to(server);
     }
 
     /// A datagram that went to this server first has been seen again, with no answer in between. There may
     /// be none to come: it is asked whether it is there, and keeps its place until it doesn't say so.
-    pub fn doubt(&mut self, server: u16, now: Instant) {
-        let Some(record) = self.records.get_mut(usize::from(server)) else {
-            return;
-        };
-        if !record.is_asked() {
-            record.doubted = true;
-            record.next_probe = record.next_probe.max(now);
-            self.asked += 1;
+    pub fn doubt(&self, server: u16, now: Instant) {
+        self.change(server, |record| Some(record.doubted(now)));
+        self.see_to(server);
+    }
+
+    /// Behind every change that may make one to be asked: whoever polls next looks at all of them.
+    fn see_to(&self, server: u16) {
+        if self.record(server).is_asked() {
+            self.asks.store(true, Ordering::Release);
         }
     }
 
     /// The server has spoken. True if that is news.
-    pub fn heard(&mut self, server: u16, now: Instant) -> bool {
-        let Some(record) = self.records.get_mut(usize::from(server)) else {
+    pub fn heard(&self, server: u16, now: Instant) -> bool {
+        let Some((block, at)) = self.place(server) else {
             return false;
         };
-        let news = record.opinion != Opinion::Alive;
-        let bypassed_until = match record.opinion {
-            Opinion::Dead => now + self.limits.under_way,
-            _ => record.bypassed_until,
-        };
-        self.asked -= usize::from(record.is_asked());
-        *record = Record {
-            bypassed_until,
-            next_probe: record.next_probe,
-            heard_at: Some(now),
-            ..Record::default()
-        };
-        news
+        let heard = now.micros().saturating_add(1);
+        // Another core's clock may be a batch ahead.
+        if block.heard[at].load(Ordering::Relaxed) < heard {
+            block.heard[at].fetch_max(heard, Ordering::Relaxed);
+        }
+        if self.record(server).is_calm() {
+            return false;
+        }
+        let old = self.change(server, |record| {
+            if record.opinion() == Opinion::Dead {
+                // Before it counts as alive: nobody may see the one without the other.
+                let until = now + self.limits.under_way;
+                block.bypassed_until[at].fetch_max(until.micros(), Ordering::Release);
+            }
+            Some(record.heard())
+        });
+        old.is_some_and(|old| old.opinion() != Opinion::Alive)
     }
 
     /// May a packet that is under way have bypassed this server, because it counted as dead?
     pub fn was_bypassed(&self, server: u16, now: Instant) -> bool {
-        let record = self.records.get(usize::from(server));
-        record.is_some_and(|r| r.opinion == Opinion::Dead || now < r.bypassed_until)
+        let Some((block, at)) = self.place(server) else {
+            return false;
+        };
+        self.of(server) == Opinion::Dead
+            || now.micros() < block.bypassed_until[at].load(Ordering::Acquire)
     }
 
     /// Forgets what was thought of some servers.
-    pub fn forget(&mut self, whom: impl Fn(u16) -> bool) {
-        for (server, record) in (0u16..).zip(&mut self.records) {
-            if whom(server) {
-                self.asked -= usize::from(record.is_asked());
-                *record = Record::default();
+    pub fn forget(&self, whom: impl Fn(u16) -> bool) {
+        for server in self.servers().filter(|&server| whom(server)) {
+            let Some((block, at)) = self.place(server) else {
+                continue;
+            };
+            for word in [
+                &block.records[at],
+                &block.heard[at],
+                &block.bypassed_until[at],
+            ] {
+                // Those that nobody ever thought anything of stay in everybody's cache.
+                if word.load(Ordering::Relaxed) != 0 {
+                    word.store(0, Ordering::Release);
+                }
             }
         }
     }
 
     /// Which servers are to be asked now. Asking once too often without a reply makes a suspect
-    /// dead.
-    pub fn ask_suspects(&mut self, now: Instant, mut ask: impl FnMut(u16)) {
-        if self.asked == 0 {
+    /// dead. Of several threads that poll, one asks.
+    pub fn ask_suspects(&self, now: Instant, mut ask: impl FnMut(u16)) {
+        if !self.asks.swap(false, Ordering::AcqRel) {
             return;
         }
-        for (server, record) in (0u16..).zip(&mut self.records) {
-            if !record.is_asked() || record.next_probe > now {
-                continue;
+        let mut any = false;
+        for server in self.servers() {
+            any |= self.record(server).is_asked();
+            let probed = |record: Record| record.probed(&self.limits, now);
+            if self.change(server, probed).is_some() {
+                ask(server);
             }
-            if record.unanswered >= self.limits.probes_until_dead {
-                record.opinion = Opinion::Dead;
-            }
-            record.unanswered = record.unanswered.saturating_add(1);
-            record.next_probe = now + self.limits.probe_interval;
-            ask(server);
         }
+        if any {
+            self.asks.store(true, Ordering::Release);
+        }
+    }
+
+    /// All numbers that there is room for.
+    fn servers(&self) -> impl Iterator<Item = u16> + '_ {
+        let there = |block: &usize| self.blocks[*block].get().is_some();
+        let numbers = |block: usize| (block * BLOCK..(block + 1) * BLOCK).map(|n| n as u16);
+        (0..BLOCKS).filter(there).flat_map(numbers)
     }
 }
 
@@ -184,7 +240,7 @@ impl Health {
 mod tests {
     use super::*;
 
-    fn probed(health: &mut Health, at: u64) -> Vec<u16> {
+    fn probed(health: &Health, at: u64) -> Vec<u16> {
         let mut asked = Vec::new();
         health.ask_suspects(Instant::from_secs(at), |s| asked.push(s));
         asked
@@ -192,59 +248,104 @@ mod tests {
 
     #[test]
     fn three_strikes_make_a_suspect_and_three_silent_probes_a_dead_one() {
-        let mut health = Health::default();
-        health.resize(4);
+        let health = Health::default();
+        health.make_room(4);
         for _ in 0..2 {
             health.strike(2, Instant::ZERO);
         }
         assert_eq!(health.of(2), Opinion::Alive);
-        assert!(probed(&mut health, 0).is_empty());
+        assert!(probed(&health, 0).is_empty());
         health.strike(2, Instant::ZERO);
         assert_eq!(health.of(2), Opinion::Suspect);
         for at in 0..3 {
-            assert_eq!(probed(&mut health, at), [2]);
-            assert!(probed(&mut health, at).is_empty());
+            assert_eq!(probed(&health, at), [2]);
+            assert!(probed(&health, at).is_empty());
             assert_eq!(health.of(2), Opinion::Suspect);
         }
-        assert_eq!(probed(&mut health, 3), [2]);
+        assert_eq!(probed(&health, 3), [2]);
         assert_eq!(health.of(2), Opinion::Dead);
         assert!(health.heard(2, Instant::ZERO));
         assert_eq!(health.of(2), Opinion::Alive);
-        assert!(probed(&mut health, 9).is_empty());
+        assert!(probed(&health, 9).is_empty());
         assert!(!health.heard(2, Instant::ZERO));
     }
 
     #[test]
     fn a_doubt_is_a_question_once_a_second_and_silence_makes_dead() {
-        let mut health = Health::default();
-        health.resize(2);
+        let health = Health::default();
+        health.make_room(2);
         for at in 5..8 {
             health.doubt(1, Instant::from_secs(at));
-            assert_eq!(probed(&mut health, at), [1]);
+            assert_eq!(probed(&health, at), [1]);
             health.heard(1, Instant::from_secs(at));
             health.doubt(1, Instant::from_secs(at));
-            assert!(probed(&mut health, at).is_empty(), "asked just now");
+            assert!(probed(&health, at).is_empty(), "asked just now");
             assert_eq!(health.of(1), Opinion::Alive);
         }
         for at in 8..11 {
             health.doubt(1, Instant::from_secs(at));
-            assert_eq!(probed(&mut health, at), [1]);
+            assert_eq!(probed(&health, at), [1]);
             assert_eq!(health.of(1), Opinion::Alive);
         }
-        assert_eq!(probed(&mut health, 11), [1]);
+        assert_eq!(probed(&health, 11), [1]);
         assert_eq!(health.of(1), Opinion::Dead);
         health.heard(1, Instant::from_secs(11));
-        assert!(probed(&mut health, 20).is_empty());
+        assert!(probed(&health, 20).is_empty());
     }
 
     #[test]
     fn an_answer_in_between_takes_the_strikes_back() {
-        let mut health = Health::default();
-        health.resize(1);
+        let health = Health::default();
+        health.make_room(1);
         for _ in 0..10 {
             health.strike(0, Instant::ZERO);
             health.heard(0, Instant::ZERO);
         }
         assert_eq!(health.of(0), Opinion::Alive);
+    }
+
+    #[test]
+    fn of_threads_that_poll_one_asks_and_all_of_them_count_strikes() {
+        const SERVERS: u16 = 300;
+        let health = Health::default();
+        health.make_room(SERVERS.into());
+        let work = || {
+            let mut asked = Vec::new();
+            for at in 0..5 {
+                let now = Instant::from_secs(at);
+                (0..SERVERS).for_each(|server| health.strike(server, now));
+                for _ in 0..20 {
+                    health.ask_suspects(now, |server| asked.push((server, at)));
+                }
+            }
+            asked
+        };
+        let mut asked = std::thread::scope(|scope| {
+            let others: Vec<_> = (0..2).map(|_| scope.spawn(work)).collect();
+            let mut asked = work();
+            others
+                .into_iter()
+                .for_each(|other| asked.extend(other.join().unwrap()));
+            asked
+        });
+        assert!((0..SERVERS).all(|server| health.of(server) != Opinion::Alive));
+        // No thread waits for the others, so a second may pass without a question; none passes with two.
+        asked.sort_unstable();
+        let count = asked.len();
+        asked.dedup_by_key(|(server, at)| (*server, *at));
+        assert_eq!(asked.len(), count);
+        assert!(count > 0);
+    }
+
+    #[test]
+    fn the_last_numbers_have_room_and_those_without_are_alive() {
+        let health = Health::default();
+        health.suspect(7, Instant::ZERO);
+        assert_eq!(health.of(7), Opinion::Alive, "no such server");
+        health.make_room(usize::from(u16::MAX) + 1);
+        health.suspect(u16::MAX, Instant::ZERO);
+        assert_eq!(probed(&health, 0), [u16::MAX]);
+        health.forget(|server| server == u16::MAX);
+        assert_eq!(health.of(u16::MAX), Opinion::Alive);
     }
 }

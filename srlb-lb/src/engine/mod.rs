@@ -25,6 +25,7 @@ mod pin;
 mod plain;
 mod pool;
 mod selection;
+mod shared;
 mod sketch;
 pub mod state;
 #[cfg(test)]
@@ -37,10 +38,8 @@ use std::net::Ipv6Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use daemon::{Counts, DropReason, RateLimit, SignedCounts};
-use flow_table::{
-    FlowHash, Fragments, HashKey, Inserted, Memory, Pages, SharedTable, Value, VipState,
-};
+use daemon::{Counts, DropReason, SharedRateLimit, SignedCounts};
+use flow_table::{FlowHash, Fragments, HashKey, Inserted, Pages, SharedTable, Value, VipState};
 use ipnet::Ipv6Net;
 use packet_io::{Instant, PacketBuf};
 use srh::hmac::{HmacError, Keys};
@@ -57,6 +56,7 @@ pub use pin::{Pin, ShortNumber, TICK_MS};
 use pool::Changed;
 pub use pool::{Pool, Server, Vip};
 pub use selection::Selection;
+pub use shared::Shared;
 pub use unpinned::{DEFAULT_HUNTS_PPS, DEFAULT_RECOVERIES_PPS};
 
 use batch::{Ahead, Looks, Whose};
@@ -152,15 +152,17 @@ impl Subject {
 pub struct Engine {
     contract: Contract,
     config: Config,
-    pool: Pool,
-    pool_changed: Changed,
+    pool: Arc<Pool>,
+    pool_changed: Arc<Changed>,
     flows: Arc<Flows>,
-    fragments: Fragments,
-    sketch: SynSketch,
-    health: Health,
+    /// How many engines sweep them.
+    sweepers: usize,
+    fragments: Arc<Fragments>,
+    sketch: Arc<SynSketch>,
+    health: Arc<Health>,
     selector: Selector,
-    icmp: RateLimit,
-    unpinned: Unpinned,
+    icmp: Arc<SharedRateLimit>,
+    unpinned: Arc<Unpinned>,
     drops: Counts<DropReason>,
     events: Counts<Event>,
     signed: SignedCounts,
@@ -185,32 +187,33 @@ impl Engine {
 
     /// The same with another state table or other limits: for mutation tests alone.
     pub fn with_contract(contract: Contract, config: Config, pool: Pool, key: HashKey) -> Self {
-        let flows = Arc::new(own_table(config.max_flows, key.clone()));
-        Self::sharing(flows, contract, config, pool, key)
+        let shared = Shared::new(&contract, &config, key, 1);
+        Self::sharing(&shared, contract, config, pool)
     }
 
-    /// One more engine on the same flows, for another thread: see [`Engine::flows`]. `key` is for what this engine has alone.
+    /// One of the engines of an LB.
     pub fn sharing(
-        flows: Arc<Flows>,
+        shared: &Shared,
         contract: Contract,
         config: Config,
-        pool: Pool,
-        key: HashKey,
+        pool: impl Into<Arc<Pool>>,
     ) -> Self {
-        let mut health = Health::new(contract.limits);
-        health.resize(pool.servers().len());
+        let shared = shared.clone();
+        let pool = pool.into();
+        shared.health.make_room(pool.servers().len());
         let mut engine = Engine {
-            fragments: contract.limits.fragments(key),
-            flows,
-            icmp: RateLimit::new(config.icmp_rate_pps),
-            unpinned: Unpinned::new(&config),
+            fragments: shared.fragments,
+            flows: shared.flows,
+            sweepers: shared.sweepers,
+            icmp: shared.icmp,
+            unpinned: shared.unpinned,
             signed: SignedCounts::new(config.hmac.as_ref()),
             prebuilt: Prebuilt::new(config.locator),
             config,
             pool,
-            pool_changed: Changed::default(),
-            sketch: SynSketch::new(contract.limits),
-            health,
+            pool_changed: shared.pool_changed,
+            sketch: shared.sketch,
+            health: shared.health,
             selector: Selector::default(),
             contract,
             drops: Counts::new(),
@@ -291,7 +294,8 @@ impl Engine {
     /// servers are asked. Packets to be sent are appended to `out`. To be called about every
     /// 100 ms.
     pub fn poll(&mut self, now: Instant, out: &mut Vec<PacketBuf>) {
-        let sets = self.flows.sets().div_ceil(self.contract.limits.sweep_polls);
+        let polls = self.contract.limits.sweep_polls * self.sweepers;
+        let sets = self.flows.sets().div_ceil(polls);
         self.flows.sweep(sets, now);
         self.fragments.sweep(now);
         self.pool_changed.poll(now);
@@ -305,10 +309,11 @@ impl Engine {
 
     /// Takes a new version of the pool. Numbers of servers must be those of before; entries of
     /// servers that are no member any more are gone.
-    pub fn set_pool(&mut self, pool: Pool) {
-        self.health.resize(pool.servers().len());
-        self.pool = pool;
-        self.pool_changed = Changed::JustNow;
+    pub fn set_pool(&mut self, pool: impl Into<Arc<Pool>>) {
+        // Before anything is sent by it: see [`Changed`].
+        self.pool_changed.set();
+        self.pool = pool.into();
+        self.health.make_room(self.pool.servers().len());
         let pool = &self.pool;
         self.selector.set_pool(pool);
 
@@ -320,8 +325,8 @@ impl Engine {
 
     /// Takes new settings. The flow table keeps its size and its entries.
     pub fn set_config(&mut self, config: Config) {
-        self.icmp = RateLimit::new(config.icmp_rate_pps);
-        self.unpinned = Unpinned::new(&config);
+        self.icmp.set_rate(config.icmp_rate_pps);
+        self.unpinned.set_config(&config);
         self.signed.set_keys(config.hmac.as_ref());
         self.config = config;
         self.prebuild();
@@ -386,7 +391,7 @@ impl Engine {
         living.filter(|pin| pin.is_udp()).count()
     }
 
-    /// The flow table, for [`Engine::sharing`].
+    /// The flow table.
     pub fn flows(&self) -> &Arc<Flows> {
         &self.flows
     }
@@ -496,13 +501,6 @@ struct MadeBy {
     server: u16,
     number: ShortNumber,
     encoding: Encoding,
-}
-
-/// A table for one engine: on the heap if the kernel has no room for it elsewhere.
-fn own_table(flows: usize, key: HashKey) -> Flows {
-    let bytes = Flows::bytes_for(flows);
-    let memory = Memory::map(bytes).unwrap_or_else(|_| Memory::plain(bytes));
-    Flows::new(memory, key)
 }
 
 /// What kind of client packet this is, in the state table's words.

@@ -213,8 +213,8 @@ mod tests {
     }
 
     fn health(servers: u16, dead: &[u16]) -> Health {
-        let mut health = Health::default();
-        health.resize(servers.into());
+        let health = Health::default();
+        health.make_room(servers.into());
         for &server in dead {
             health.suspect(server, Instant::ZERO);
         }
@@ -262,7 +262,7 @@ mod tests {
             ("all dead", &[], &[0, 1, 2], &[2, 0, 1], 2, 2),
         ];
         for (what, suspect, dead, in_order, sound, living) in rows {
-            let mut health = health(4, dead);
+            let health = health(4, dead);
             for &server in suspect {
                 health.suspect(server, Instant::ZERO);
             }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::net::Ipv6Addr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use consistent_hash::VipTables;
@@ -31,33 +32,45 @@ pub struct Vip {
     pub tables: VipTables,
 }
 
-/// When the pool has changed last, on the clock of packets.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Changed {
-    /// Not since the start.
-    #[default]
-    Never,
-    /// Since the last poll.
-    JustNow,
-    /// At that time, or up to a poll's interval before.
-    At(Instant),
-}
+/// When the pool has changed last, on the clock of packets. All engines of an LB share it: one that still has the old pool may see what
+/// another has sent by the new one.
+#[derive(Debug)]
+pub struct Changed(AtomicU64);
 
 impl Changed {
-    /// Time goes on.
-    pub fn poll(&mut self, now: Instant) {
-        if *self == Changed::JustNow {
-            *self = Changed::At(now);
-        }
+    /// Not since the start.
+    const NEVER: u64 = u64::MAX;
+    /// Since the last poll.
+    const JUST_NOW: u64 = u64::MAX - 1;
+
+    /// The pool changes, of one engine at least.
+    pub fn set(&self) {
+        self.0.store(Self::JUST_NOW, Ordering::Release);
     }
 
-    /// Was it within `time`?
-    pub fn is_within(self, time: Duration, now: Instant) -> bool {
-        match self {
-            Changed::Never => false,
-            Changed::JustNow => true,
-            Changed::At(at) => now < at + time,
+    /// Time goes on.
+    pub fn poll(&self, now: Instant) {
+        let micros = now.micros().min(Self::JUST_NOW - 1);
+        let (success, failure) = (Ordering::AcqRel, Ordering::Relaxed);
+        // It may have been another time already.
+        let _ = self
+            .0
+            .compare_exchange(Self::JUST_NOW, micros, success, failure);
+    }
+
+    /// Was it within `time`, or up to a poll's interval before?
+    pub fn is_within(&self, time: Duration, now: Instant) -> bool {
+        match self.0.load(Ordering::Acquire) {
+            Self::NEVER => false,
+            Self::JUST_NOW => true,
+            micros => now < Instant::from_micros(micros) + time,
         }
+    }
+}
+
+impl Default for Changed {
+    fn default() -> Self {
+        Changed(AtomicU64::new(Self::NEVER))
     }
 }
 

@@ -1,4 +1,8 @@
 //! The SYNs and first datagrams that were offered lately and that nobody has answered yet.
+//!
+//! All engines of an LB share it: a client's packets come to one of them, the answer of its server to another one.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use packet_io::Instant;
 
@@ -8,7 +12,7 @@ use super::contract::Limits;
 /// a retransmission would now and then pass for a new flow.
 const WAYS: usize = 4;
 
-/// A slot; free where the tag is 0, which no flow has.
+/// What a slot holds; free where the tag is 0, which no flow has.
 #[derive(Clone, Copy, Default)]
 struct Seen {
     tag: u64,
@@ -17,11 +21,40 @@ struct Seen {
     times: u8,
 }
 
+/// A slot that threads read and write without waiting for each other: time, server and times, and the tag exclusive-ored with these. So
+/// one that is half one flow's and half another's has a tag that is neither's.
+#[derive(Default)]
+struct Slot {
+    mixed_tag: AtomicU64,
+    at: AtomicU64,
+    what: AtomicU64,
+}
+
+impl Slot {
+    fn get(&self) -> Seen {
+        let (at, what) = (self.at.load(Relaxed), self.what.load(Relaxed));
+        Seen {
+            tag: self.mixed_tag.load(Relaxed) ^ at ^ what,
+            at: Instant::from_micros(at),
+            first: what as u16,
+            times: (what >> 16) as u8,
+        }
+    }
+
+    fn set(&self, seen: Seen) {
+        let at = seen.at.micros();
+        let what = u64::from(seen.times) << 16 | u64::from(seen.first);
+        self.mixed_tag.store(seen.tag ^ at ^ what, Relaxed);
+        self.at.store(at, Relaxed);
+        self.what.store(what, Relaxed);
+    }
+}
+
 /// A fixed number of slots: of those where a flow may lie it takes a free one, else the oldest. A flood can
-/// make it forget, and no more than that.
+/// make it forget, and so can two threads that meet at one slot, and no more than that.
 pub struct SynSketch {
     limits: Limits,
-    slots: Box<[Seen]>,
+    slots: Box<[Slot]>,
     ways: usize,
 }
 
@@ -42,27 +75,28 @@ impl SynSketch {
         let ways = limits.syns_remembered.clamp(1, WAYS);
         let sets = (limits.syns_remembered / ways).max(1);
         SynSketch {
-            slots: vec![Seen::default(); sets * ways].into(),
+            slots: (0..sets * ways).map(|_| Slot::default()).collect(),
             ways,
             limits,
         }
     }
 
     /// The slots in which this flow may lie.
-    fn set(&mut self, tag: u64) -> &mut [Seen] {
+    fn set(&self, tag: u64) -> &[Slot] {
         let sets = self.slots.len() / self.ways;
         let set = (tag >> 32) as usize % sets;
-        &mut self.slots[set * self.ways..][..self.ways]
+        &self.slots[set * self.ways..][..self.ways]
     }
 
-    fn find(&mut self, tag: u64) -> Option<&mut Seen> {
-        self.set(tag).iter_mut().find(|seen| seen.tag == tag)
+    fn find(&self, tag: u64) -> Option<(&Slot, Seen)> {
+        let mut slots = self.set(tag).iter().map(|slot| (slot, slot.get()));
+        slots.find(|(_, seen)| seen.tag == tag)
     }
 
     /// Has this SYN been seen before, with nothing in between?
-    pub fn seen_before(&mut self, tag: u64, now: Instant) -> Option<Again> {
+    pub fn seen_before(&self, tag: u64, now: Instant) -> Option<Again> {
         let window = self.limits.syn_again_soonest..=self.limits.syn_again_latest;
-        let seen = *self.find(tag)?;
+        let (_, seen) = self.find(tag)?;
         window.contains(&now.since(seen.at)).then_some(Again {
             times: seen.times.saturating_add(1),
             first: seen.first,
@@ -71,29 +105,31 @@ impl SynSketch {
     }
 
     /// The SYN is offered, to `first` before the others.
-    pub fn offered(&mut self, tag: u64, first: u16, times: u8, now: Instant) {
+    pub fn offered(&self, tag: u64, first: u16, times: u8, now: Instant) {
         let soonest = self.limits.syn_again_soonest;
-        let known = self.find(tag).copied();
+        let known = self.find(tag);
         // A duplicate in between must not hide the retransmission that follows.
-        if known.is_some_and(|seen| now.since(seen.at) < soonest) {
+        if known.is_some_and(|(_, seen)| now.since(seen.at) < soonest) {
             return;
         }
-        let set = self.set(tag).iter_mut();
-        let place = set.min_by_key(|seen| (seen.tag != tag, seen.tag != 0, seen.at));
-        if let Some(slot) = place {
-            *slot = Seen {
+        let age = |slot: &&Slot| {
+            let seen = slot.get();
+            (seen.tag != tag, seen.tag != 0, seen.at)
+        };
+        if let Some(slot) = self.set(tag).iter().min_by_key(age) {
+            slot.set(Seen {
                 tag,
                 at: now,
                 first,
                 times,
-            };
+            });
         }
     }
 
     /// A server has answered for this flow.
-    pub fn answered(&mut self, tag: u64) {
-        if let Some(seen) = self.find(tag) {
-            *seen = Seen::default();
+    pub fn answered(&self, tag: u64) {
+        if let Some((slot, _)) = self.find(tag) {
+            slot.set(Seen::default());
         }
     }
 }
@@ -108,7 +144,7 @@ mod tests {
 
     #[test]
     fn a_syn_seen_again_within_bounds() {
-        let mut sketch = SynSketch::new(Limits::default());
+        let sketch = SynSketch::new(Limits::default());
         assert_eq!(sketch.seen_before(9, at(0)), None);
         sketch.offered(9, 3, 0, at(0));
         assert_eq!(sketch.seen_before(9, at(10)), None, "a duplicate");
@@ -127,11 +163,11 @@ mod tests {
     /// Flows that may lie in the same slots: a free one is taken first, then the oldest.
     #[test]
     fn the_oldest_makes_room() {
-        let mut sketch = SynSketch::new(Limits {
+        let sketch = SynSketch::new(Limits {
             syns_remembered: WAYS,
             ..Limits::default()
         });
-        let remembered = |sketch: &mut SynSketch| -> Vec<u64> {
+        let remembered = |sketch: &SynSketch| -> Vec<u64> {
             (1..=6)
                 .filter(|&tag| sketch.seen_before(tag, at(1_000)).is_some())
                 .collect()
@@ -139,13 +175,13 @@ mod tests {
         for tag in 1..=4 {
             sketch.offered(tag, 0, 0, at(tag));
         }
-        assert_eq!(remembered(&mut sketch), [1, 2, 3, 4]);
+        assert_eq!(remembered(&sketch), [1, 2, 3, 4]);
         sketch.answered(3);
         sketch.offered(5, 0, 0, at(5));
-        assert_eq!(remembered(&mut sketch), [1, 2, 4, 5]);
+        assert_eq!(remembered(&sketch), [1, 2, 4, 5]);
         sketch.offered(1, 0, 1, at(600));
         sketch.offered(6, 0, 0, at(600));
-        assert_eq!(remembered(&mut sketch), [1, 4, 5, 6]);
+        assert_eq!(remembered(&sketch), [1, 4, 5, 6]);
     }
 
     #[test]
@@ -164,5 +200,38 @@ mod tests {
             });
             assert_eq!(sketch.slots.len(), slots, "{asked}");
         }
+    }
+
+    /// Many threads at few slots: what it says of a flow was said of that flow.
+    #[test]
+    fn nobody_is_told_what_was_said_of_another() {
+        const FLOWS: u64 = 6;
+        let sketch = SynSketch::new(Limits {
+            syns_remembered: WAYS,
+            ..Limits::default()
+        });
+        let work = |thread: u64| {
+            let mut found = 0_u32;
+            for round in 0..20_000 {
+                let tag = round * (round + thread) / 3 % FLOWS + 1;
+                let now = at(round * 100);
+                match sketch.seen_before(tag, now) {
+                    Some(again) => {
+                        found += 1;
+                        assert_eq!(u64::from(again.first), tag * 3);
+                        assert_eq!(u64::from(again.times), tag + 1);
+                        sketch.answered(tag);
+                    }
+                    None => sketch.offered(tag, (tag * 3) as u16, tag as u8, now),
+                }
+            }
+            found
+        };
+        let found = std::thread::scope(|scope| {
+            let others: Vec<_> = (1..3).map(|n| scope.spawn(move || work(n))).collect();
+            let others = others.into_iter().map(|other| other.join().unwrap());
+            work(0) + others.sum::<u32>()
+        });
+        assert!(found > 0, "it remembers something");
     }
 }

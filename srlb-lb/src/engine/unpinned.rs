@@ -8,8 +8,10 @@
 //! What comes to something is given back: a hunt whose connection its client confirms, a recovery that finds an owner. So a service may be as
 //! busy as it likes, and when an LB goes, the others recover its flows as fast as servers answer. Nobody can bring a recovery back for a connection that
 //! there isn't; a hunt costs him a third packet. Datagrams are bounded by the servers' own look-ups.
+//!
+//! All engines of an LB share the bounds: a recovery is asked for by one of them, and its owner may answer to another.
 
-use daemon::{DropReason, RateLimit};
+use daemon::{DropReason, SharedRateLimit};
 use packet_io::Instant;
 
 use super::state::Action;
@@ -24,34 +26,40 @@ const UNDER_WAY: u32 = 10;
 
 /// The bounds, as far as they are used up.
 pub(super) struct Unpinned {
-    hunts: RateLimit,
-    recoveries: RateLimit,
+    hunts: SharedRateLimit,
+    recoveries: SharedRateLimit,
 }
 
 impl Unpinned {
     pub fn new(config: &Config) -> Self {
         Unpinned {
-            hunts: RateLimit::new(config.hunts_pps),
-            recoveries: RateLimit::new(config.recoveries_pps),
+            hunts: SharedRateLimit::new(config.hunts_pps),
+            recoveries: SharedRateLimit::new(config.recoveries_pps),
         }
     }
 
+    /// Takes other bounds.
+    pub fn set_config(&self, config: &Config) {
+        self.hunts.set_rate(config.hunts_pps);
+        self.recoveries.set_rate(config.recoveries_pps);
+    }
+
     /// May a client's packet without an entry do this now?
-    pub fn may(&mut self, action: Action, now: Instant) -> Result<(), DropReason> {
+    pub fn may(&self, action: Action, now: Instant) -> Result<(), DropReason> {
         let (limit, reason) = match action {
-            Action::Hunt => (&mut self.hunts, DropReason::HuntRate),
-            _ => (&mut self.recoveries, DropReason::RecoveryRate),
+            Action::Hunt => (&self.hunts, DropReason::HuntRate),
+            _ => (&self.recoveries, DropReason::RecoveryRate),
         };
         limit.allow(now).then_some(()).ok_or(reason)
     }
 
     /// The client of a new flow has confirmed it.
-    pub fn confirmed(&mut self) {
+    pub fn confirmed(&self) {
         self.hunts.give_back(1);
     }
 
     /// A flow without an entry has an owner.
-    pub fn recovered(&mut self) {
+    pub fn recovered(&self) {
         self.recoveries.give_back(UNDER_WAY);
     }
 }

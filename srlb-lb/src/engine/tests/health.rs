@@ -244,7 +244,7 @@ fn a_suspect_goes_last_and_keeps_its_pins() {
         make_suspect(&mut world, c[0]);
         let turned = offers(&world, &[(c[1], CONNECT_FORCE), (c[0], CONNECT_FORCE)]);
         assert_eq!(world.sent(&world.syn()), turned);
-        world.engine.sketch = SynSketch::new(Limits::default());
+        world.engine.sketch = SynSketch::new(Limits::default()).into();
         let list = world.recovery();
         let as_ever = asks(&world, &[(list[0], RECOVER), (list[1], RECOVER_FINAL)]);
         assert_eq!(world.sent(&world.ack()), as_ever);
@@ -330,7 +330,7 @@ fn all_candidates_out_of_reach_are_hunted_all_the_same() {
     let offered = offers(&world, &[(c[1], CONNECT_FORCE), (c[0], CONNECT_FORCE)]);
     assert_eq!(world.sent(&world.syn()), offered);
     assert_eq!(world.engine.events().get(Event::HuntedUnhealthy), 1);
-    world.engine.sketch = SynSketch::new(Limits::default());
+    world.engine.sketch = SynSketch::new(Limits::default()).into();
     world.pass(10 * SECOND);
     for _ in 0..4 {
         polled(&mut world);

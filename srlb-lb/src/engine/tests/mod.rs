@@ -8,6 +8,7 @@ mod anything;
 mod batches;
 mod build;
 mod drops;
+mod engines;
 mod errors;
 mod fragments;
 mod health;

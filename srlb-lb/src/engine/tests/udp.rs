@@ -362,8 +362,8 @@ fn a_datagram_with_a_wrong_checksum_is_carried_only_where_its_flow_is_known() {
 
 /// Some servers of `n` are dead.
 fn health(n: u16, dead: &[u16]) -> Health {
-    let mut health = Health::new(Limits::default());
-    health.resize(n.into());
+    let health = Health::new(Limits::default());
+    health.make_room(n.into());
     let now = packet_io::Instant::ZERO;
     dead.iter().for_each(|&server| health.suspect(server, now));
     for second in 0..4 {
