@@ -391,6 +391,20 @@ impl Engine {
         living.filter(|pin| pin.is_udp()).count()
     }
 
+    /// What it shares with the others, for one more.
+    pub fn shared(&self) -> Shared {
+        Shared {
+            flows: Arc::clone(&self.flows),
+            fragments: Arc::clone(&self.fragments),
+            health: Arc::clone(&self.health),
+            sketch: Arc::clone(&self.sketch),
+            unpinned: Arc::clone(&self.unpinned),
+            icmp: Arc::clone(&self.icmp),
+            pool_changed: Arc::clone(&self.pool_changed),
+            sweepers: self.sweepers,
+        }
+    }
+
     /// The flow table.
     pub fn flows(&self) -> &Arc<Flows> {
         &self.flows

@@ -75,11 +75,10 @@ impl Rig {
     /// One more engine on the same table, for worker number `worker` of `workers`. It must not be brought into the steady state
     /// itself: [`Rig::steady_like`].
     pub fn for_worker(&self, worker: u64, workers: u64) -> Result<Rig> {
-        let table = self.engine.flows().clone();
         let config = self.engine.config().clone();
         let (contract, pool) = (Contract::default(), pool(self.servers)?);
         Ok(Rig {
-            engine: Engine::sharing(table, contract, config, pool, KEY),
+            engine: Engine::sharing(&self.engine.shared(), contract, config, pool),
             flows: self.flows.for_worker(worker, workers),
             verdicts: Vec::new(),
             ..*self
