@@ -1,10 +1,8 @@
 //! The cluster key and what is hashed with it. All load balancers must agree on every bit of this, across
 //! versions too: `tests/stable.rs` pins it.
 
-use std::fmt;
-use std::hash::Hasher;
-
 use siphasher::sip::SipHasher13;
+use std::fmt;
 
 /// The secret that all load balancers of a cluster share. Without it nobody outside can aim flows at one bucket.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -38,10 +36,16 @@ pub(crate) enum Purpose {
 impl ClusterKey {
     /// SipHash-1-3 of the tag followed by the identity.
     pub(crate) fn identity_hash(&self, purpose: Purpose, identity: &[u8]) -> u64 {
-        let mut hasher = SipHasher13::new_with_key(&self.0);
-        hasher.write(&[purpose as u8]);
-        hasher.write(identity);
-        hasher.finish()
+        let mut bytes = [purpose as u8; 64];
+        let hasher = SipHasher13::new_with_key(&self.0);
+        match bytes.get_mut(1..=identity.len()) {
+            // In one piece, which takes half the time.
+            Some(place) => {
+                place.copy_from_slice(identity);
+                hasher.hash(&bytes[..=identity.len()])
+            }
+            None => hasher.hash(&[&bytes[..1], identity].concat()),
+        }
     }
 }
 
@@ -55,4 +59,24 @@ pub fn bucket_of(key: &ClusterKey, flow_key: &[u8], buckets: u32) -> u32 {
     let hash = SipHasher13::new_with_key(&key.0).hash(flow_key);
     u32::try_from(hash % u64::from(buckets))
         .expect("a remainder is smaller than its 32-bit divisor")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::hash::Hasher;
+
+    use super::*;
+
+    #[test]
+    fn an_identity_of_any_length_is_hashed_behind_its_tag() {
+        let key = [5; 16];
+        let identity: Vec<u8> = (0..200).collect();
+        for length in 0..=identity.len() {
+            let mut hasher = SipHasher13::new_with_key(&key);
+            hasher.write(b"s");
+            hasher.write(&identity[..length]);
+            let hash = ClusterKey::from(key).identity_hash(Purpose::Skip, &identity[..length]);
+            assert_eq!(hash, hasher.finish(), "{length} bytes");
+        }
+    }
 }

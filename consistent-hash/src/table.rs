@@ -1,7 +1,5 @@
 //! The lookup table of one generation (the paper's `t`).
 
-use std::collections::HashSet;
-
 use crate::error::readable;
 use crate::key::Purpose;
 use crate::recipe::{check_choices, Recipe};
@@ -42,10 +40,9 @@ impl Table {
         let players = in_turn_order(recipe, entrants)?
             .into_iter()
             .filter(|e| e.weight > 0)
-            .map(|e| Player {
-                server: e.server,
-                weight: e.weight,
-                walk: recipe.permutation(e.identity).walk(),
+            .map(|e| {
+                let walk = recipe.permutation(e.identity).walk();
+                (e.weight, Player::new(e.server, walk))
             })
             .collect();
         Ok(Self::filled(
@@ -75,16 +72,12 @@ impl Table {
             if !is_permutation(list, buckets) {
                 return Err(Error::NoPermutation { server, buckets });
             }
-            players.push(Player {
-                server,
-                weight: 1,
-                walk: list.iter().copied(),
-            });
+            players.push((1, Player::new(server, list)));
         }
         Ok(Self::filled(buckets, choices, players))
     }
 
-    fn filled<W: Walk>(buckets: usize, choices: usize, players: Vec<Player<W>>) -> Self {
+    fn filled<W: Walk>(buckets: usize, choices: usize, players: Vec<(u32, Player<W>)>) -> Self {
         let width = choices.min(players.len());
         let mut slots = Slots::new(buckets, width);
         fill(&mut slots, players);
@@ -142,8 +135,14 @@ fn in_turn_order<'a>(recipe: &Recipe, entrants: &[Entrant<'a>]) -> Result<Vec<En
 
 /// The place of the first server that was listed before.
 fn repeated(servers: impl IntoIterator<Item = u16>) -> Option<usize> {
-    let mut seen = HashSet::new();
-    servers.into_iter().position(|server| !seen.insert(server))
+    // One bit a number, because sets that hash take longer than the rest of what is done for each server.
+    let mut seen = vec![0u64; (usize::from(u16::MAX) + 1) / 64];
+    servers.into_iter().position(|server| {
+        let (word, bit) = (usize::from(server / 64), 1 << (server % 64));
+        let before = seen[word];
+        seen[word] |= bit;
+        before & bit > 0
+    })
 }
 
 fn is_permutation(list: &[u32], buckets: usize) -> bool {

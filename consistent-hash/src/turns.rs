@@ -9,28 +9,43 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use crate::slots::Slots;
+use crate::slots::{Open, Pace, Slots};
 use crate::walk::Walk;
 
-/// A server that takes part: its number, its weight (not zero) and its permutation.
+/// A server that takes part: its number and its permutation.
 pub(crate) struct Player<W> {
-    pub(crate) server: u16,
-    pub(crate) weight: u32,
-    pub(crate) walk: W,
+    walk: W,
+    server: u16,
+    /// No bucket of its permutation is left.
+    is_through: bool,
 }
 
-/// Fills the slots. `players` are in the order in which they take their turns within a round.
+impl<W> Player<W> {
+    pub(crate) fn new(server: u16, walk: W) -> Self {
+        Player {
+            walk,
+            server,
+            is_through: false,
+        }
+    }
+}
+
+/// Fills the slots. `players` are in the order in which they take their turns within a round, each with its weight, which is not zero.
 ///
 /// It ends: each turn takes a slot or drops a player, and a bucket that every player has visited is full.
-pub(crate) fn fill<W: Walk>(slots: &mut Slots, players: Vec<Player<W>>) {
-    let heaviest = players.iter().map(|p| p.weight).max().unwrap_or(0);
-    let all: u64 = players.iter().map(|p| u64::from(p.weight)).sum();
-    if players.iter().all(|p| p.weight == heaviest) {
+pub(crate) fn fill<W: Walk>(slots: &mut Slots, players: Vec<(u32, Player<W>)>) {
+    let (weights, players): (Vec<u32>, Vec<_>) = players.into_iter().unzip();
+    let heaviest = weights.iter().copied().max().unwrap_or(0);
+    let all: u64 = weights.iter().map(|weight| u64::from(*weight)).sum();
+    if weights.iter().all(|weight| *weight == heaviest) {
         fill_evenly(slots, players);
-    } else if u64::from(heaviest) * players.len() as u64 <= LOOKS_A_TURN * all {
-        fill_by_looking(slots, players, heaviest);
+        return;
+    }
+    let rounds = weights.iter().map(|weight| Rounds::new(heaviest, *weight));
+    if u64::from(heaviest) * players.len() as u64 <= LOOKS_A_TURN * all {
+        fill_by_looking(slots, players, rounds.collect());
     } else {
-        fill_by_queue(slots, players, heaviest);
+        fill_by_queue(slots, players, rounds.collect());
     }
 }
 
@@ -38,12 +53,102 @@ pub(crate) fn fill<W: Walk>(slots: &mut Slots, players: Vec<Player<W>>) {
 const LOOKS_A_TURN: u64 = 8;
 
 fn fill_evenly<W: Walk>(slots: &mut Slots, mut players: Vec<Player<W>>) {
-    while slots.free() >= players.len() && !players.is_empty() {
-        players.retain_mut(|p| slots.turn(p.server, &mut p.walk));
-    }
     while !slots.done() && !players.is_empty() {
-        players.retain_mut(|p| slots.done() || slots.turn(p.server, &mut p.walk));
+        let mut all = true;
+        for due in players.chunks_mut(AHEAD) {
+            all &= take_turns(slots, due);
+        }
+        if !all {
+            players.retain(|player| !player.is_through);
+        }
     }
+}
+
+/// Players that have a turn, in this order.
+trait Due<W> {
+    fn each(&mut self, turn: impl FnMut(&mut Player<W>));
+}
+
+/// All of them.
+impl<W> Due<W> for &mut [Player<W>] {
+    #[inline(always)]
+    fn each(&mut self, turn: impl FnMut(&mut Player<W>)) {
+        self.iter_mut().for_each(turn);
+    }
+}
+
+/// Those in these places.
+impl<W> Due<W> for (&mut [Player<W>], &[u32]) {
+    #[inline(always)]
+    fn each(&mut self, mut turn: impl FnMut(&mut Player<W>)) {
+        let (players, places) = self;
+        places
+            .iter()
+            .for_each(|place| turn(&mut players[*place as usize]));
+    }
+}
+
+/// How many look for their bucket before the first of them takes it.
+const AHEAD: usize = 64;
+
+/// At most [`AHEAD`] players take one turn of algorithm 3 each, while there are slots: a player goes along its permutation to the first bucket
+/// that is not full, and takes the next place there. False if a permutation is exhausted.
+fn take_turns<W: Walk>(slots: &mut Slots, due: impl Due<W>) -> bool {
+    match slots.pace() {
+        Pace::One => walk::<1, W>(slots, due),
+        Pace::Two => walk::<2, W>(slots, due),
+        Pace::Four => walk::<4, W>(slots, due),
+        Pace::Eight => walk::<8, W>(slots, due),
+        Pace::Sixteen => walk::<16, W>(slots, due),
+        Pace::Leap => leap(slots, due),
+    }
+}
+
+/// All look for their bucket first: as nothing is written meanwhile, a processor can do that for several of them at the same time. Few lose what
+/// they have found to one before them; they look again.
+#[inline(never)]
+fn walk<const STEPS: usize, W: Walk>(slots: &mut Slots, mut due: impl Due<W>) -> bool {
+    if STEPS > 1 {
+        due.each(|player| _ = player.walk.approach::<STEPS>(slots.open()));
+    }
+    let mut all = true;
+    let mut hand = slots.hand();
+    due.each(|player| {
+        let found = match player.walk.stay(hand.open()) {
+            None => look_again::<STEPS, W>(&mut player.walk, hand.open()),
+            found => found,
+        };
+        if let Some(bucket) = found {
+            hand.take(bucket, player.server);
+            player.walk.pass(hand.open());
+        } else {
+            player.is_through = true;
+            all = false;
+        }
+    });
+    let filled = hand.filled();
+    slots.settle(filled);
+    all
+}
+
+#[cold]
+#[inline(never)]
+fn look_again<const STEPS: usize, W: Walk>(walk: &mut W, open: Open<'_>) -> Option<u32> {
+    walk.approach::<STEPS>(open)
+}
+
+fn leap<W: Walk>(slots: &mut Slots, mut due: impl Due<W>) -> bool {
+    let mut all = true;
+    due.each(|player| {
+        if let Some(bucket) = player.walk.approach::<0>(slots.open()) {
+            slots.take_of_few(bucket, player.server);
+            player.walk.pass(slots.open());
+        } else {
+            player.is_through = true;
+            all = false;
+        }
+    });
+    all
 }
 
 /// In which rounds a player has its turns: `floor(k * heaviest / weight)` for k from 0, without a division each time.
@@ -67,7 +172,11 @@ impl Rounds {
         }
     }
 
-    fn go_on(&mut self) {
+    /// To the next turn, if the one in hand is in this round.
+    fn go_on_after(&mut self, round: u64) {
+        if self.next != round {
+            return;
+        }
         self.next += self.whole;
         // Without overflow: part + rest may be more than 32 bits hold.
         if self.part >= self.weight - self.rest {
@@ -80,45 +189,50 @@ impl Rounds {
 }
 
 /// Looks at everybody in each round in which somebody has a turn.
-fn fill_by_looking<W: Walk>(slots: &mut Slots, players: Vec<Player<W>>, heaviest: u32) {
-    let with_rounds = |p: Player<W>| (Rounds::new(heaviest, p.weight), p);
-    let mut players: Vec<_> = players.into_iter().map(with_rounds).collect();
+fn fill_by_looking<W: Walk>(
+    slots: &mut Slots,
+    mut players: Vec<Player<W>>,
+    mut rounds: Vec<Rounds>,
+) {
+    let mut due = vec![0; players.len()];
     let mut round = 0;
     while !slots.done() && !players.is_empty() {
-        let mut soonest = u64::MAX;
-        players.retain_mut(|(rounds, player)| {
-            if rounds.next == round && !slots.done() {
-                if !slots.turn(player.server, &mut player.walk) {
-                    return false;
-                }
-                rounds.go_on();
-            }
+        let (mut count, mut soonest) = (0, u64::MAX);
+        for (place, rounds) in (0u32..).zip(&mut rounds) {
+            // Without a branch: who has a turn is written down for good, who has none is written over.
+            due[count] = place;
+            count += usize::from(rounds.next == round);
+            rounds.go_on_after(round);
             soonest = soonest.min(rounds.next);
-            true
-        });
+        }
+        let mut all = true;
+        for due in due[..count].chunks(AHEAD) {
+            all &= take_turns(slots, (&mut players[..], due));
+        }
+        if !all {
+            let mut stays = players.iter().map(|player| !player.is_through);
+            rounds.retain(|_| stays.next() == Some(true));
+            players.retain(|player| !player.is_through);
+        }
         round = soonest;
     }
 }
 
 /// Takes whose turn it is from a queue: for weights so unlike that few have a turn in most rounds.
-fn fill_by_queue<W: Walk>(slots: &mut Slots, mut players: Vec<Player<W>>, heaviest: u32) {
+fn fill_by_queue<W: Walk>(slots: &mut Slots, mut players: Vec<Player<W>>, mut rounds: Vec<Rounds>) {
     // (round of the next turn, place in the round); the smallest is next.
-    let mut due: BinaryHeap<_> = (0..players.len())
+    let mut due: BinaryHeap<_> = (0..players.len() as u32)
         .map(|place| Reverse((0u64, place)))
-        .collect();
-    let mut rounds: Vec<_> = players
-        .iter()
-        .map(|p| Rounds::new(heaviest, p.weight))
         .collect();
     while !slots.done() {
         let Some(mut next) = due.peek_mut() else {
             return;
         };
         let Reverse((round, place)) = &mut *next;
-        let player = &mut players[*place];
-        if slots.turn(player.server, &mut player.walk) {
-            rounds[*place].go_on();
-            *round = rounds[*place].next;
+        if take_turns(slots, (&mut players[..], &[*place][..])) {
+            let rounds = &mut rounds[*place as usize];
+            rounds.go_on_after(*round);
+            *round = rounds.next;
         } else {
             std::collections::binary_heap::PeekMut::pop(next);
         }
@@ -142,7 +256,7 @@ mod tests {
             for k in 0..1_000u64 {
                 let expected = k * u64::from(heaviest) / u64::from(weight);
                 assert_eq!(rounds.next, expected, "turn {k} of {weight} in {heaviest}");
-                rounds.go_on();
+                rounds.go_on_after(expected);
             }
         }
     }

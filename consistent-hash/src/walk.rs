@@ -3,180 +3,179 @@
 //! Most of algorithm 3 is skipping full buckets: 65,537 buckets are filled in 65,537 turns, but in some 700,000 steps. Of these the last
 //! few hundred turns make more than half. [`Progression`] saves both kinds of work, and finds what one step after the other would find:
 //!
-//! - while few buckets are full it takes single steps, later several at once, without a branch between them;
+//! - while few buckets are full it takes single steps, later several at once, without a branch between them: what the next bucket holds
+//!   nobody can guess, and a processor that guessed wrong loses more than a few steps too many take;
 //! - when few are open it takes no step at all. The bucket `b` is `(b - here) / skip` steps away, in the arithmetic modulo the number
 //!   of buckets, where division is multiplication by an inverse; the open bucket with the smallest of these is next.
 
 use crate::permutation::Permutation;
-
-/// Which buckets still want candidates.
-pub(crate) struct Open {
-    buckets: u32,
-    /// How many do.
-    count: u32,
-    /// How many are few: a list is shorter than a walk where there are fewer buckets in it than steps between two of them.
-    few_at: u32,
-    /// One bit a bucket, set while it does: small enough for the first-level cache.
-    bits: Vec<u64>,
-    /// All of them, as soon as they are few; else empty.
-    few: Vec<u32>,
-}
-
-impl Open {
-    /// Every bucket does.
-    pub(crate) fn all(buckets: u32) -> Self {
-        let mut bits = vec![u64::MAX; buckets.div_ceil(64) as usize];
-        if let (Some(last), used @ 1..) = (bits.last_mut(), buckets % 64) {
-            *last = (1 << used) - 1;
-        }
-        let mut open = Open {
-            buckets,
-            count: buckets,
-            few_at: buckets.isqrt(),
-            bits,
-            few: Vec::new(),
-        };
-        open.list_few();
-        open
-    }
-
-    /// 1 if this bucket does, else 0.
-    fn bit(&self, bucket: u32) -> u64 {
-        self.bits[bucket as usize / 64] >> (bucket % 64) & 1
-    }
-
-    /// This bucket does no longer, if it `is_full`.
-    pub(crate) fn close_if(&mut self, bucket: u32, is_full: bool) {
-        // No branch: half of the second candidates' turns fill a bucket, and no processor can guess which.
-        self.bits[bucket as usize / 64] &= !(u64::from(is_full) << (bucket % 64));
-        self.count -= u32::from(is_full);
-        if self.count <= self.few_at {
-            self.keep_few(bucket, is_full);
-        }
-    }
-
-    #[cold]
-    fn keep_few(&mut self, bucket: u32, is_full: bool) {
-        if self.few.is_empty() {
-            self.list_few();
-        } else if is_full {
-            self.few.retain(|&open| open != bucket);
-        }
-    }
-
-    fn list_few(&mut self) {
-        if self.count > self.few_at {
-            return;
-        }
-        for (word, &bits) in (0u32..).zip(&self.bits) {
-            let mut left = bits;
-            while left != 0 {
-                self.few.push(word * 64 + left.trailing_zeros());
-                left &= left - 1;
-            }
-        }
-    }
-}
+use crate::slots::Open;
 
 /// A way through all buckets that does not come back to any.
 pub(crate) trait Walk {
-    /// Goes on to the next bucket that is open, and past it. `None` if there is none on the rest of the way.
-    fn seek(&mut self, open: &Open) -> Option<u32>;
+    /// Goes on to the next bucket that is open, or stays where that is so. `None` if there is none on the rest of the way.
+    ///
+    /// `STEPS` is how many buckets are looked at together, 0 for as many as lie ahead; the outcome does not depend on it.
+    fn approach<const STEPS: usize>(&mut self, open: Open<'_>) -> Option<u32>;
+
+    /// The bucket that was approached, if it is still open.
+    fn stay(&self, open: Open<'_>) -> Option<u32>;
+
+    /// Goes past the bucket that was approached.
+    fn pass(&mut self, open: Open<'_>);
 }
 
 /// Step by step: what the paper says, for permutations that are written out.
-impl<'a> Walk for std::iter::Copied<std::slice::Iter<'a, u32>> {
-    fn seek(&mut self, open: &Open) -> Option<u32> {
-        self.find(|&bucket| open.bit(bucket) == 1)
+impl Walk for &[u32] {
+    fn approach<const STEPS: usize>(&mut self, open: Open<'_>) -> Option<u32> {
+        while let Some((&bucket, rest)) = self.split_first() {
+            if open.free(bucket) > 0 {
+                return Some(bucket);
+            }
+            *self = rest;
+        }
+        None
+    }
+
+    fn stay(&self, open: Open<'_>) -> Option<u32> {
+        self.first()
+            .copied()
+            .filter(|bucket| open.free(*bucket) > 0)
+    }
+
+    fn pass(&mut self, _: Open<'_>) {
+        *self = self.split_first().map_or(&[], |(_, rest)| rest);
     }
 }
+
+/// Buckets that are computed together.
+const LANES: usize = 8;
 
 /// A walk along an arithmetic progression.
 #[derive(Debug, Clone)]
 pub(crate) struct Progression {
+    /// How far 0, 1, 2 ... steps lead: so that none has to wait for the one before it.
+    steps: [u32; LANES],
+    /// How far all of them together lead.
+    lanes: u32,
     next: u32,
-    skip: u32,
     /// Buckets that lie ahead.
     left: u32,
 }
 
+/// The sum modulo the number of buckets, of two numbers below it: for one number at a time.
+#[inline(always)]
+fn sum(a: u32, b: u32, buckets: u32) -> u32 {
+    let sum = a + b;
+    sum.min(sum.wrapping_sub(buckets))
+}
+
+/// The same for several at a time: processors can compare several signed numbers. Nothing here is above 2^23.
+#[inline(always)]
+fn sum_of_many(a: u32, b: u32, buckets: u32) -> u32 {
+    let (sum, buckets) = ((a + b) as i32, buckets as i32);
+    (if sum >= buckets { sum - buckets } else { sum }) as u32
+}
+
 impl Progression {
     pub(crate) fn new(offset: u32, skip: u32, buckets: u32) -> Self {
+        let mut steps = [0; LANES];
+        for step in 1..LANES {
+            steps[step] = sum(steps[step - 1], skip % buckets, buckets);
+        }
         Progression {
+            steps,
+            lanes: sum(steps[LANES - 1], steps[1], buckets),
             next: offset,
-            skip,
             left: buckets,
         }
     }
 
-    fn after(&self, bucket: u32, open: &Open) -> u32 {
-        // A conditional subtraction instead of a division: this is the builder's innermost step.
-        let sum = bucket + self.skip;
-        sum.min(sum.wrapping_sub(open.buckets))
+    fn skip(&self) -> u32 {
+        self.steps[1]
     }
 
-    /// Looks at `STEPS` buckets at a time.
-    fn stride<const STEPS: usize>(&mut self, open: &Open) -> Option<u32> {
-        if self.left > 0 && open.bit(self.next) == 1 {
-            let bucket = self.next;
-            self.go_past(bucket, 0, open);
-            return Some(bucket);
-        }
+    /// Looks at `STEPS` buckets at a time, without a branch between them.
+    #[inline(always)]
+    #[expect(clippy::needless_range_loop)] // with zipped iterators the compiler makes something slower by a tenth of a table
+    fn stride<const STEPS: usize>(&mut self, open: Open<'_>) -> Option<u32> {
         while self.left > 0 {
-            let mut ahead = [0; STEPS];
-            let (mut found, mut bucket) = (0, self.next);
-            for (step, place) in ahead.iter_mut().enumerate() {
-                *place = bucket;
-                found |= open.bit(bucket) << step;
-                bucket = self.after(bucket, open);
+            let buckets = open.buckets();
+            let mut ahead = [self.next; STEPS];
+            if STEPS == 2 {
+                ahead[1] = sum(self.next, self.skip(), buckets);
+            } else {
+                for step in 0..STEPS.min(LANES) {
+                    ahead[step] = sum_of_many(self.next, self.steps[step], buckets);
+                }
             }
-            // Buckets behind the end of the way have been seen before.
-            found &= u64::MAX >> 64u32.saturating_sub(self.left);
+            if STEPS > LANES {
+                let next = sum(self.next, self.lanes, buckets);
+                for step in LANES..STEPS {
+                    ahead[step] = sum_of_many(next, self.steps[step - LANES], buckets);
+                }
+            }
+            // Their free slots, four bits each.
+            let mut found = 0;
+            for (step, bucket) in ahead.iter().enumerate() {
+                found |= u64::from(open.free(*bucket)) << (4 * step);
+            }
             if found != 0 {
-                let steps = found.trailing_zeros();
-                let bucket = ahead[steps as usize];
-                self.go_past(bucket, steps, open);
-                return Some(bucket);
+                let steps = found.trailing_zeros() / 4;
+                return self.stop_at(ahead[steps as usize % STEPS], steps);
             }
-            self.next = bucket;
+            self.next = sum(ahead[STEPS - 1], self.skip(), buckets);
             self.left = self.left.saturating_sub(STEPS as u32);
         }
         None
     }
 
     /// Asks each open bucket how far away it is.
-    fn leap(&mut self, open: &Open, few: &[u32]) -> Option<u32> {
-        let inverse = Inverse::of(self.skip, open.buckets);
+    fn leap(&mut self, open: Open<'_>) -> Option<u32> {
+        let inverse = Inverse::of(self.skip(), open.buckets());
         let (mut steps, mut nearest) = (u32::MAX, 0);
-        for &bucket in few {
+        for &bucket in open.few() {
             let ahead = bucket.wrapping_sub(self.next);
-            let ahead = ahead.min(ahead.wrapping_add(open.buckets));
-            let distance = inverse.times(ahead, open.buckets);
+            let ahead = ahead.min(ahead.wrapping_add(open.buckets()));
+            let distance = inverse.times(ahead, open.buckets());
             if distance < steps {
                 (steps, nearest) = (distance, bucket);
             }
         }
+        self.stop_at(nearest, steps)
+    }
+
+    /// Goes on to a bucket so many steps away, unless that is behind the end of the way: then it has been seen before.
+    #[inline(always)]
+    fn stop_at(&mut self, bucket: u32, steps: u32) -> Option<u32> {
         if steps >= self.left {
             self.left = 0;
             return None;
         }
-        self.go_past(nearest, steps, open);
-        Some(nearest)
-    }
-
-    fn go_past(&mut self, bucket: u32, steps: u32, open: &Open) {
-        self.next = self.after(bucket, open);
-        self.left -= steps + 1;
+        self.next = bucket;
+        self.left -= steps;
+        Some(bucket)
     }
 }
 
 impl Walk for Progression {
-    fn seek(&mut self, open: &Open) -> Option<u32> {
-        if open.few.is_empty() {
-            self.stride::<8>(open)
-        } else {
-            self.leap(open, &open.few)
+    #[inline(always)]
+    fn approach<const STEPS: usize>(&mut self, open: Open<'_>) -> Option<u32> {
+        match STEPS {
+            0 => self.leap(open),
+            _ => self.stride::<STEPS>(open),
         }
+    }
+
+    #[inline(always)]
+    fn stay(&self, open: Open<'_>) -> Option<u32> {
+        (self.left > 0 && open.free(self.next) > 0).then_some(self.next)
+    }
+
+    #[inline(always)]
+    fn pass(&mut self, open: Open<'_>) {
+        self.next = sum(self.next, self.skip(), open.buckets());
+        self.left -= 1;
     }
 }
 
@@ -198,14 +197,15 @@ struct Inverse {
 impl Inverse {
     /// By Euclid's algorithm. `skip` and `buckets` have no common divisor.
     fn of(skip: u32, buckets: u32) -> Self {
-        let (mut a, mut b) = (i64::from(buckets), i64::from(skip % buckets));
-        let (mut of_a, mut of_b) = (0, 1);
+        // 32 bits suffice, and divisions of 64 take twice as long: signs alternate, and what is multiplied stays below the number of buckets.
+        let (mut a, mut b) = (buckets, skip % buckets);
+        let (mut of_a, mut of_b) = (0i32, 1i32);
         while b > 1 {
             let quotient = a / b;
             (a, b) = (b, a - quotient * b);
-            (of_a, of_b) = (of_b, of_a - quotient * of_b);
+            (of_a, of_b) = (of_b, of_a - quotient as i32 * of_b);
         }
-        let value = of_b.rem_euclid(i64::from(buckets)) as u32;
+        let value = of_b.rem_euclid(buckets as i32) as u32;
         Inverse {
             value,
             scaled: ((u64::from(value) << 32) / u64::from(buckets)) as u32,
@@ -249,43 +249,67 @@ mod tests {
         }
     }
 
+    #[test]
+    fn sums_are_sums() {
+        for buckets in [1, 2, 3, 251, 256, 65_537, MAX_BUCKETS] {
+            for a in [0, 1 % buckets, buckets / 2, buckets - 1] {
+                for b in [0, 1 % buckets, buckets / 2, buckets - 1] {
+                    assert_eq!(sum(a, b, buckets), (a + b) % buckets);
+                    assert_eq!(sum_of_many(a, b, buckets), (a + b) % buckets);
+                }
+            }
+        }
+    }
+
+    fn walk(server: u32, buckets: u32) -> Progression {
+        let key = ClusterKey::from([3; 16]);
+        Permutation::of(&key, &server.to_be_bytes(), buckets).walk()
+    }
+
+    /// Everything that is open, in the order in which the walk finds it, and what is left of the way then.
+    fn all<const STEPS: usize>(mut walk: Progression, open: Open<'_>) -> (Vec<u32>, u32) {
+        let mut found = Vec::new();
+        while let Some(bucket) = walk.approach::<STEPS>(open) {
+            assert_eq!(walk.stay(open), Some(bucket));
+            found.push(bucket);
+            walk.pass(open);
+        }
+        (found, walk.left)
+    }
+
     /// Whichever way of walking is taken, it finds the same buckets in the same order.
     #[test]
     fn strides_and_leaps_find_what_steps_find() {
         for buckets in [1u32, 2, 3, 5, 8, 64, 67, 251, 1_024] {
             for server in 0..20u32 {
-                let key = ClusterKey::from([3; 16]);
-                let permutation = Permutation::of(&key, &server.to_be_bytes(), buckets);
                 // every (server + 1)-th bucket is open
-                let mut open = Open::all(buckets);
-                let closed = (0..buckets).filter(|bucket| bucket % (server + 1) != 0);
-                closed.for_each(|bucket| open.close_if(bucket, true));
-                let few: Vec<u32> = (0..buckets).filter(|&b| open.bit(b) == 1).collect();
-                let walk = permutation.walk();
-                let all = |seek: &dyn Fn(&mut Progression) -> Option<u32>| {
-                    let mut walk = walk.clone();
-                    let found: Vec<u32> = std::iter::from_fn(|| seek(&mut walk)).collect();
-                    (found, walk.left)
+                let slots = |bucket: u32| match bucket % (server + 1) {
+                    0 => 1 + (server % 8) as u8,
+                    _ => 0,
                 };
-                let steps = all(&|walk| walk.stride::<1>(&open));
+                let free: Vec<u8> = (0..buckets).map(slots).collect();
+                let few: Vec<u32> = (0..buckets).filter(|&b| slots(b) > 0).collect();
+                let (walk, open) = (walk(server, buckets), Open::of(&free, &few));
+                let steps = all::<1>(walk.clone(), open);
                 assert_eq!(steps.0.len(), few.len(), "each open bucket once");
-                assert_eq!(all(&|walk| walk.stride::<8>(&open)), steps);
-                assert_eq!(all(&|walk| walk.leap(&open, &few)), steps);
+                assert_eq!(all::<2>(walk.clone(), open), steps);
+                assert_eq!(all::<4>(walk.clone(), open), steps);
+                assert_eq!(all::<8>(walk.clone(), open), steps);
+                assert_eq!(all::<16>(walk.clone(), open), steps);
+                assert_eq!(all::<0>(walk, open), steps);
             }
         }
     }
 
     #[test]
     fn every_bucket_is_visited_once() {
-        for buckets in [1, 2, 3, 4, 5, 7, 8, 64, 251, 1024] {
-            let open = Open::all(buckets);
+        for buckets in [1u32, 2, 3, 4, 5, 7, 8, 64, 251, 1024] {
+            let free = vec![1; buckets as usize];
             for server in 0..50u32 {
-                let key = ClusterKey::from([3; 16]);
-                let mut walk = Permutation::of(&key, &server.to_be_bytes(), buckets).walk();
-                let mut visited: Vec<u32> =
-                    std::iter::from_fn(|| walk.stride::<1>(&open)).collect();
+                let (mut visited, left) = all::<1>(walk(server, buckets), Open::of(&free, &[]));
                 visited.sort_unstable();
                 assert_eq!(visited, (0..buckets).collect::<Vec<_>>());
+                assert_eq!(left, 0);
             }
         }
     }
