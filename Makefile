@@ -4,7 +4,8 @@
 # make swarm    20,000 worlds in virtual time: six minutes on two cores (docs/swarm.md); make swarm ARGS="--minutes 2"
 # make reproduce  the paper's figures beside ours: a quarter of an hour, into ./reproduced; make reproduce ARGS="10a 11a"
 # make fuzz     every fuzz target for a minute (docs/fuzzing.md); make fuzz ARGS="300 parser config"
-# make bench    what a packet costs, memory to memory, and what tables cost to build; make bench ARGS=--quick for a look
+# make bench    what a packet costs, memory to memory, in time and instructions, and what tables cost to build; ARGS=--quick for a look,
+#               ARGS="--report DIR" for a page with plots and profiles
 # Options: make demo ARGS="--json --seconds 30 --encoding insert"
 
 ARGS ?=
@@ -56,10 +57,14 @@ reproduce:
 fuzz:
 	@scripts/fuzz.sh $(ARGS)
 
+# Instructions are counted for what is measured from memory to memory alone.
+COUNTED := $(TARGET_DIR)/instructions.json
+WITH_COUNTS = $(if $(filter veth,$(ARGS)),,--instructions $(COUNTED))
 bench:
-	@scripts/install-missing.sh build
-	cargo build --release --package testbed
-	@$(TARGET_DIR)/release/srlb-testbed bench $(ARGS)
+	@scripts/install-missing.sh bench
+	cargo build --release --package testbed --features instructions
+	@$(if $(WITH_COUNTS),scripts/count-instructions.sh $(COUNTED))
+	@$(TARGET_DIR)/release/srlb-testbed bench $(WITH_COUNTS) $(ARGS)
 
 # What a kill -9 left behind.
 clean-testbed:

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs by apt-get what is missing for one purpose, and says so. Nothing missing, nothing done.
-#   scripts/install-missing.sh build|run|test|lint|fuzz
+#   scripts/install-missing.sh build|run|test|lint|fuzz|bench
 set -eu
 
 PATH="$PATH:/usr/sbin:/sbin:$HOME/.cargo/bin"
@@ -64,13 +64,26 @@ need_fuzz() {
     fi
 }
 
+GUNGRAUN_VERSION=0.20.0
+
+# Counting instructions: the runner must be as old as the library in Cargo.lock.
+need_bench() {
+    need valgrind valgrind libc6-dbg
+    if ! gungraun-runner --version 2>/dev/null | grep -q " $GUNGRAUN_VERSION\$"; then
+        echo "missing: gungraun-runner $GUNGRAUN_VERSION, installing it with cargo"
+        cargo install --locked --quiet --version $GUNGRAUN_VERSION gungraun-runner ||
+            echo "that failed: instructions are not counted"
+    fi
+}
+
 case ${1-} in
     build) need_build ;;
     run) need_build; need_run ;;
     test) need_build; need_run; need_test ;;
     lint) need_build; need_lint ;;
     fuzz) need_build; need_fuzz ;;
-    *) echo "usage: $0 build|run|test|lint|fuzz" >&2; exit 2 ;;
+    bench) need_build; need_bench ;;
+    *) echo "usage: $0 build|run|test|lint|fuzz|bench" >&2; exit 2 ;;
 esac
 
 [ -n "$missing" ] || exit 0

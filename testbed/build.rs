@@ -1,4 +1,4 @@
-//! Tells the binary which commit it is built from, for the heads of its reports.
+//! Tells the binary which commit it is built from, and by which compiler, for its reports.
 
 use std::path::Path;
 use std::process::Command;
@@ -28,6 +28,19 @@ fn main() {
     if let Some(commit) = git(&["describe", "--always", "--dirty"]) {
         println!("cargo:rustc-env=SRLB_COMMIT={commit}");
     }
+    if let Some(compiler) = compiler() {
+        println!("cargo:rustc-env=SRLB_COMPILER={compiler}");
+    }
+}
+
+/// Nothing where there is no such compiler.
+fn compiler() -> Option<String> {
+    let output = Command::new(std::env::var_os("RUSTC")?)
+        .arg("--version")
+        .output()
+        .ok()?;
+    let said = String::from_utf8(output.stdout).ok()?;
+    (output.status.success()).then(|| said.trim().to_owned())
 }
 
 /// Nothing where there is no git, or where this is no clone.

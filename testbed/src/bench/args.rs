@@ -24,13 +24,19 @@ pub struct BenchArgs {
     /// Packets that the engine is given at a time
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1_024))]
     pub batch: u16,
+    /// Sizes of batches to compare, with pinned packets [default: 1, 8, 32, 64, 128, 256, with --quick none]
+    #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..=1_024))]
+    pub batches: Vec<u16>,
     /// Servers in the pool
     #[arg(long, default_value_t = 48, value_parser = clap::value_parser!(u16).range(2..=5_000))]
     pub servers: u16,
+    /// What gungraun has counted, as JSON: `make bench` makes it
+    #[arg(long)]
+    pub instructions: Option<PathBuf>,
     /// Print the result as JSON
     #[arg(long)]
     pub json: bool,
-    /// A folder for README.md and results.json
+    /// A folder for README.md with its plots, and results.json; profiles of what misses its target are taken, too
     #[arg(long)]
     pub report: Option<PathBuf>,
 }
@@ -80,6 +86,15 @@ impl BenchArgs {
         match cases.is_empty() {
             true => Case::ALL.to_vec(),
             false => cases,
+        }
+    }
+
+    /// Sizes of batches to compare.
+    pub fn batches(&self) -> Vec<u16> {
+        match (self.batches.is_empty(), self.quick) {
+            (false, _) => self.batches.clone(),
+            (true, true) => Vec::new(),
+            (true, false) => vec![1, 8, 32, 64, 128, 256],
         }
     }
 

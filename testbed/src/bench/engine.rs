@@ -1,78 +1,137 @@
 //! All cases, ways and sizes, pass by pass in turn.
 
 use anyhow::Result;
+use flow_table::Pages;
 use srh::Encoding;
 
 use super::args::BenchArgs;
 use super::case::{Case, Way};
-use super::page::Machine;
+use super::machine::Machine;
 use super::rig::{ring, Rig, RING};
 use super::spread::Spread;
 
 /// What goes in front of packets, in every run.
 pub const WAYS: [Way; 2] = [Way::Srv6(Encoding::Encap), Way::Srv6(Encoding::Insert)];
 
+/// What is measured on one table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Job {
+    /// Which packets.
+    pub case: Case,
+    /// How many of them the engine is given at a time.
+    pub batch: u16,
+}
+
 /// One figure.
 #[derive(Clone, Debug)]
 pub struct Figure {
-    /// Which packets.
-    pub case: Case,
-    /// What goes in front of them.
+    /// What was measured.
+    pub job: Job,
+    /// What goes in front of the packets.
     pub way: Way,
     /// Flows in the table.
     pub flows: u64,
     /// Bytes that the table has for each of them.
     pub table_bytes_a_flow: f64,
-    /// Nanoseconds a packet.
+    /// On which pages it lies.
+    pub pages: Pages,
+    /// Nanoseconds a packet, pass by pass.
+    pub passes: Vec<f64>,
+    /// Of these.
     pub ns: Spread,
 }
 
+/// What came out.
+#[derive(Clone, Debug)]
+pub struct Measured {
+    /// Every job on every table.
+    pub figures: Vec<Figure>,
+    /// The machine while all tables were there.
+    pub machine: Machine,
+}
+
 /// Measures. One pass over the ring for every figure, then the next one for every figure: so what the machine does meanwhile
-/// befalls all of them alike. `done` is called after each pass over all of them; an error from it ends the run. The machine is looked at while all tables
-/// are there.
-pub fn measure(
-    args: &BenchArgs,
-    mut done: impl FnMut() -> Result<()>,
-) -> Result<(Vec<Figure>, Machine)> {
+/// befalls all of them alike. `done` is called after each pass over all of them; an error from it ends the run.
+pub fn measure(args: &BenchArgs, mut done: impl FnMut() -> Result<()>) -> Result<Measured> {
     let mut rigs = Vec::new();
     for flows in args.sizes() {
         for way in WAYS {
             let rig = Rig::new(way, args.servers, flows)?;
-            rigs.push((flows, way, rig));
+            let jobs = jobs(args, way);
+            let passes = vec![Vec::new(); jobs.len()];
+            rigs.push((rig, jobs, passes));
             done()?;
         }
     }
-    let cases = args.cases();
     let mut frames = ring(RING);
-    let mut ns = vec![Vec::new(); rigs.len() * cases.len()];
     // The first pass is to warm up and is not kept.
     for pass in 0..=args.passes() {
-        let mut kept = ns.iter_mut();
-        for (_, _, rig) in &mut rigs {
+        for (rig, jobs, passes) in &mut rigs {
             rig.settle()?;
-            for (&case, kept) in cases.iter().zip(&mut kept) {
-                let measured = rig.pass(case, args.batch.into(), &mut frames)?;
+            for (job, passes) in jobs.iter().zip(passes) {
+                let measured = rig.pass(job.case, job.batch.into(), &mut frames)?;
                 if pass > 0 {
-                    kept.push(measured.ns());
+                    passes.push(measured.ns());
                 }
             }
         }
         done()?;
     }
+    let machine = Machine::here();
     let mut figures = Vec::new();
-    let mut ns = ns.iter();
-    for (flows, way, rig) in &rigs {
-        for (&case, ns) in cases.iter().zip(&mut ns) {
-            figures.push(Figure {
-                case,
-                way: *way,
-                flows: *flows,
-                table_bytes_a_flow: rig.table_bytes() as f64 / *flows as f64,
-                ns: Spread::of(ns),
-            });
+    for (rig, jobs, passes) in rigs {
+        let both = jobs.into_iter().zip(passes);
+        figures.extend(both.map(|(job, passes)| figure(&rig, job, passes)));
+    }
+    Ok(Measured { figures, machine })
+}
+
+fn figure(rig: &Rig, job: Job, passes: Vec<f64>) -> Figure {
+    let flows = rig.flows();
+    Figure {
+        job,
+        way: rig.way(),
+        flows,
+        table_bytes_a_flow: rig.table_bytes() as f64 / flows as f64,
+        pages: rig.table_pages(),
+        ns: Spread::of(&passes),
+        passes,
+    }
+}
+
+impl Measured {
+    /// The figures of all cases, with batches of this size.
+    pub fn cases(&self, batch: u16) -> impl Iterator<Item = &Figure> {
+        self.figures.iter().filter(move |f| f.job.batch == batch)
+    }
+
+    /// Pinned packets in the first way by size of batch, if there is more than one.
+    pub fn batches(&self) -> Vec<&Figure> {
+        let is_one = |f: &&Figure| f.job.case == Case::Pinned && f.way == WAYS[0];
+        let all: Vec<&Figure> = self.figures.iter().filter(is_one).collect();
+        match all
+            .windows(2)
+            .all(|two| two[0].job.batch == two[1].job.batch)
+        {
+            true => Vec::new(),
+            false => all,
         }
     }
-    Ok((figures, Machine::here()))
+}
+
+/// What is measured with packets of one way: the sizes of batches with the first one only.
+fn jobs(args: &BenchArgs, way: Way) -> Vec<Job> {
+    let sweep = args.batches().into_iter().filter(|_| way == WAYS[0]);
+    let case = Case::Pinned;
+    let mut jobs: Vec<Job> = sweep.map(|batch| Job { case, batch }).collect();
+    let batch = args.batch;
+    for case in args.cases() {
+        let job = Job { case, batch };
+        if !jobs.contains(&job) {
+            jobs.push(job);
+        }
+    }
+    jobs
 }
 
 /// How often `done` is called.

@@ -1,7 +1,8 @@
 //! What a packet costs the LB's engine, memory to memory, and what its tables cost to build.
 //!
 //! [`packets`] makes packets, [`case`] and [`flows`] say which come, [`rig`] is an engine with its flows and times one pass over a ring of packets,
-//! [`engine`] takes turns between all of them; [`candidates`] times the candidate table. [`show`] prints, [`page`]
+//! [`engine`] takes turns between all of them; [`workers`] sets one worker against two, [`candidates`] times the candidate table,
+//! [`instructions`] counts, [`profile`] says where the time of what is too slow goes. All of it is [`results`], [`target`] judges them, [`show`] prints, [`page`]
 //! writes the page.
 
 mod args;
@@ -9,10 +10,18 @@ pub mod candidates;
 pub mod case;
 pub mod engine;
 pub mod flows;
+pub mod grid;
+pub mod instructions;
+pub mod machine;
 pub mod packets;
 pub mod page;
+mod plots;
+pub mod profile;
+pub mod results;
 pub mod rig;
 pub mod show;
 pub mod spread;
+pub mod target;
+pub mod workers;
 
 pub use args::BenchArgs;

@@ -4,139 +4,179 @@ use std::fmt::Write;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-
-use super::args::BenchArgs;
-use super::candidates::Built;
-use super::engine::Figure;
-use super::flows::{share_due, PACE_NS};
-use super::packets::PACKET_BYTES;
-use super::rig::RING;
-use super::show;
-use crate::provenance;
+use flow_table::Pages;
 use srlb_lb::engine::TICK_MS;
 
-/// What measurements depend on and the reader cannot see.
-#[derive(Clone, Debug)]
-pub struct Machine {
-    /// The processor's name.
-    pub processor: String,
-    /// Processors that this machine has.
-    pub processors: usize,
-    /// When memory comes in huge pages: the kernel's own words.
-    pub huge_pages: String,
-    /// Bytes of this process that lie on huge pages while all tables are there.
-    pub on_huge_pages: String,
-}
+use super::args::BenchArgs;
+use super::flows::{share_due, PACE_NS};
+use super::grid::Grid;
+use super::packets::PACKET_BYTES;
+use super::plots;
+use super::profile::Profile;
+use super::results::Results;
+use super::rig::RING;
+use super::show::{self, short, why};
+use super::target;
+use crate::provenance;
 
-impl Machine {
-    /// This one, now.
-    pub fn here() -> Machine {
-        let line = |path: &str, begin: &str| {
-            let text = std::fs::read_to_string(path).unwrap_or_default();
-            let line = text.lines().find(|line| line.starts_with(begin));
-            let words = line.map(|line| line[begin.len()..].trim_matches([' ', '\t', ':']));
-            words.map_or_else(|| "unknown".into(), str::to_owned)
-        };
-        Machine {
-            processor: line("/proc/cpuinfo", "model name"),
-            processors: std::thread::available_parallelism().map_or(1, |n| n.get()),
-            huge_pages: line("/sys/kernel/mm/transparent_hugepage/enabled", ""),
-            on_huge_pages: line("/proc/self/smaps_rollup", "AnonHugePages"),
-        }
-    }
-}
-
-/// Writes `README.md` and `results.json` into a folder.
-pub fn write(
-    folder: &Path,
-    args: &BenchArgs,
-    machine: &Machine,
-    figures: &[Figure],
-    built: &[Built],
-) -> Result<()> {
+/// Writes `README.md`, its plots, and `results.json` into a folder.
+pub fn write(folder: &Path, args: &BenchArgs, results: &Results) -> Result<()> {
     std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
     let put = |name: &str, text: String| {
         let path = folder.join(name);
         std::fs::write(&path, text).with_context(|| format!("writing {}", path.display()))
     };
-    put("README.md", page(args, machine, figures, built))?;
-    put(
-        "results.json",
-        format!("{:#}\n", show::as_json(figures, built)),
-    )
+    let plots = plots::all(results);
+    put("README.md", page(args, results, &plots))?;
+    put("results.json", format!("{:#}\n", show::as_json(results)))?;
+    for (name, svg) in plots {
+        put(name, svg)?;
+    }
+    Ok(())
 }
 
-fn page(args: &BenchArgs, machine: &Machine, figures: &[Figure], built: &[Built]) -> String {
+fn page(args: &BenchArgs, results: &Results, plots: &[(&str, String)]) -> String {
+    let targets = target::all(results);
+    let met = targets.iter().filter(|target| target.is_met()).count();
     let mut page = format!(
-        "# What a packet costs the load balancer\n\n\
-         `{}`, commit {}, {}.\n\n\
-         ## How it was taken\n\n\
-         - {}, {} processors; one thread. No turbo, governor or interrupt was set: the spread says what that came to.\n\
-         - Built by `cargo build --release` for plain x86-64 or whatever the target is, without further flags.\n\
-         - Memory to memory: {} packets of {} bytes (from the IPv6 header on, TCP with timestamps) in a ring of buffers of their own, \
-         filled anew before each pass. Filling is not timed. Each pass hands the ring to `Engine::process_batch`, {} packets at a time; all counters are on.\n\
-         - Flows come in random order. The table is made for the number of flows given, and has them all; {} servers, 65,537 buckets, two candidates.\n\
-         - Passes of all figures take turns; {} of each are kept, after one to warm up. The median and the quartiles are those of passes.\n\
-         - The engine's clock stands still within a pass. An entry is refreshed by its flow's first packet in each tick of {TICK_MS} ms. pinned is the steady state of \
+        "# What a packet costs the load balancer\n\n`{}`, commit {}, {}.\n\n\
+         {met} of {} targets are met. How it was taken stands at the end.\n\n",
+        provenance::command(),
+        provenance::commit().unwrap_or("unknown"),
+        provenance::now(),
+        targets.len(),
+    );
+    page += &show::targets(results).markdown();
+    page += &profiles(results);
+    let plot = |name: &str, words: &str| match plots.iter().any(|(plot, _)| *plot == name) {
+        true => format!("![{words}]({name})\n\n{words}\n\n"),
+        false => String::new(),
+    };
+    page += "\n## Packets\n\n";
+    page += &plot(
+        "pinned.svg",
+        "Pinned flows: nanoseconds a packet over flows, both axes logarithmic. VPP's and Katran's figures are quoted (one core of such a machine, 86-byte packets, \
+         plus or minus 15%): VPP's lb is its whole path in memory, Maglev and GRE; Katran's XDP program has flows that it knows, 78 to 110 ns with 1k.",
+    );
+    page += &plot("cases.svg", "The cases, in the first encoding.");
+    page += &show::packets(results).markdown();
+    page += &left_out("Instructions a packet", why(&results.instructions));
+    let batches = plot("batches.svg", "Pinned flows by the size of batches.");
+    page += &section("Size of batches", &show::batches(results), &batches);
+    let two = "Two threads on a processor each, with an engine and a ring each, on one flow table; alone, the other one sleeps. Ratios are of passes.\n\n";
+    page += &section("Two workers", &show::scaling(results), two);
+    page += &left_out("Two workers", why(&results.scaling));
+    page += &section("Tables of candidates", &show::tables(results), "");
+    page + &how(args, results)
+}
+
+fn section(title: &str, grid: &Grid, words: &str) -> String {
+    match grid.is_empty() {
+        true => String::new(),
+        false => format!("\n## {title}\n\n{words}{}", grid.markdown()),
+    }
+}
+
+fn left_out(what: &str, why: Option<&str>) -> String {
+    why.map_or_else(String::new, |why| format!("\n{what}: skipped, {why}.\n"))
+}
+
+fn how(args: &BenchArgs, results: &Results) -> String {
+    let machine = &results.measured.machine;
+    let mut text = format!(
+        "\n## How it was taken\n\n\
+         - {}, {} processors; one thread but where it says two. No turbo, governor or interrupt was set: the spread says what that came to.\n\
+         - Built by `cargo build --release` ({}), for plain {} without further flags.\n\
+         - Memory to memory: {RING} packets of {PACKET_BYTES} bytes (from the IPv6 header on, TCP with timestamps) in a ring of buffers of their own, more than the \
+         second-level cache has, filled anew before each pass. Filling is not timed. Each pass hands the ring to `Engine::process_batch`, {} packets at a time; all counters are on.\n\
+         - Flows come in random order. The table is made for the number of flows given, and has them all, but for about one in 3,400 that others have displaced; \
+         {} servers, 65,537 buckets, two candidates.\n\
+         - Passes of all figures take turns; {} of each are kept, after one to warm up. The median and the quartiles are those of passes, and so are those of ratios.\n",
+        machine.processor,
+        machine.processors,
+        machine.compiler,
+        std::env::consts::ARCH,
+        args.batch,
+        args.servers,
+        args.passes(),
+    );
+    let _ = write!(
+        text,
+        "- The engine's clock stands still within a pass. An entry is refreshed by its flow's first packet in each tick of {TICK_MS} ms. pinned is the steady state of \
          a core that gets a packet every {PACE_NS} ns from flows all alike: {} of the packets refresh. Before each turn every entry that is not due then gets a packet in a new tick. \
          only read: no entry is due; refreshed: all are.\n\
          - new flow: SYNs of flows never seen, their checksum is verified. recovery: other packets of such flows. createStickiness: SYN-ACKs of servers \
          that make an entry each, up to a sixteenth of the table; they expire before the next pass. mixed: one in a hundred is such a SYN, the others are pinned.\n\
-         - Transparent huge pages: {}; of this process {} lay on such pages while all tables were there.\n\n\
-         ## Packets\n\n",
-        provenance::command(),
-        provenance::commit().unwrap_or("unknown"),
-        provenance::now(),
-        machine.processor,
-        machine.processors,
-        RING,
-        PACKET_BYTES,
-        args.batch,
-        args.servers,
-        args.passes(),
-        shares_due(args),
+         - The flow tables' pages: {}. Transparent huge pages: {}; of this process {} lay on such pages while all tables were there. Packets lie on ordinary pages.\n\
+         - Instructions are valgrind's, counted by gungraun with {} flows, 4,096 packets and batches of 64.\n",
+        shares_due(results),
+        pages(results),
         machine.huge_pages,
         machine.on_huge_pages,
+        short(super::instructions::FLOWS),
     );
-    page += "| packets | header | flows | ns | quartiles | Mpps | bytes of table a flow |\n| --- | --- | --- | --- | --- | --- | --- |\n";
-    for f in figures {
-        let _ = writeln!(
-            page,
-            "| {} | {} | {} | {:.1} | {:.1} to {:.1} | {:.1} | {:.0} |",
-            f.case.name(),
-            f.way.name(),
-            show::short(f.flows),
-            f.ns.median,
-            f.ns.low,
-            f.ns.high,
-            1e3 / f.ns.median,
-            f.table_bytes_a_flow
-        );
-    }
-    page += "\n## Tables of candidates\n\n| built, for 1,000 servers | ms | quartiles |\n| --- | --- | --- |\n";
-    for Built { what, ms } in built {
-        let _ = writeln!(
-            page,
-            "| {what} | {:.2} | {:.2} to {:.2} |",
-            ms.median, ms.low, ms.high
-        );
-    }
-    page
+    text
 }
 
 /// In words: the share of packets that refresh, by flows.
-fn shares_due(args: &BenchArgs) -> String {
+fn shares_due(results: &Results) -> String {
     let share = |flows: u64| {
         let percent = 100.0 * share_due(flows);
-        format!("{percent:.2}% at {}", show::short(flows))
+        format!("{percent:.2}% at {}", short(flows))
     };
-    let shares: Vec<String> = args.sizes().into_iter().map(share).collect();
+    let shares: Vec<String> = results.sizes().into_iter().map(share).collect();
     shares.join(", ")
+}
+
+fn pages(results: &Results) -> String {
+    let way = results.ways().into_iter().next();
+    let of = |flows: u64| {
+        let mut figures = results.figures();
+        let figure = figures.find(|f| f.flows == flows && Some(f.way) == way)?;
+        let pages = match figure.pages {
+            Pages::Reserved => "reserved pages of 2 MB".to_owned(),
+            Pages::Transparent(bytes) => format!("{} MB on transparent huge pages", bytes >> 20),
+            Pages::Ordinary => "ordinary pages".to_owned(),
+        };
+        Some(format!("{} flows {pages}", short(flows)))
+    };
+    let all: Vec<String> = results.sizes().into_iter().filter_map(of).collect();
+    all.join(", ")
+}
+
+/// Why targets are missed: where the time goes.
+fn profiles(results: &Results) -> String {
+    let profiles = match &results.profiles {
+        Ok(profiles) if profiles.is_empty() => return String::new(),
+        Ok(profiles) => profiles,
+        Err(why) => return left_out("Profiles of what is missed", Some(why)),
+    };
+    let mut text = "\n### Where the time of missed targets goes\n\n\
+        Shares of the time in which packets are worked on, by function (what is inlined counts for its caller), sampled by `perf record -e cpu-clock:u`; what has less than 1% is left out.\n\n"
+        .to_owned();
+    for profile in profiles {
+        text += &shares(profile);
+    }
+    text
+}
+
+fn shares(profile: &Profile) -> String {
+    let (case, way) = (profile.case.name(), profile.way.name());
+    let flows = short(profile.flows);
+    let mut grid = Grid::new(1, ["function", "share"]);
+    for (name, percent) in &profile.shares {
+        grid.push([format!("`{name}`"), format!("{percent:.0}%")]);
+    }
+    let table = grid.markdown();
+    format!("<details><summary>{case}, {way}, {flows} flows</summary>\n\n{table}\n</details>\n\n")
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::candidates::Built;
     use super::super::case::{Case, Way};
+    use super::super::engine::{Figure, Job, Measured};
+    use super::super::machine::Machine;
     use super::super::spread::Spread;
     use super::*;
     use clap::Parser;
@@ -148,38 +188,75 @@ mod tests {
         args: BenchArgs,
     }
 
+    const WAY: Way = Way::Srv6(Encoding::Insert);
+
+    fn figure(flows: u64, median: f64) -> Figure {
+        let passes = vec![median - 1.0, median, median + 3.0];
+        Figure {
+            job: Job {
+                case: Case::Pinned,
+                batch: 77,
+            },
+            way: WAY,
+            flows,
+            table_bytes_a_flow: 32.0,
+            pages: Pages::Transparent(6 << 20),
+            ns: Spread::of(&passes),
+            passes,
+        }
+    }
+
+    fn results() -> Results {
+        Results {
+            batch: 77,
+            measured: Measured {
+                figures: vec![figure(1_000, 24.0), figure(128_000, 40.0)],
+                machine: Machine::here(),
+            },
+            scaling: Err("one processor only".into()),
+            instructions: Err("no valgrind".into()),
+            built: vec![Built {
+                what: "table, M=65536, C=2".into(),
+                ms: Spread::of(&[2.0]),
+            }],
+            profiles: Ok(vec![Profile {
+                case: Case::Pinned,
+                way: WAY,
+                flows: 128_000,
+                shares: vec![("flow_table::find".into(), 41.3)],
+            }]),
+        }
+    }
+
     #[test]
     fn the_page_has_every_figure_and_how_it_was_taken() {
         let args = Cli::parse_from(["bench", "--batch", "77", "--passes", "3"]).args;
-        let spread = |median| Spread {
-            low: median - 0.5,
-            median,
-            high: median + 1.5,
-        };
-        let figure = Figure {
-            case: Case::Pinned,
-            way: Way::Srv6(Encoding::Insert),
-            flows: 128_000,
-            table_bytes_a_flow: 32.0,
-            ns: spread(40.0),
-        };
-        let built = Built {
-            what: "a table".into(),
-            ms: spread(2.0),
-        };
         let folder = tempfile::tempdir().unwrap();
-        write(folder.path(), &args, &Machine::here(), &[figure], &[built]).unwrap();
+        write(folder.path(), &args, &results()).unwrap();
         let page = std::fs::read_to_string(folder.path().join("README.md")).unwrap();
         for words in [
-            "| pinned | insert | 128k | 40.0 | 39.5 to 41.5 | 25.0 | 32 |",
-            "| a table | 2.00 | 1.50 to 3.50 |",
+            "1 of 3 targets are met",
+            "| pinned, insert, 1k flows, ns | 25.0 | 24.0 | 23.5 to 25.5 | met |",
+            "| pinned, insert, 128k flows, ns | 32.0 | 40.0 | 39.5 to 41.5 | missed |",
+            "| table, M=65536, C=2, 1,000 servers, ms | 1.00 | 2.00 |",
+            "<summary>pinned, insert, 128k flows</summary>",
+            "| `flow_table::find` | 41% |",
+            "| pinned | insert | 128k | 40.0 | 39.5 to 41.5 | 25.0 |  | 32 |",
+            "](pinned.svg)",
+            "Two workers: skipped, one processor only.",
+            "Instructions a packet: skipped, no valgrind.",
             ", 77 packets at a time",
             "; 3 of each are kept",
+            "128k flows 6 MB on transparent huge pages",
         ] {
             assert!(page.contains(words), "{words}\n{page}");
         }
+        assert!(!page.contains("batches.svg"), "one size only");
+        let svg = std::fs::read_to_string(folder.path().join("pinned.svg")).unwrap();
+        assert!(svg.contains("Katran") && !svg.contains("NaN"));
         let json = std::fs::read_to_string(folder.path().join("results.json")).unwrap();
         let json: serde_json::Value = serde_json::from_str(&json).unwrap();
-        assert_eq!(json["packets"][0]["ns"], 40.0);
+        assert_eq!(json["packets"][0]["ns"], 24.0);
+        assert_eq!(json["targets"][1]["verdict"], "missed");
     }
 }

@@ -5,26 +5,44 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use super::bar;
-use crate::bench::{candidates, engine, page, show, BenchArgs};
+use crate::bench::instructions::Counts;
+use crate::bench::results::Results;
+use crate::bench::{candidates, engine, page, profile, show, workers, BenchArgs};
 use crate::signals::Interrupt;
 
 pub fn run(args: &BenchArgs) -> Result<ExitCode> {
     let interrupt = Interrupt::install()?;
+    let instructions = match &args.instructions {
+        Some(path) => Counts::read(path)?,
+        None => Err("`make bench` has them counted".into()),
+    };
     let template = "[{bar:30}] {pos}/{len} turns, {eta} left";
-    let bar = bar(engine::steps(args) + 1, template);
-    let built = candidates::measure(args.passes())?;
-    bar.inc(1);
-    let (figures, machine) = engine::measure(args, || {
+    let bar = bar(engine::steps(args) + workers::steps(args) + 1, template);
+    let step = || {
         bar.inc(1);
         interrupt.check()
-    })?;
-    bar.finish_and_clear();
+    };
+    let built = candidates::measure(args.passes())?;
+    step()?;
+    let measured = engine::measure(args, step)?;
+    let scaling = workers::measure(args, step)?;
+    let mut results = Results {
+        batch: args.batch,
+        measured,
+        scaling,
+        instructions,
+        built,
+        profiles: Ok(Vec::new()),
+    };
     if let Some(folder) = &args.report {
-        page::write(folder, args, &machine, &figures, &built)?;
+        bar.set_message("profiles");
+        results.profiles = profile::of_missed(args, &results, || interrupt.check())?;
+        page::write(folder, args, &results)?;
     }
+    bar.finish_and_clear();
     match args.json {
-        true => daemon::say!("{:#}", show::as_json(&figures, &built)),
-        false => daemon::say!("{}\n{}", show::packets(&figures), show::tables(&built)),
+        true => daemon::say!("{:#}", show::as_json(&results)),
+        false => daemon::say!("{}", show::terminal(&results)),
     }
     Ok(ExitCode::SUCCESS)
 }

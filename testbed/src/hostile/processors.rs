@@ -20,8 +20,7 @@ pub struct Processors {
 impl Processors {
     /// Shares out those that this process may use.
     pub fn share_out() -> Result<Processors> {
-        let ours = sched_getaffinity(None)?;
-        let mut numbers = (0..CpuSet::MAX_CPU).filter(|&cpu| ours.is_set(cpu));
+        let mut numbers = usable()?.into_iter();
         let outside = numbers.next().unwrap_or_default();
         let inside: Vec<usize> = numbers.collect();
         ensure!(
@@ -35,6 +34,14 @@ impl Processors {
     pub fn bind_inside(&self) -> Result<()> {
         bind(&self.inside)
     }
+}
+
+/// Those that this thread may use.
+pub fn usable() -> Result<Vec<usize>> {
+    let ours = sched_getaffinity(None)?;
+    Ok((0..CpuSet::MAX_CPU)
+        .filter(|&cpu| ours.is_set(cpu))
+        .collect())
 }
 
 /// Puts this thread on these processors.

@@ -5,7 +5,7 @@
 
 pub mod args;
 mod centralized;
-mod chart;
+pub mod chart;
 mod choices;
 pub mod claim;
 mod dynamic;
