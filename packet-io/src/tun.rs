@@ -26,7 +26,7 @@ use tun_rs::{DeviceBuilder, SyncDevice};
 /// than a busy host lets us wait for a turn. More than this would be delay, not help.
 const QUEUE_PACKETS: u32 = 2_000;
 
-/// A TUN device that is up.
+/// A TUN device that is up, or one of its queues.
 pub struct Tun {
     device: SyncDevice,
     name: String,
@@ -40,6 +40,37 @@ impl Tun {
     /// Creates the device `name` and sets it up. A device of that name that is there already is never
     /// taken over.
     pub fn create(name: &str, mtu_bytes: u16) -> Result<Self, TunError> {
+        Self::open(name, mtu_bytes, false)
+    }
+
+    /// The same with so many queues, for as many threads. The kernel chooses a packet's queue by its flow, and the one by which the flow's
+    /// packets of the other direction were sent, if it has seen such.
+    pub fn create_queues(name: &str, mtu_bytes: u16, queues: usize) -> Result<Vec<Self>, TunError> {
+        if queues <= 1 {
+            return Ok(vec![Self::create(name, mtu_bytes)?]);
+        }
+        let first = Self::open(name, mtu_bytes, true)?;
+        let mut all = vec![first];
+        while all.len() < queues {
+            let next = all[0].further()?;
+            all.push(next);
+        }
+        Ok(all)
+    }
+
+    /// One more queue of a device that was made for several.
+    fn further(&self) -> Result<Self, TunError> {
+        let at = |error| TunError::at(Step::Queue, &self.name, error);
+        let device = self.device.try_clone().map_err(at)?;
+        device.set_nonblocking(true).map_err(at)?;
+        Ok(Tun {
+            device,
+            name: self.name.clone(),
+            mtu_bytes: self.mtu_bytes,
+        })
+    }
+
+    fn open(name: &str, mtu_bytes: u16, multi_queue: bool) -> Result<Self, TunError> {
         host::check_name(name)?;
         if mtu_bytes < Self::MIN_MTU_BYTES {
             return Err(TunError::Mtu {
@@ -54,6 +85,7 @@ impl Tun {
             .name(name)
             .packet_information(false)
             .offload(false)
+            .multi_queue(multi_queue)
             .inherit_enable_state()
             .build_sync()
             .map_err(at(Step::Create))?;

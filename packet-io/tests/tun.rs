@@ -176,6 +176,44 @@ fn packets_come_from_the_kernel_and_go_back_to_it() {
 }
 
 #[test]
+fn several_queues_share_flows_and_each_flow_comes_to_one() {
+    in_namespace(
+        "several_queues_share_flows_and_each_flow_comes_to_one",
+        || {
+            const FLOWS: u8 = 64;
+            let mut queues = Tun::create_queues(NAME, MTU_BYTES, 2).unwrap();
+            add_address();
+            let sockets: Vec<_> = (0..FLOWS)
+                .map(|_| UdpSocket::bind("[fd00:f7::1]:0").unwrap())
+                .collect();
+            for _ in 0..3 {
+                for (n, socket) in (0..).zip(&sockets) {
+                    socket.send_to(&[n], "[fd00:f7::2]:53").unwrap();
+                }
+            }
+            let came: Vec<Vec<u8>> = queues
+                .iter_mut()
+                .map(|queue| drain(queue).iter().map(|packet| packet[48]).collect())
+                .collect();
+            let all: usize = came.iter().map(Vec::len).sum();
+            assert_eq!(all, 3 * usize::from(FLOWS));
+            for flow in 0..FLOWS {
+                let at = |queue: &Vec<u8>| queue.iter().filter(|&&n| n == flow).count();
+                let at: Vec<usize> = came.iter().map(at).collect();
+                assert!(at == [3, 0] || at == [0, 3], "{at:?}");
+            }
+            assert!(came.iter().all(|queue| !queue.is_empty()), "both are used");
+            // Whoever goes takes only its own queue with it.
+            queues.pop();
+            sockets[0].send_to(&[0], "[fd00:f7::2]:53").unwrap();
+            assert_eq!(drain(&mut queues[0]).len(), 1);
+            drop(queues);
+            assert!(!exists(NAME));
+        },
+    );
+}
+
+#[test]
 fn the_device_is_up_with_its_mtu_and_without_address() {
     in_namespace("the_device_is_up_with_its_mtu_and_without_address", || {
         let tun = Tun::create(NAME, 9000).unwrap();

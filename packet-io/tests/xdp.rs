@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use std::{fs, thread};
 
 use packet_io::xdp::forwarding::{Hop, Publisher, Table, Via};
-use packet_io::xdp::{PortConfig, Sent, Xdp, XdpError};
+use packet_io::xdp::{Interfaces, Lane, PortConfig, Sent, Xdp, XdpError};
 use packet_io::{Batch, PacketBuf};
 use srh::Frame;
 
@@ -109,15 +109,29 @@ fn open(name: &str, other: &str) -> Xdp {
 }
 
 fn open_with(config: &PortConfig, other: &str) -> Result<Xdp, XdpError> {
+    let mut xdp = Xdp::open(std::slice::from_ref(config), LOCATOR, &way(config, other))?;
+    xdp.set_addresses(&[VIP], &[]).unwrap();
+    Ok(xdp)
+}
+
+/// The same for several threads.
+fn open_lanes(name: &str, other: &str, lanes: usize) -> Result<(Interfaces, Vec<Lane>), XdpError> {
+    let config = config(name);
+    let (mut interfaces, lanes) =
+        Interfaces::open(&[config.clone()], LOCATOR, &way(&config, other), lanes)?;
+    interfaces.set_addresses(&[VIP], &[]).unwrap();
+    Ok((interfaces, lanes))
+}
+
+/// The way to the VIP, over the other end.
+fn way(config: &PortConfig, other: &str) -> Publisher {
     let publisher = Publisher::default();
     let mut table = Table::default();
     let if_index = index(&config.name);
     table.set_route(VIP, 64, vec![Via::Link(if_index)]);
     table.set_hop(Hop::new(if_index, VIP, mac(other), mac(&config.name)));
     publisher.publish(table);
-    let mut xdp = Xdp::open(std::slice::from_ref(config), LOCATOR, &publisher)?;
-    xdp.set_addresses(&[VIP], &[]).unwrap();
-    Ok(xdp)
+    publisher
 }
 
 /// A packet to the VIP; the flow label is its number.
@@ -131,7 +145,7 @@ fn packet(number: u32, payload: usize) -> PacketBuf {
 }
 
 /// Sends packets and takes them in at the other end, until all that were sent have come or nothing comes any more.
-fn exchange(from: &mut Xdp, to: &mut Xdp, packets: &[PacketBuf]) -> Vec<Vec<u8>> {
+fn exchange(from: &mut Lane, to: &mut Lane, packets: &[PacketBuf]) -> Vec<Vec<u8>> {
     let mut batch = vec![PacketBuf::with_capacity(9_500); Batch::PACKETS];
     let mut all = Vec::new();
     for chunk in packets.chunks(Batch::PACKETS) {
@@ -150,7 +164,7 @@ fn exchange(from: &mut Xdp, to: &mut Xdp, packets: &[PacketBuf]) -> Vec<Vec<u8>>
     all
 }
 
-fn assert_passes(from: &mut Xdp, to: &mut Xdp, packets: &[PacketBuf]) {
+fn assert_passes(from: &mut Lane, to: &mut Lane, packets: &[PacketBuf]) {
     let mut arrived = exchange(from, to, packets);
     let mut sent: Vec<_> = packets.iter().map(|p| p.bytes().to_vec()).collect();
     // Forwarding takes one from the hop limit.
@@ -190,6 +204,48 @@ fn several_queues_share_one_memory() {
         let packets: Vec<_> = (0..9_000).map(|n| packet(n, 50)).collect();
         assert_passes(&mut near, &mut far, &packets);
     });
+}
+
+/// A packet that a lane sends goes out by a queue of its own, and comes to the lane with that queue at the other end.
+#[test]
+fn lanes_on_threads_of_their_own_have_their_queues_alone() {
+    in_namespace(
+        "lanes_on_threads_of_their_own_have_their_queues_alone",
+        || {
+            const LANES: u32 = 2;
+            veth(3, 1_500);
+            let (near, near_lanes) = open_lanes(NEAR, FAR, 2).unwrap();
+            let (far, far_lanes) = open_lanes(FAR, NEAR, 2).unwrap();
+            let mut lanes: Vec<_> = near_lanes.into_iter().zip(far_lanes).collect();
+            let queues = |lane: &Lane| lane.status().next().unwrap().queues;
+            let there: Vec<_> = lanes.iter().map(|(lane, _)| queues(lane)).collect();
+            assert_eq!(there, [2, 1]);
+            thread::scope(|scope| {
+                for (number, (near, far)) in (0..).zip(&mut lanes) {
+                    scope.spawn(move || {
+                        let packets: Vec<_> =
+                            (0..6_000).map(|n| packet(n * LANES + number, 50)).collect();
+                        assert_passes(near, far, &packets);
+                        assert_passes(far, near, &packets);
+                    });
+                }
+            });
+            let counted = |lane: &Lane| lane.status().next().unwrap().counts;
+            for (near, far) in &lanes {
+                for counts in [counted(near), counted(far)] {
+                    assert_eq!((counts.sent, counts.received), (6_000, 6_000));
+                }
+            }
+            assert!(!near.is_outdated() && !far.is_outdated());
+            drop((near, far, lanes));
+            let error = open_lanes(NEAR, FAR, 4).unwrap_err();
+            assert!(error.is_configuration(), "{error}");
+            assert!(
+                error.to_string().contains("3 queues for 4 workers"),
+                "{error}"
+            );
+        },
+    );
 }
 
 #[test]

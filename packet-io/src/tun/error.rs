@@ -89,6 +89,7 @@ pub(super) enum Step {
     NonBlocking,
     Mtu(u16),
     QueueLength,
+    Queue,
     Up,
 }
 
@@ -108,6 +109,7 @@ impl TunError {
             (Step::NonBlocking, _) => "make it non-blocking".to_owned(),
             (Step::Mtu(mtu_bytes), _) => format!("set its MTU to {mtu_bytes}"),
             (Step::QueueLength, _) => "set its queue length".to_owned(),
+            (Step::Queue, _) => "open one more queue of it".to_owned(),
             (Step::Up, _) => "set it up".to_owned(),
         };
         TunError::Other {

@@ -37,6 +37,16 @@ pub enum XdpError {
         /// What is asked for.
         wanted: u32,
     },
+    /// Fewer queues than workers.
+    #[error("{name} has {queues} queues for {workers} workers, and each worker needs one: set them (`ethtool -L {name} combined {workers}`), or have fewer workers (`workers`, `--workers`)")]
+    Workers {
+        /// The interface's name.
+        name: String,
+        /// What it has.
+        queues: u32,
+        /// How many there are to be.
+        workers: usize,
+    },
     /// Not enough rights.
     #[error("not allowed to use AF_XDP on {name} ({action}): run as root, or grant CAP_NET_ADMIN, CAP_NET_RAW and CAP_BPF")]
     Forbidden {

@@ -1,4 +1,4 @@
-//! An interface with our program and a socket for each of its queues.
+//! An interface with our program, and how a socket for each of its queues comes into a lane.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -6,13 +6,12 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use super::channel::RingCounts;
 use super::device::{self, Device};
 use super::error::XdpError;
+use super::lane::{Lane, Strip};
 use super::program::{Addresses, Place, Program, MAX_QUEUES};
 use super::socket::{Failed, Socket, FRAMES, LOCK_MEMORY};
 use super::umem::{Umem, FRAME_BYTES};
-use crate::PacketBuf;
 
 /// In the driver, before the kernel has made anything of a packet.
 const NATIVE: u32 = 1 << 2;
@@ -40,23 +39,22 @@ pub struct PortConfig {
 /// An interface in use.
 #[derive(Debug)]
 pub(super) struct Port {
-    pub name: String,
+    pub name: Arc<str>,
     pub device: Device,
-    pub native: bool,
-    /// One a queue, at least one.
-    pub sockets: Vec<Socket>,
     /// The program stays attached as long as this.
     _link: OwnedFd,
 }
 
 impl Port {
+    /// Opens an interface, and gives each lane its part of it.
     pub fn open(
         config: &PortConfig,
         locator: [u8; 8],
         addresses: &Addresses,
+        lanes: &mut [Lane],
     ) -> Result<Self, XdpError> {
         let name = config.name.as_str();
-        let device = check(config)?;
+        let device = check(config, lanes.len())?;
         let place = Place {
             mac: device.mac,
             locator,
@@ -65,73 +63,53 @@ impl Port {
         let program = Program::load(place, addresses)
             .map_err(|error| XdpError::at(name, "load its XDP program", error))?;
         let (link, native) = attach(&program, name, device.index)?;
-        let sockets = open_sockets(&device)
+        let mut sockets = open_sockets(&device)
             .map_err(|(queue, failed)| socket_error(name, queue, device.queues, failed))?;
-        let mut port = Port {
-            name: name.to_owned(),
-            device,
-            native,
-            sockets,
-            _link: link,
-        };
-        for (queue, socket) in (0..).zip(&port.sockets) {
+        for (queue, socket) in (0..).zip(&mut sockets) {
             program
                 .set_socket(queue, socket.as_fd())
                 .map_err(|error| XdpError::at(name, "give its program a socket", error))?;
-        }
-        if config.busy_poll_us > 0 {
-            for socket in &mut port.sockets {
+            if config.busy_poll_us > 0 {
                 socket
                     .set_busy_poll(config.busy_poll_us)
                     .map_err(|error| XdpError::at(name, "switch to busy polling", error))?;
             }
         }
-        Ok(port)
-    }
-
-    /// Takes in packets from the queues, and says how many.
-    pub fn receive(&mut self, into: &mut [PacketBuf]) -> usize {
-        let mut filled = 0;
-        for socket in &mut self.sockets {
-            let n = socket.channel.receive(&mut into[filled..]);
-            if n == 0 {
-                socket.kick_rx();
-            }
-            filled += n;
+        let name: Arc<str> = name.into();
+        let dealt = dealt(sockets, lanes.len());
+        for (lane, sockets) in lanes.iter_mut().zip(dealt) {
+            lane.add(Strip {
+                name: Arc::clone(&name),
+                if_index: device.index,
+                mtu_bytes: device.mtu_bytes,
+                native,
+                sockets,
+            });
         }
-        filled
-    }
-
-    /// Puts a packet into a ring, that of its flow, whose hash `spread` is; false if there is no room.
-    pub fn send(&mut self, spread: u32, head: &[u8], packet: &[u8]) -> bool {
-        let queue = spread as usize % self.sockets.len();
-        self.sockets[queue].channel.send(head, packet)
-    }
-
-    /// Is a packet of that length one for this interface?
-    pub fn takes(&self, packet_bytes: usize) -> bool {
-        let fits = packet_bytes <= self.device.mtu_bytes as usize;
-        fits && self.sockets[0].channel.takes(packet_bytes)
-    }
-
-    /// Sends what is in the rings.
-    pub fn flush(&mut self) {
-        self.sockets.iter_mut().for_each(Socket::flush);
+        Ok(Port {
+            name,
+            device,
+            _link: link,
+        })
     }
 
     /// Is the interface another one than when it was opened?
     pub fn is_outdated(&self) -> bool {
         !device::look(&self.name).is_ok_and(|device| device == self.device)
     }
+}
 
-    pub fn counts(&self) -> RingCounts {
-        let all = self.sockets.iter().map(|socket| socket.channel.counts);
-        all.fold(RingCounts::default(), RingCounts::plus)
+/// One for each in turn, round and round.
+fn dealt<T>(items: Vec<T>, hands: usize) -> Vec<Vec<T>> {
+    let mut dealt: Vec<Vec<T>> = (0..hands).map(|_| Vec::new()).collect();
+    for (number, item) in items.into_iter().enumerate() {
+        dealt[number % hands].push(item);
     }
+    dealt
 }
 
 /// Is there such an interface, and can it be what it is to be?
-fn check(config: &PortConfig) -> Result<Device, XdpError> {
+fn check(config: &PortConfig, lanes: usize) -> Result<Device, XdpError> {
     let name = || config.name.clone();
     let device =
         device::look(&config.name).map_err(|error| XdpError::at(&config.name, "find it", error))?;
@@ -150,6 +128,11 @@ fn check(config: &PortConfig) -> Result<Device, XdpError> {
             name: name(),
             queues: device.queues,
             wanted,
+        }),
+        _ if (device.queues as usize) < lanes => Err(XdpError::Workers {
+            name: name(),
+            queues: device.queues,
+            workers: lanes,
         }),
         _ => Ok(device),
     }
@@ -223,5 +206,16 @@ fn socket_error(name: &str, queue: u32, queues: u32, (action, error): Failed) ->
         },
         Some(libc::EOPNOTSUPP) => XdpError::NoXdp { name: name_owned },
         _ => XdpError::at(name, action, error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queues_are_dealt_in_turn() {
+        assert_eq!(dealt(vec![0, 1, 2, 3, 4], 2), [vec![0, 2, 4], vec![1, 3]]);
+        assert_eq!(dealt(vec![0, 1], 1), [[0, 1]]);
     }
 }
