@@ -38,6 +38,14 @@ impl SignedCounts {
         }
     }
 
+    /// What another one has counted by the same keys, too.
+    pub fn add_all(&mut self, others: &SignedCounts) {
+        for (id, count) in &mut self.by_key {
+            *count += others.by(*id);
+        }
+        self.unsigned += others.unsigned;
+    }
+
     /// Packets that were let in because of this key.
     pub fn by(&self, id: u32) -> u64 {
         let found = self.by_key.iter().find(|(key, _)| *key == id);
@@ -89,6 +97,13 @@ mod tests {
         counts.set_keys(Some(&new));
         counts.add(Signature::By(3));
         assert_eq!((counts.by(1), counts.by(2), counts.by(3)), (0, 2, 1));
+        let mut all = SignedCounts::new(Some(&new));
+        all.add_all(&counts);
+        all.add_all(&counts);
+        assert_eq!(
+            (all.by(1), all.by(2), all.by(3), all.unsigned()),
+            (0, 4, 2, 2)
+        );
         assert_eq!(counts.unsigned(), 1);
         assert_eq!(counts.to_json(None), Value::Null);
         assert_eq!(

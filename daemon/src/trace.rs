@@ -59,6 +59,18 @@ impl Tracers {
         !self.0.is_empty()
     }
 
+    /// What all of them want to see.
+    pub fn filters(&self) -> Vec<TraceFilter> {
+        self.0.iter().map(|tracer| tracer.filter.clone()).collect()
+    }
+
+    /// So many packets that somebody may have asked for could not be shown.
+    pub fn lose(&self, control: &mut Control, packets: u64) {
+        for tracer in &self.0 {
+            control.send(tracer.conn, &serde_json::json!({ "lost": packets }));
+        }
+    }
+
     /// Somebody begins to watch.
     pub fn add(&mut self, conn: ConnId, filter: TraceFilter) {
         self.0.push(Tracer {

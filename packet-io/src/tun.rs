@@ -19,7 +19,7 @@ use crate::{Driver, PacketBuf};
 use error::Step;
 use srh::Frame;
 use std::io::{self, ErrorKind};
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use tun_rs::{DeviceBuilder, SyncDevice};
 
 /// How many packets wait for us in the kernel at most. The default of 500 is 1 ms of small packets: less
@@ -122,9 +122,14 @@ impl Tun {
         self.device.if_index()
     }
 
-    /// Puts a guard in front of the queue, in place of one that may be there. It stays as long as the device.
+    /// Puts a guard in front of the queues, in place of one that may be there. It stays as long as the device.
     pub fn set_guard(&self, guard: &Guard) -> io::Result<()> {
         guard.attach(self.device.as_raw_fd())
+    }
+
+    /// A handle of the device, which lives as long as that.
+    pub fn handle(&self) -> io::Result<TunHandle> {
+        self.device.as_fd().try_clone_to_owned().map(TunHandle)
     }
 
     /// A device that somebody else deleted answers every call with EBADFD; say so.
@@ -134,6 +139,17 @@ impl Tun {
             self.name
         );
         io::Error::new(error.kind(), text)
+    }
+}
+
+/// A TUN device for whoever doesn't read from it.
+#[derive(Debug)]
+pub struct TunHandle(OwnedFd);
+
+impl TunHandle {
+    /// As [`Tun::set_guard`].
+    pub fn set_guard(&self, guard: &Guard) -> io::Result<()> {
+        guard.attach(self.0.as_raw_fd())
     }
 }
 

@@ -117,8 +117,12 @@ fn open_with(config: &PortConfig, other: &str) -> Result<Xdp, XdpError> {
 /// The same for several threads.
 fn open_lanes(name: &str, other: &str, lanes: usize) -> Result<(Interfaces, Vec<Lane>), XdpError> {
     let config = config(name);
-    let (mut interfaces, lanes) =
-        Interfaces::open(&[config.clone()], LOCATOR, &way(&config, other), lanes)?;
+    let (mut interfaces, lanes) = Interfaces::open(
+        std::slice::from_ref(&config),
+        LOCATOR,
+        &way(&config, other),
+        lanes,
+    )?;
     interfaces.set_addresses(&[VIP], &[]).unwrap();
     Ok((interfaces, lanes))
 }

@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand};
 use daemon::cli::{self, At};
 use daemon::control::Client;
 use serde_json::json;
-use srlb_lb::config::{DriverName, Settings, DEFAULT_SOCKET};
+use srlb_lb::config::{DriverName, Settings, DEFAULT_SOCKET, MAX_WORKERS};
 
 /// A layer-4 load balancer for IPv6 that lets the servers decide
 #[derive(Parser)]
@@ -29,6 +29,9 @@ enum Command {
         /// What brings packets, in place of what the configuration says
         #[arg(long)]
         driver: Option<DriverName>,
+        /// On how many threads packets are worked on, in place of what the configuration says
+        #[arg(long, value_parser = workers)]
+        workers: Option<usize>,
     },
     /// Look at lb.toml and the pool that it names; exit code 78 if anything is wrong
     CheckConfig {
@@ -91,6 +94,12 @@ enum Command {
     },
 }
 
+fn workers(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok();
+    let number = number.filter(|number| (1..=MAX_WORKERS).contains(number));
+    number.ok_or_else(|| format!("expected a number from 1 to {MAX_WORKERS}"))
+}
+
 fn connect(at: &At) -> anyhow::Result<Client> {
     at.connect("srlb-lb", DEFAULT_SOCKET, |config| {
         Ok(Settings::load(config)?.control_socket)
@@ -99,7 +108,11 @@ fn connect(at: &At) -> anyhow::Result<Client> {
 
 pub(crate) fn run() -> anyhow::Result<()> {
     match Cli::parse().command {
-        Command::Run { config, driver } => srlb_lb::run::run(&config, driver),
+        Command::Run {
+            config,
+            driver,
+            workers,
+        } => srlb_lb::run::run(&config, srlb_lb::run::Overrides { driver, workers }),
         Command::CheckConfig { config, json } => check_config(&config, json),
         Command::Status { at, json } => status(&at, json),
         Command::Explain {

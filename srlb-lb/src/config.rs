@@ -30,6 +30,8 @@ struct LbFile {
     tun: String,
     #[serde(default)]
     driver: DriverName,
+    #[serde(default = "default_workers")]
+    workers: usize,
     #[serde(default)]
     interfaces: Vec<String>,
     #[serde(default)]
@@ -134,6 +136,10 @@ fn default_mtu() -> u16 {
     1_500
 }
 
+fn default_workers() -> usize {
+    1
+}
+
 fn default_tun() -> String {
     "srlb-lb0".into()
 }
@@ -148,6 +154,8 @@ pub const DEFAULT_SOCKET: &str = "/run/srlb/lb.sock";
 pub const DEFAULT_STRANGERS_PPS: u32 = 1_000;
 /// New clients who get in a second during one, unless the file says otherwise: no fewer than before, as a crowd of real clients looks like a flood.
 pub const DEFAULT_NEWCOMERS_PPS: u32 = DEFAULT_STRANGERS_PPS;
+/// The most workers: no machine has so many cores for packets alone, and a TUN device no more queues.
+pub const MAX_WORKERS: usize = 256;
 /// A smaller table costs nobody a connection, but is of no use either.
 const MIN_FLOWS: usize = 16;
 /// The most flows that a table is made for: 64 million.
@@ -170,6 +178,8 @@ pub struct Settings {
     pub tun: String,
     /// What brings packets.
     pub driver: DriverName,
+    /// On how many threads packets are worked on.
+    pub workers: usize,
     /// The interfaces for AF_XDP.
     pub interfaces: Vec<String>,
     /// How it is used there.
@@ -256,6 +266,7 @@ impl Settings {
             domain: engine.domain.clone(),
             tun: file.tun.clone(),
             driver: file.driver,
+            workers: file.workers,
             interfaces: file.interfaces.clone(),
             xdp: file.xdp,
             path: path.to_owned(),
@@ -297,6 +308,7 @@ impl Settings {
             ("locator", self.locator != new.locator),
             ("tun", self.tun != new.tun),
             ("driver", self.driver != new.driver),
+            ("workers", self.workers != new.workers),
             ("interfaces", self.interfaces != new.interfaces),
             ("xdp", self.xdp != new.xdp),
             (
@@ -394,6 +406,7 @@ fn check(document: &Document<LbFile>) -> Result<engine::Config, ConfigErrors> {
     let prefix = |(i, text): (usize, &String)| check.prefix(&format!("domain[{i}]"), text);
     let domain: Vec<Ipv6Net> = file.domain.iter().enumerate().filter_map(prefix).collect();
     check.device("tun", &file.tun, 0);
+    check.within("workers", file.workers, 1, MAX_WORKERS);
     check_xdp(&mut check, file);
     let encoding = match file.encoding {
         EncodingName::Encap => Encoding::Encap,

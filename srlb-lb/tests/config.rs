@@ -109,6 +109,12 @@ fn every_wrong_lb_toml_is_refused() {
             &["locator", "server \"s2\""],
         ),
         (
+            "no worker",
+            "name =",
+            "workers = 0\nname =",
+            &["workers", "0", "256"],
+        ),
+        (
             "small MTU",
             "name =",
             "fabric_mtu_bytes = 1400\nname =",
@@ -341,6 +347,12 @@ fn what_cannot_change_while_it_runs_is_named() {
         .to_string();
     assert!(
         text.contains("name: cannot change while the daemon runs"),
+        "{text}"
+    );
+    let more = load(&LB.replace("name =", "workers = 2\nname ="), POOL).unwrap();
+    let text = old.may_become(&more, Path::new("lb.toml")).unwrap_err();
+    assert!(
+        text.to_string().contains("workers: cannot change"),
         "{text}"
     );
     let pool_only = load(LB, &POOL.replace("s2 = 1", "s2 = 3")).unwrap();

@@ -114,6 +114,15 @@ impl XdpError {
         }
     }
 
+    /// The key of a configuration that it is about, as the daemon calls it.
+    pub fn key(&self) -> &'static str {
+        match self {
+            XdpError::Workers { .. } => "workers",
+            XdpError::Queues { .. } => "xdp.queues",
+            _ => "interfaces",
+        }
+    }
+
     /// Is it about what the configuration asks for, rather than about the moment?
     pub fn is_configuration(&self) -> bool {
         !matches!(

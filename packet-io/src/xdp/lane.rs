@@ -181,6 +181,15 @@ impl Lane {
         sockets.map(|socket| socket.as_fd().as_raw_fd())
     }
 
+    /// The longest packet that one of the interfaces takes.
+    pub fn mtu_bytes(&self) -> u32 {
+        self.strips
+            .iter()
+            .map(|strip| strip.mtu_bytes)
+            .max()
+            .unwrap_or(0)
+    }
+
     /// What the kernel had to send.
     pub fn send_counts(&self) -> SendCounts {
         self.counts

@@ -88,12 +88,6 @@ impl Interfaces {
         self.addresses.set(vips, domain)
     }
 
-    /// The longest packet that one of the interfaces takes.
-    pub fn mtu_bytes(&self) -> u32 {
-        let mtus = self.ports.iter().map(|port| port.device.mtu_bytes);
-        mtus.max().unwrap_or(0)
-    }
-
     /// Their indexes.
     pub fn if_indexes(&self) -> impl Iterator<Item = u32> + '_ {
         self.ports.iter().map(|port| port.device.index)

@@ -39,6 +39,7 @@ pub(super) fn status(status: &Value) -> anyhow::Result<()> {
         );
     }
     driver(&status["driver"])?;
+    workers(list(&status["workers"]))?;
     let mut servers = table(&["server", "locator", "member of", "opinion"]);
     for server in list(&status["servers"]) {
         let vips: Vec<String> = list(&server["member_of"]).iter().map(word).collect();
@@ -52,6 +53,37 @@ pub(super) fn status(status: &Value) -> anyhow::Result<()> {
     say!("{servers}");
     counters(status)?;
     host(status)
+}
+
+/// A single one has done what the counters say.
+fn workers(workers: &[Value]) -> anyhow::Result<()> {
+    if workers.len() < 2 {
+        return Ok(());
+    }
+    let mut rows = table(&[
+        "worker",
+        "core",
+        "CPU ms",
+        "received",
+        "transmitted",
+        "dropped",
+    ]);
+    for worker in workers {
+        let core = match worker["core"].as_u64() {
+            Some(core) => core.to_string(),
+            None => "any".to_owned(),
+        };
+        rows.add_row([
+            worker["worker"].to_string(),
+            core,
+            worker["cpu_ms"].to_string(),
+            worker["received"].to_string(),
+            worker["transmitted"].to_string(),
+            worker["dropped"].to_string(),
+        ]);
+    }
+    say!("{rows}");
+    Ok(())
 }
 
 fn driver(driver: &Value) -> anyhow::Result<()> {

@@ -362,6 +362,11 @@ impl Engine {
         &self.events
     }
 
+    /// How many recoveries all engines together have refused so far, because most of them find nobody.
+    pub fn recoveries_refused(&self) -> u64 {
+        self.unpinned.recoveries_refused()
+    }
+
     /// How the functions that were listened to were signed.
     pub fn signed(&self) -> &SignedCounts {
         &self.signed

@@ -11,6 +11,8 @@
 //!
 //! All engines of an LB share the bounds: a recovery is asked for by one of them, and its owner may answer to another.
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
 use daemon::{DropReason, SharedRateLimit};
 use packet_io::Instant;
 
@@ -28,6 +30,7 @@ const UNDER_WAY: u32 = 10;
 pub(super) struct Unpinned {
     hunts: SharedRateLimit,
     recoveries: SharedRateLimit,
+    recoveries_refused: AtomicU64,
 }
 
 impl Unpinned {
@@ -35,6 +38,7 @@ impl Unpinned {
         Unpinned {
             hunts: SharedRateLimit::new(config.hunts_pps),
             recoveries: SharedRateLimit::new(config.recoveries_pps),
+            recoveries_refused: AtomicU64::new(0),
         }
     }
 
@@ -46,11 +50,24 @@ impl Unpinned {
 
     /// May a client's packet without an entry do this now?
     pub fn may(&self, action: Action, now: Instant) -> Result<(), DropReason> {
-        let (limit, reason) = match action {
-            Action::Hunt => (&self.hunts, DropReason::HuntRate),
-            _ => (&self.recoveries, DropReason::RecoveryRate),
+        let is_hunt = action == Action::Hunt;
+        let limit = match is_hunt {
+            true => &self.hunts,
+            false => &self.recoveries,
         };
-        limit.allow(now).then_some(()).ok_or(reason)
+        match (limit.allow(now), is_hunt) {
+            (true, _) => Ok(()),
+            (false, true) => Err(DropReason::HuntRate),
+            (false, false) => {
+                self.recoveries_refused.fetch_add(1, Relaxed);
+                Err(DropReason::RecoveryRate)
+            }
+        }
+    }
+
+    /// How many recoveries were refused so far, by all engines.
+    pub fn recoveries_refused(&self) -> u64 {
+        self.recoveries_refused.load(Relaxed)
     }
 
     /// The client of a new flow has confirmed it.

@@ -1,16 +1,16 @@
-//! The guard in front of the TUN device's queue: see `packet_io::guard`.
+//! The guard in front of the TUN device's queues: see `packet_io::guard`.
 
 use anyhow::Context;
 use daemon::run::random_key;
 use packet_io::guard::Guard;
-use packet_io::tun::Tun;
+use packet_io::tun::TunHandle;
 use serde_json::{json, Value};
 
 use crate::config::Settings;
 
 /// Puts one in place if the settings want one. Without it all works, but a flood fills the queue; so a kernel that has no BPF is
 /// no reason not to serve.
-pub(super) fn start(settings: &Settings, tun: &Tun) -> Option<Guard> {
+pub(super) fn start(settings: &Settings, tun: &TunHandle) -> Option<Guard> {
     if settings.guard.strangers_pps == 0 {
         return None;
     }
@@ -23,7 +23,7 @@ pub(super) fn start(settings: &Settings, tun: &Tun) -> Option<Guard> {
     }
 }
 
-fn load(settings: &Settings, tun: &Tun) -> anyhow::Result<Guard> {
+fn load(settings: &Settings, tun: &TunHandle) -> anyhow::Result<Guard> {
     let mut locator = [0; 8];
     locator.copy_from_slice(&settings.locator.network().octets()[..8]);
     let key = random_key().context("reading /dev/urandom")?;
@@ -37,7 +37,7 @@ fn load(settings: &Settings, tun: &Tun) -> anyhow::Result<Guard> {
 pub(super) fn update(
     guard: &mut Option<Guard>,
     settings: &Settings,
-    tun: &Tun,
+    tun: &TunHandle,
 ) -> anyhow::Result<()> {
     match guard {
         Some(guard) => Ok(guard.set_limits(settings.guard)?),

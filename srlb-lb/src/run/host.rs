@@ -39,7 +39,7 @@ pub(super) fn remove(host: Host) -> anyhow::Result<()> {
 
 /// Items with whether they are there, for `status`.
 pub(super) fn status(host: &Mutex<Host>) -> Value {
-    // Packets don't wait for a reload, so neither does the thread that they are on.
+    // Nobody who asks waits for a reload.
     let Ok(mut host) = host.try_lock() else {
         return json!({ "items": [], "error": "it is being changed by a reload" });
     };

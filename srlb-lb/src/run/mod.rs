@@ -1,15 +1,20 @@
-//! The daemon: one event loop around the engine, on one thread. A reload is prepared on another one.
+//! The daemon: workers, each with an engine and queues of its own, and a thread apart from them for everything else: signals, the control
+//! socket, reloads, a look at the interfaces, the guard. Nothing that this thread waits for keeps a packet waiting.
 
+mod cores;
+mod fast;
 mod guard;
 mod host;
 mod pressure;
 mod reload;
+mod shown;
 mod status;
+mod team;
 mod wire;
+mod worker;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use anyhow::Context;
 use daemon::config::ConfigErrors;
@@ -17,43 +22,50 @@ use daemon::control::{ConnId, Control, ControlEvent, Request};
 use daemon::host::Host;
 use daemon::run::{notify, random_key, Clock, Signal, Signals};
 use daemon::trace::{TraceFilter, Tracers};
-use daemon::DropReason;
 use flow_table::HashKey;
-use mio::{Events, Poll, Token};
+use mio::{Events, Poll, Token, Waker};
 use packet_io::guard::Guard;
-use packet_io::{Batch, Driver, Instant, PacketBuf};
+use packet_io::tun::{Tun, TunHandle};
+use packet_io::Instant;
 use serde::Deserialize;
 use serde_json::{json, Value};
-use srh::{Describe, Flow, Frame};
+use srh::Flow;
 
 use crate::config::{DriverName, Settings};
-use crate::engine::{Engine, Pool, Verdict};
+use crate::engine::{Contract, Engine, Pool, Shared};
 use crate::pool::view::{tables, Registry};
 
-const WIRE: Token = Token(0);
-const SIGNALS: Token = Token(1);
-const RELOADED: Token = Token(2);
+const SIGNALS: Token = Token(0);
+/// A reload is done, a worker has something to show or has ended.
+const NEWS: Token = Token(1);
 /// And those above it.
-const CONTROL: Token = Token(3);
-/// How often the engine is told that time passes.
-const TICK: Duration = Duration::from_millis(100);
-/// Batches taken in before signals and the control socket get a turn.
-const BATCHES_A_TURN: usize = 64;
+const CONTROL: Token = Token(2);
 
+use fast::Fast;
 use pressure::Pressure;
 use reload::Reloads;
-use wire::Wire;
+use team::Team;
+use worker::TICK;
 
 pub use host::plan as host_plan;
 
+/// What the command line says in place of the configuration.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Overrides {
+    /// What brings packets.
+    pub driver: Option<DriverName>,
+    /// On how many threads packets are worked on.
+    pub workers: Option<usize>,
+}
+
 /// Runs the load balancer until it is told to stop.
-/// `driver` goes before what the configuration says.
-pub fn run(config: &Path, driver: Option<DriverName>) -> anyhow::Result<()> {
-    let settings = load(config, driver)?;
-    let mut daemon = Daemon::start(config, driver, settings)?;
+pub fn run(config: &Path, overrides: Overrides) -> anyhow::Result<()> {
+    let settings = load(config, overrides)?;
+    let mut daemon = Daemon::start(config, overrides, settings)?;
     notify("READY=1");
     let served = daemon.serve();
     notify("STOPPING=1");
+    let stopped = daemon.team.stop();
     daemon.reloads.wait();
     // The thread that had the other handle has ended.
     let host = Arc::into_inner(daemon.host).map(Mutex::into_inner);
@@ -61,13 +73,16 @@ pub fn run(config: &Path, driver: Option<DriverName>) -> anyhow::Result<()> {
         Some(host) => host::remove(host.unwrap_or_else(PoisonError::into_inner)),
         None => Ok(()),
     };
-    served.and(removed)
+    served.and(stopped).and(removed)
 }
 
-fn load(config: &Path, driver: Option<DriverName>) -> Result<Settings, ConfigErrors> {
+fn load(config: &Path, overrides: Overrides) -> Result<Settings, ConfigErrors> {
     let mut settings = Settings::load(config)?;
-    if let Some(driver) = driver {
+    if let Some(driver) = overrides.driver {
         settings.set_driver(driver)?;
+    }
+    if let Some(workers) = overrides.workers {
+        settings.workers = workers;
     }
     Ok(settings)
 }
@@ -82,12 +97,15 @@ struct Ready {
 struct Daemon {
     config: PathBuf,
     /// What the command line says.
-    driver: Option<DriverName>,
+    overrides: Overrides,
     settings: Arc<Settings>,
     registry: Registry,
     reloads: Reloads<Ready>,
-    engine: Engine,
-    wire: Wire,
+    team: Team,
+    /// One that sees what the workers' see, and gets no packets.
+    desk: Engine,
+    fast: Fast,
+    tun: TunHandle,
     guard: Option<Guard>,
     pressure: Pressure,
     host: Arc<Mutex<Host>>,
@@ -101,45 +119,49 @@ struct Daemon {
 }
 
 impl Daemon {
-    fn start(
-        config: &Path,
-        driver: Option<DriverName>,
-        settings: Settings,
-    ) -> anyhow::Result<Self> {
+    fn start(config: &Path, overrides: Overrides, settings: Settings) -> anyhow::Result<Self> {
         let poll = Poll::new().context("making an event loop")?;
         // First of all: a second instance must not touch what the first one has installed.
         let control = Control::bind(&settings.control_socket, poll.registry(), CONTROL)?;
         let signals = Signals::new(poll.registry(), SIGNALS).context("taking over signals")?;
-        let reloads = Reloads::new(poll.registry(), RELOADED).context("making a waker")?;
-        let wire = Wire::open(&settings, poll.registry(), WIRE)?;
+        let waker = Arc::new(Waker::new(poll.registry(), NEWS).context("making a waker")?);
+        let workers = settings.workers;
+        let tuns = Tun::create_queues(&settings.tun, settings.fabric_mtu_bytes, workers)?;
+        let tun = tuns[0].handle().context("keeping the TUN device")?;
+        let (fast, lanes) = Fast::start(&settings)?;
         let mut registry = Registry::default();
-        let pool = tables(&settings.pool, &mut registry)?;
-        let engine = Engine::new(
-            settings.engine.clone(),
-            pool,
-            HashKey(random_key().context("reading /dev/urandom")?),
-        );
-        let guard = guard::start(&settings, &wire.tun);
+        let pool = Arc::new(tables(&settings.pool, &mut registry)?);
+        let (desk, engines) = engines(&settings, &pool)?;
+        let guard = guard::start(&settings, &tun);
+        let clock = Clock::start();
+        let team = Team::start(engines, tuns, lanes, &clock, &waker)?;
         let host = Host::install(host::plan(&settings))?;
         eprintln!("srlb-lb: {} serves; {}", settings.name, settings.sizes());
-        for line in settings.advice() {
+        let cores = cores::allowed().len();
+        for line in settings
+            .advice()
+            .into_iter()
+            .chain(too_many(workers, cores))
+        {
             eprintln!("srlb-lb: note: {line}");
         }
         Ok(Daemon {
             config: config.to_owned(),
-            driver,
+            overrides,
             settings: Arc::new(settings),
             registry,
-            reloads,
-            engine,
-            wire,
+            reloads: Reloads::new(waker),
+            team,
+            desk,
+            fast,
+            tun,
             guard,
             pressure: Pressure::default(),
             host: Arc::new(Mutex::new(host)),
             poll,
             signals,
             control,
-            clock: Clock::start(),
+            clock,
             next_tick: Instant::ZERO,
             tracers: Tracers::default(),
             last_reload_error: None,
@@ -148,33 +170,16 @@ impl Daemon {
 
     fn serve(&mut self) -> anyhow::Result<()> {
         let mut events = Events::with_capacity(128);
-        let mut capacity = self.wire.capacity_bytes();
-        let mut batch = Batch::new(Batch::PACKETS, capacity);
-        let mut verdicts = Vec::with_capacity(Batch::PACKETS);
-        let mut more = false;
         loop {
-            let sleep = if more {
-                Duration::ZERO
-            } else {
-                self.clock.sleep_until(Some(self.next_tick), TICK)
-            };
+            let sleep = self.clock.sleep_until(Some(self.next_tick), TICK);
             match self.poll.poll(&mut events, Some(sleep)) {
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
                 polled => polled.context("waiting for events")?,
             }
             self.clock.tick();
-            let wakes = events.iter().any(|event| event.token() == WIRE);
-            if wakes {
-                self.wire.wake();
-            }
-            if more || wakes {
-                more = self.packets(&mut batch, &mut verdicts)?;
-            }
-            self.tick()?;
-            if self.wire.capacity_bytes() > capacity {
-                capacity = self.wire.capacity_bytes();
-                batch = Batch::new(Batch::PACKETS, capacity);
-            }
+            self.team.check()?;
+            self.tick();
+            self.show();
             self.requests(&events);
             self.take_what_is_ready();
             for signal in self.signals.pending() {
@@ -186,105 +191,39 @@ impl Daemon {
         }
     }
 
-    /// Works on what the devices have, for one turn; true if there may be more.
-    fn packets(&mut self, batch: &mut Batch, verdicts: &mut Vec<Verdict>) -> anyhow::Result<bool> {
-        for _ in 0..BATCHES_A_TURN {
-            if batch.receive(&mut self.wire)? == 0 {
-                return Ok(false);
-            }
-            let now = self.clock.tick();
-            if self.tracers.are_any() {
-                self.traced_batch(batch.packets_mut(), verdicts, now);
-            } else {
-                self.engine
-                    .process_batch(now, batch.packets_mut(), verdicts);
-            }
-            for (packet, verdict) in batch.packets().iter().zip(verdicts.iter()) {
-                if *verdict == Verdict::Transmit {
-                    self.wire.transmit(std::slice::from_ref(packet))?;
-                }
-            }
-            self.wire.flush();
-        }
-        Ok(true)
-    }
-
-    /// The same packet by packet, shown to those who watch.
-    fn traced_batch(
-        &mut self,
-        frames: &mut [PacketBuf],
-        verdicts: &mut Vec<Verdict>,
-        now: Instant,
-    ) {
-        verdicts.clear();
-        for frame in frames {
-            let arrived = Describe(frame.bytes()).to_string();
-            let verdict = self.engine.process(now, frame);
-            verdicts.push(verdict);
-            let (note, pool) = (*self.engine.note(), self.engine.pool());
-            let name = |n: Option<u16>| n.map(|n| pool.servers()[usize::from(n)].name.clone());
-            let line = || {
-                json!({
-                    "time_s": now.micros() as f64 / 1e6,
-                    "flow": note.flow.map(|f| f.to_string()),
-                    "in": arrived,
-                    "event": note
-                        .event
-                        .map(|e| format!("{e:?}"))
-                        .or(note.udp.map(|(e, ..)| format!("{e:?}"))),
-                    "before": note.before.map(|s| format!("{s:?}")),
-                    "pinned": name(note.pinned),
-                    "sender": name(note.sender),
-                    "bucket": note.bucket,
-                    "action": note
-                        .said
-                        .map(|(action, _)| action.words())
-                        .or(note.udp.map(|(_, action, _)| action.words())),
-                    "entry": note
-                        .said
-                        .map(|(_, next)| next)
-                        .or(note.udp.map(|(_, _, next)| next))
-                        .map(|next| format!("{next:?}")),
-                    "dropped": match verdict {
-                        Verdict::Drop(reason) => Some(reason.text()),
-                        Verdict::Transmit => None,
-                    },
-                    "out": match verdict {
-                        Verdict::Drop(_) => None,
-                        Verdict::Transmit => Some(Describe(frame.bytes()).to_string()),
-                    },
-                })
-            };
-            self.tracers
-                .show(&mut self.control, note.flow.as_ref(), line);
-        }
-        self.engine.set_tracing(self.tracers.are_any());
-    }
-
-    fn tick(&mut self) -> anyhow::Result<()> {
+    fn tick(&mut self) {
         let now = self.clock.now();
         if now < self.next_tick {
-            return Ok(());
+            return;
         }
         self.next_tick = now + TICK;
         self.weigh(now);
-        let mut out = Vec::new();
-        self.engine.poll(now, &mut out);
-        self.wire.transmit(&out)?;
-        self.wire.flush();
-        let registry = self.poll.registry();
-        self.wire.look(&self.settings, registry, WIRE, now);
-        Ok(())
+        let team = &self.team;
+        self.fast
+            .look(&self.settings, now, |lanes| team.set_lanes(lanes));
     }
 
     /// Lets the guard know when what knocks a second time belongs to nobody.
     fn weigh(&mut self, now: Instant) {
-        let refused = self.engine.drops().get(DropReason::RecoveryRate);
+        let refused = self.desk.recoveries_refused();
         let counts = self.guard.as_ref().and_then(|guard| guard.counts().ok());
         let knocks = counts.unwrap_or_default().refused;
         if let Some(begins) = self.pressure.look(refused, knocks, now) {
             guard::limit_others(self.guard.as_ref(), &self.settings, begins);
         }
+    }
+
+    /// Shows packets to those who watch.
+    fn show(&mut self) {
+        while let Some(sight) = self.team.sight() {
+            if sight.lost > 0 {
+                self.tracers.lose(&mut self.control, sight.lost);
+            }
+            let line = || sight.line.clone();
+            self.tracers
+                .show(&mut self.control, sight.flow.as_ref(), line);
+        }
+        self.team.set_filters(self.tracers.filters());
     }
 
     fn requests(&mut self, events: &Events) {
@@ -299,27 +238,18 @@ impl Daemon {
                 },
             }
         }
-        self.engine.set_tracing(self.tracers.are_any());
+        self.team.set_filters(self.tracers.filters());
     }
 
     fn answer(&mut self, conn: ConnId, request: &Request) -> Result<Option<Value>, String> {
         let now = self.clock.now();
         match request.cmd.as_str() {
             "program" => Ok(Some(json!({ "program": "srlb-lb" }))),
-            "status" => {
-                let mut status = status::engine(&self.engine, &self.settings, now);
-                status["uptime_s"] = json!(now.millis() / 1_000);
-                status["last_reload_error"] = json!(self.last_reload_error);
-                status["lost_on_tun"] = json!(self.wire.lost());
-                status["driver"] = self.wire.status();
-                status["guard"] = guard::status(self.guard.as_ref(), &self.settings);
-                status["host"] = host::status(&self.host);
-                Ok(Some(status))
-            }
+            "status" => Ok(Some(self.status(now))),
             "explain" => {
                 let asked: Endpoints = request.args()?;
                 let vip = asked.vip;
-                status::explain(&self.engine, asked.flow(), now)
+                status::explain(&self.desk, asked.flow(), now)
                     .map(Some)
                     .ok_or_else(|| format!("{vip} is no VIP of this pool"))
             }
@@ -337,6 +267,19 @@ impl Daemon {
         }
     }
 
+    fn status(&self, now: Instant) -> Value {
+        let all = status::Total::of(self.team.reports(), &self.settings);
+        let mut status = status::engine(&self.desk, &all, &self.settings, now);
+        status["uptime_s"] = json!(now.millis() / 1_000);
+        status["last_reload_error"] = json!(self.last_reload_error);
+        status["lost_on_tun"] = json!(all.lost);
+        status["workers"] = all.workers();
+        status["driver"] = self.fast.status(&all.ports, all.sent_by_kernel);
+        status["guard"] = guard::status(self.guard.as_ref(), &self.settings);
+        status["host"] = host::status(&self.host);
+        status
+    }
+
     /// Reads the configuration again; what is wrong with it is said, and the one in force stays. `by` is told when it is done.
     fn reload(&mut self, by: Option<ConnId>) {
         if self.reloads.ask(by) {
@@ -345,11 +288,11 @@ impl Daemon {
     }
 
     fn start_reload(&mut self) {
-        let (path, driver) = (self.config.clone(), self.driver);
+        let (path, overrides) = (self.config.clone(), self.overrides);
         let (before, registry) = (Arc::clone(&self.settings), self.registry.clone());
         let host = Arc::clone(&self.host);
         self.reloads
-            .start(move || prepare(&path, driver, &before, registry, &host));
+            .start(move || prepare(&path, overrides, &before, registry, &host));
     }
 
     /// Puts into force what a reload has prepared, and tells those who asked for it.
@@ -381,25 +324,46 @@ impl Daemon {
             pool,
             registry,
         } = ready;
-        guard::update(&mut self.guard, &settings, &self.wire.tun)?;
-        self.wire.update(&settings)?;
+        guard::update(&mut self.guard, &settings, &self.tun)?;
+        self.fast.update(&settings)?;
         self.registry = registry;
-        self.engine.set_config(settings.engine.clone());
-        self.engine.set_pool(pool);
+        let (config, pool) = (Arc::new(settings.engine.clone()), Arc::new(pool));
+        self.team.take(&config, &pool);
+        // After the workers: what is large of the old pool goes here, and no packet waits for it.
+        self.desk.set_config(settings.engine.clone());
+        self.desk.set_pool(pool);
         self.settings = Arc::new(settings);
         Ok(())
     }
 }
 
+/// An engine for this thread, and one for each worker.
+fn engines(settings: &Settings, pool: &Arc<Pool>) -> anyhow::Result<(Engine, Vec<Engine>)> {
+    let contract = Contract::default();
+    let key = HashKey(random_key().context("reading /dev/urandom")?);
+    let shared = Shared::new(&contract, &settings.engine, key, settings.workers);
+    let engine = || {
+        let (config, pool) = (settings.engine.clone(), Arc::clone(pool));
+        Engine::sharing(&shared, contract.clone(), config, pool)
+    };
+    Ok((engine(), (0..settings.workers).map(|_| engine()).collect()))
+}
+
+/// What an operator should know of more workers than cores.
+fn too_many(workers: usize, cores: usize) -> Option<String> {
+    let is_so = workers > 1 && workers > cores;
+    is_so.then(|| format!("{workers} workers on {cores} cores: they get in each other's way, and have no core of their own"))
+}
+
 /// The long part of a reload: files, tables, routes and the filter.
 fn prepare(
     path: &Path,
-    driver: Option<DriverName>,
+    overrides: Overrides,
     before: &Settings,
     mut registry: Registry,
     host: &Mutex<Host>,
 ) -> anyhow::Result<Ready> {
-    let settings = load(path, driver)?;
+    let settings = load(path, overrides)?;
     before.may_become(&settings, path)?;
     let pool = tables(&settings.pool, &mut registry)?;
     let mut host = host.lock().unwrap_or_else(PoisonError::into_inner);

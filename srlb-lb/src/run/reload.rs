@@ -1,12 +1,11 @@
 //! Work that a reload takes, on a thread of its own: packets go on meanwhile.
 
-use std::io;
 use std::sync::mpsc::{self, Receiver, TryRecvError};
 use std::sync::Arc;
 
 use anyhow::{anyhow, Context};
 use daemon::control::ConnId;
-use mio::{Registry, Token, Waker};
+use mio::Waker;
 
 /// Reloads, one at a time. `T` is what one of them comes to.
 pub(super) struct Reloads<T> {
@@ -19,14 +18,14 @@ pub(super) struct Reloads<T> {
 }
 
 impl<T: Send + 'static> Reloads<T> {
-    /// Says by events of `token` that one has ended.
-    pub fn new(registry: &Registry, token: Token) -> io::Result<Self> {
-        Ok(Reloads {
-            waker: Arc::new(Waker::new(registry, token)?),
+    /// Says by `waker` that one has ended.
+    pub fn new(waker: Arc<Waker>) -> Self {
+        Reloads {
+            waker,
             under_way: None,
             asked: Vec::new(),
             again: None,
-        })
+        }
     }
 
     /// Somebody wants one. Is it to be started now?
@@ -89,7 +88,7 @@ impl<T: Send + 'static> Reloads<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mio::{Events, Poll};
+    use mio::{Events, Poll, Token};
     use std::sync::mpsc::Sender;
     use std::time::Duration;
 
@@ -103,7 +102,8 @@ mod tests {
     impl Bench {
         fn new() -> Self {
             let poll = Poll::new().unwrap();
-            let reloads = Reloads::new(poll.registry(), RELOADED).unwrap();
+            let waker = Waker::new(poll.registry(), RELOADED).unwrap();
+            let reloads = Reloads::new(Arc::new(waker));
             Bench { poll, reloads }
         }
 

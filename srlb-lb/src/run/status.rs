@@ -1,6 +1,7 @@
 //! What `status` and `explain` answer.
 
-use daemon::{Counter, DropReason};
+use daemon::{Counter, Counts, DropReason, SignedCounts};
+use packet_io::xdp::{PortStatus, SendCounts};
 use packet_io::Instant;
 use serde_json::{json, Map, Value};
 use srh::Flow;
@@ -9,8 +10,76 @@ use crate::config::Settings;
 use crate::engine::state::Action;
 use crate::engine::{Engine, Event};
 
-/// State, flows and counters of the engine, with the instance's settings.
-pub(super) fn engine(engine: &Engine, settings: &Settings, now: Instant) -> Value {
+use super::worker::Report;
+
+/// What all workers have done.
+pub(super) struct Total {
+    events: Counts<Event>,
+    drops: Counts<DropReason>,
+    signed: SignedCounts,
+    /// Packets that no device took.
+    pub lost: u64,
+    /// Interfaces of AF_XDP.
+    pub ports: Vec<PortStatus>,
+    pub sent_by_kernel: SendCounts,
+    reports: Vec<Report>,
+}
+
+impl Total {
+    pub fn of(reports: Vec<Report>, settings: &Settings) -> Self {
+        let mut total = Total {
+            events: Counts::new(),
+            drops: Counts::new(),
+            signed: SignedCounts::new(settings.engine.hmac.as_ref()),
+            lost: 0,
+            ports: Vec::new(),
+            sent_by_kernel: SendCounts::default(),
+            reports: Vec::new(),
+        };
+        for report in &reports {
+            total.events.add_all(&report.events);
+            total.drops.add_all(&report.drops);
+            total.signed.add_all(&report.signed);
+            total.lost += report.lost;
+            total.sent_by_kernel = total.sent_by_kernel.plus(report.sent_by_kernel);
+            total.add_ports(&report.ports);
+        }
+        total.reports = reports;
+        total
+    }
+
+    fn add_ports(&mut self, ports: &[PortStatus]) {
+        if self.ports.is_empty() {
+            self.ports = ports.to_vec();
+            return;
+        }
+        for (all, port) in self.ports.iter_mut().zip(ports) {
+            *all = all.clone().plus(port);
+        }
+    }
+
+    /// Each of them, for `status`.
+    pub fn workers(&self) -> Value {
+        self.reports.iter().map(worker).collect()
+    }
+}
+
+fn worker(report: &Report) -> Value {
+    let queues: usize = report.ports.iter().map(|port| port.queues).sum();
+    json!({
+        "worker": report.worker,
+        "core": report.core,
+        "cpu_ms": report.cpu.as_millis() as u64,
+        "received": report.events.get(Event::Received),
+        "transmitted": report.events.get(Event::Transmitted),
+        "dropped": report.drops.total(),
+        "lost": report.lost,
+        "af_xdp_queues": queues,
+    })
+}
+
+/// State and flows as an engine sees them and counters of all workers, with the instance's settings.
+pub(super) fn engine(engine: &Engine, all: &Total, settings: &Settings, now: Instant) -> Value {
     let [unconfirmed, confirmed, closing] = engine.flows_by_state(now);
     let (slots, memory_bytes) = engine.table_size();
     json!({
@@ -18,7 +87,7 @@ pub(super) fn engine(engine: &Engine, settings: &Settings, now: Instant) -> Valu
         "locator": settings.locator.to_string(),
         "encoding": settings.engine.encoding.name(),
         "sizes": settings.sizes(),
-        "hmac": engine.signed().to_json(settings.engine.hmac.as_ref()),
+        "hmac": all.signed.to_json(settings.engine.hmac.as_ref()),
         "pool": pool(settings),
         "flows": {
             "confirmed": confirmed,
@@ -29,8 +98,8 @@ pub(super) fn engine(engine: &Engine, settings: &Settings, now: Instant) -> Valu
             "memory_bytes": memory_bytes,
         },
         "servers": servers(engine),
-        "events": engine.events().to_json(),
-        "drops": engine.drops().to_json(),
+        "events": all.events.to_json(),
+        "drops": all.drops.to_json(),
         "texts": texts(),
     })
 }

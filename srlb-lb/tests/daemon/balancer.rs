@@ -59,13 +59,19 @@ pub struct Daemon {
 impl Daemon {
     /// Starts it and waits until it answers.
     pub fn start(lab: &Lab, config: &str) -> Daemon {
+        Self::start_under(lab, &["env"], config)
+    }
+
+    /// The same as an argument of another command.
+    pub fn start_under(lab: &Lab, command: &[&str], config: &str) -> Daemon {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("lb.toml"), config).unwrap();
         fs::write(folder.path().join("pool.toml"), POOL).unwrap();
         let log = fs::File::create(folder.path().join("log")).unwrap();
         let child = lab
-            .command(env!("CARGO_BIN_EXE_srlb-lb"))
-            .args(["run", "--config"])
+            .command(command[0])
+            .args(&command[1..])
+            .args([env!("CARGO_BIN_EXE_srlb-lb"), "run", "--config"])
             .arg(folder.path().join("lb.toml"))
             .stderr(log)
             .spawn()

@@ -1,10 +1,14 @@
 """The fabric around an LB, in scapy: the client and the servers of its flows.
 
-fabric.py hunt ENCODING FIRST SECOND [past]   one connection, each packet that the LB sends compared byte by byte
-fabric.py knock                               the same SYN again and again
+fabric.py hunt ENCODING FIRST SECOND [past] [split]   one connection, each packet that the LB sends compared byte by byte
+fabric.py knock                                       the same SYN again and again
+fabric.py many FLOWS                                  a SYN of each of so many flows, and an ACK
+fabric.py stream PACKETS                              so many ACKs of the connection, a thousand a second, by two queues
 
 "past": the LB's host takes and sends packets past its kernel, which forwards nothing then.
+"split": the client's packets come by queue 0, the servers' by queue 1.
 """
+import os
 import select
 import socket
 import sys
@@ -17,7 +21,7 @@ LB, VIP, CLIENT, PORT = "fd00:1b:1::", "2001:db8:80::1", "2001:db8:c::7", 40001
 STRANGER = "fd00:5e:9::"
 NODE, AVAIL, FORCE, ACK, CREATE = "100", "1000", "1100", "2000", "3000"
 PATIENCE_S = 10
-PAST = sys.argv[-1] == "past"
+PAST, SPLIT = "past" in sys.argv, "split" in sys.argv
 # ours, less what forwarding takes: into the TUN device, by the LB itself, out of the TUN device or by the driver
 SENT, AT_LB, BEHIND_LB = (64, 63, 62) if PAST else (64, 62, 61)
 
@@ -48,10 +52,10 @@ class Wire:
         sys.exit(f"did not arrive: {IPv6(expected)!r}; seen:\n{seen}")
 
 
-def client(flags, seq, ack, hop_limit=SENT):
+def client(flags, seq, ack, hop_limit=SENT, port=PORT):
     packet = IPv6(src=CLIENT, dst=VIP, hlim=hop_limit)
     options = [("MSS", 1440)] if flags == "S" else []
-    return packet / TCP(sport=PORT, dport=80, flags=flags, seq=seq, ack=ack, options=options)
+    return packet / TCP(sport=port, dport=80, flags=flags, seq=seq, ack=ack, options=options)
 
 
 def syn_ack(hop_limit):
@@ -89,10 +93,18 @@ def create_stickiness(encoding, sender):
     return IPv6(src=VIP, dst=LB + CREATE) / srh / segment(packet)
 
 
-def hunt(encoding, first, second, _past=None):
+def by_queue(queue):
+    """What is sent from now on comes by this queue."""
+    if SPLIT:
+        os.sched_setaffinity(0, {queue})
+
+
+def hunt(encoding, first, second, *_):
     wire = Wire()
+    by_queue(0)
     send(client("S", 1000, 0))
     wire.expect(from_lb(encoding, [first + AVAIL, second + FORCE], "S", 1000, 0))
+    by_queue(1)
     # No member of the pool: nothing may come of it. Then the one that has taken the flow.
     send(create_stickiness(encoding, STRANGER))
     send(create_stickiness(encoding, second))
@@ -101,6 +113,7 @@ def hunt(encoding, first, second, _past=None):
     wire.expect(syn_ack(hop_limit))
     answers = [packet for packet in wire.seen if IPv6(packet).dst == CLIENT]
     assert len(answers) == 1, f"{len(answers)} answers reached the client"
+    by_queue(0)
     send(client("A", 1001, 7001))
     wire.expect(from_lb(encoding, [second + ACK], "A", 1001, 7001))
 
@@ -109,4 +122,19 @@ def knock():
     send(client("S", 1000, 0), inter=0.1, count=10 * PATIENCE_S)
 
 
-{"hunt": hunt, "knock": knock}[sys.argv[1]](*sys.argv[2:])
+def many(flows):
+    ports = range(PORT, PORT + int(flows))
+    send([client("S", 1000, 0, port=port) for port in ports])
+    send([client("A", 1001, 7001, port=port) for port in ports])
+
+
+def stream(packets):
+    with conf.L3socket6() as out:
+        ack = client("A", 1001, 7001)
+        for number in range(int(packets)):
+            os.sched_setaffinity(0, {number % 2})
+            out.send(ack)
+            time.sleep(0.001)
+
+
+{"hunt": hunt, "knock": knock, "many": many, "stream": stream}[sys.argv[1]](*sys.argv[2:])

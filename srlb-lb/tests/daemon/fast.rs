@@ -8,12 +8,12 @@ use crate::balancer::{Daemon, CONFIG, POOL};
 use crate::lab::{wait_until, Lab, Running};
 
 /// A good lb.toml for AF_XDP.
-fn config() -> String {
+pub fn config() -> String {
     let keys = "driver = \"af-xdp\"\ninterfaces = [\"eth0\"]\n[flows]";
     CONFIG.replace("[flows]", keys)
 }
 
-fn has_program(lab: &Lab) -> bool {
+pub fn has_program(lab: &Lab) -> bool {
     lab.output("ip", &["link", "show", "eth0"]).contains("xdp")
 }
 
@@ -25,13 +25,13 @@ fn ping(lab: &Lab) -> bool {
 }
 
 /// Lets both ends know each other, and waits until the daemon knows, too.
-fn introduce(lab: &Lab, daemon: &Daemon) {
+pub fn introduce(lab: &Lab, daemon: &Daemon) {
     assert!(ping(lab), "{}", daemon.log());
     wait_until(|| (count(&daemon.status()["driver"], "neighbours") > 0).then_some(()));
 }
 
 #[track_caller]
-fn count(value: &Value, key: &str) -> u64 {
+pub fn count(value: &Value, key: &str) -> u64 {
     value[key]
         .as_u64()
         .unwrap_or_else(|| panic!("{key}: {value:#}"))
@@ -187,7 +187,7 @@ fn a_new_vip_is_taken_with_the_next_reload() {
 }
 
 /// Runs the daemon in vain.
-fn refused(lab: &Lab, config: &str, words: &[&str]) -> (Option<i32>, String) {
+pub fn refused(lab: &Lab, config: &str, words: &[&str]) -> (Option<i32>, String) {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("lb.toml"), config).unwrap();
     std::fs::write(folder.path().join("pool.toml"), POOL).unwrap();

@@ -13,12 +13,24 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub struct Lab {
     balancer: String,
     fabric: String,
+    queues: usize,
 }
 
 impl Lab {
     /// Makes them; `None`, and says so, where that is not possible.
     pub fn new(word: &str) -> Option<Lab> {
+        Self::with_queues(word, 1)
+    }
+
+    /// The same with so many queues between the two. What the fabric's processor `n` sends comes by queue `n`.
+    pub fn with_queues(word: &str, queues: usize) -> Option<Lab> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        if cores < queues {
+            eprintln!("skipped: {queues} processors are needed");
+            return None;
+        }
         let lab = Lab {
+            queues,
             balancer: format!("srlb-lbt-{word}-l{}", std::process::id()),
             fabric: format!("srlb-lbt-{word}-f{}", std::process::id()),
         };
@@ -56,8 +68,9 @@ impl Lab {
     pub fn plug_in(&self) {
         // The fabric's kernel must not say that it knows no client and no server.
         let (l, f) = (self.balancer.as_str(), self.fabric.as_str());
+        let queues = format!("numtxqueues {0} numrxqueues {0}", self.queues);
         let steps = format!(
-            "link add eth0 netns {l} type veth peer name eth0 netns {f}
+            "link add eth0 netns {l} {queues} type veth peer name eth0 netns {f} {queues}
             -n {l} link set lo up
             -n {l} link set eth0 up
             -n {f} link set eth0 up
@@ -72,6 +85,14 @@ impl Lab {
         for step in steps.lines() {
             let words: Vec<&str> = step.split_whitespace().collect();
             assert!(run("ip", &words), "ip {step}");
+        }
+        let several = (0..self.queues).filter(|_| self.queues > 1);
+        for queue in several {
+            let file = format!("/sys/class/net/eth0/queues/tx-{queue}/xps_cpus");
+            let write = format!("echo {:x} > {file}", 1 << queue);
+            let mut shell = self.outside("sh");
+            let written = shell.args(["-c", &write]).status().unwrap().success();
+            assert!(written, "{write}");
         }
     }
 

@@ -3,6 +3,7 @@
 mod balancer;
 mod fast;
 mod lab;
+mod workers;
 
 use std::fs;
 use std::process::{Command, Stdio};
