@@ -10,6 +10,7 @@ pub mod checksum;
 pub mod describe;
 pub mod flow;
 pub mod frame;
+pub mod gre;
 pub mod hmac;
 pub mod icmp;
 pub mod parse;

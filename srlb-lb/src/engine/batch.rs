@@ -178,12 +178,15 @@ impl Engine {
         let moment = Moment { now, idle_end };
         for frames in frames.chunks_mut(BATCH) {
             self.look_at_all(frames, &mut looks);
-            self.work_on_all(&moment, frames, &mut looks, verdicts);
+            match self.maglev.is_on() {
+                false => self.work_on_all::<false>(&moment, frames, &mut looks, verdicts),
+                true => self.work_on_all::<true>(&moment, frames, &mut looks, verdicts),
+            }
         }
         self.looks = looks;
     }
 
-    fn work_on_all(
+    fn work_on_all<const GRE: bool>(
         &mut self,
         moment: &Moment,
         frames: &mut [PacketBuf],
@@ -197,7 +200,7 @@ impl Engine {
                 Look::Plain(plain, number) => {
                     let number = usize::from(number);
                     let (hash, hint) = (looks.hashes[number], looks.hints[number]);
-                    match self.steer_plain(moment, frame, plain, (hash, hint)) {
+                    match self.steer_plain::<GRE>(moment, frame, plain, (hash, hint)) {
                         Some(Verdict::Transmit) => {
                             steered += 1;
                             Verdict::Transmit

@@ -92,6 +92,9 @@ impl Engine {
         vip: usize,
         (event, hash): (state::Event, Option<FlowHash>),
     ) -> Outcome {
+        if self.maglev.is_on() {
+            return self.by_maglev(now, frame, packet, vip, hash);
+        }
         // What every server would drop must not count as a SYN seen again, nor as a reset.
         let is_sign = matches!(event, state::Event::ClientSyn | state::Event::ClientRst);
         if is_sign && !checksum::is_right(frame.bytes(), packet) {

@@ -18,6 +18,7 @@ mod fragments;
 mod functions;
 mod health;
 mod icmp;
+mod maglev;
 mod note;
 mod open;
 mod order;
@@ -62,6 +63,7 @@ pub use unpinned::{DEFAULT_HUNTS_PPS, DEFAULT_RECOVERIES_PPS};
 use batch::{Ahead, Looks, Whose};
 use clients::Covers;
 use health::Health;
+use maglev::Maglev;
 use selection::Selector;
 use sketch::SynSketch;
 use state::{Next, State};
@@ -172,6 +174,7 @@ pub struct Engine {
     looks: Looks,
     /// What sends a pinned flow's packets to its server.
     prebuilt: Prebuilt,
+    maglev: Maglev,
     /// Where that is, by the server's number.
     ack_sids: Vec<Ipv6Addr>,
     /// What the hashes of a VIP's flows have in common, by the VIP's number.
@@ -209,6 +212,7 @@ impl Engine {
             unpinned: shared.unpinned,
             signed: SignedCounts::new(config.hmac.as_ref()),
             prebuilt: Prebuilt::new(config.locator),
+            maglev: Maglev::default(),
             config,
             pool,
             pool_changed: shared.pool_changed,
@@ -233,7 +237,11 @@ impl Engine {
     /// Prepares what packets need of the pool and the settings.
     fn prebuild(&mut self) {
         self.prebuilt = Prebuilt::new(self.config.locator);
-        let ack = |server: &Server| server.locator.sid(Function::AckStickiness);
+        let is_gre = self.maglev.is_on();
+        let ack = |server: &Server| match is_gre {
+            false => server.locator.sid(Function::AckStickiness),
+            true => server.locator.node(),
+        };
         self.ack_sids = self.pool.servers().iter().map(ack).collect();
         let hasher = self.flows.hasher();
         let vips = self.pool.vips().iter();

@@ -61,9 +61,9 @@ impl Engine {
         Some((plain, Unhashed::new(self.vip_states[*near], &flow_of(&tcp))))
     }
 
-    /// Sends it to its server; `None`, and nothing is done, if it has to go the long way.
+    /// Sends it to its server, along its SID or (the baseline) by GRE; `None`, and nothing is done, if it has to go the long way.
     #[inline]
-    pub(super) fn steer_plain(
+    pub(super) fn steer_plain<const GRE: bool>(
         &self,
         moment: &Moment,
         frame: &mut PacketBuf,
@@ -85,7 +85,11 @@ impl Engine {
         let sid = *self.ack_sids.get(usize::from(server))?;
         frame.truncate(len);
         let label = hash.flow_label();
-        match self.prebuilt.put_on(frame, sid, encoding, label) {
+        let put_on = match GRE {
+            false => self.prebuilt.put_on(frame, sid, encoding, label),
+            true => self.put_gre_on(frame, sid, label),
+        };
+        match put_on {
             Ok(()) => {}
             Err(RewriteError::HopLimit) => return None,
             Err(error) => return Some(Verdict::Drop(DropReason::from(error))),

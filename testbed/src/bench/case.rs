@@ -27,6 +27,8 @@ pub enum Case {
 pub enum Way {
     /// Segment Routing, in this encoding.
     Srv6(Encoding),
+    /// What Maglev does: a GRE tunnel to the one server that the table says, and an entry at a flow's first packet.
+    MaglevGre,
 }
 
 impl Case {
@@ -65,6 +67,23 @@ impl Way {
     pub const fn name(self) -> &'static str {
         match self {
             Way::Srv6(encoding) => encoding.name(),
+            Way::MaglevGre => "Maglev+GRE",
+        }
+    }
+
+    /// Does it have such packets? Maglev's servers say nothing to it, and whoever has no entry gets one.
+    pub const fn has(self, case: Case) -> bool {
+        match self {
+            Way::Srv6(_) => true,
+            Way::MaglevGre => !matches!(case, Case::Recovery | Case::CreateStickiness),
+        }
+    }
+
+    /// Do packets of this case make entries, all of them?
+    pub const fn fills(self, case: Case) -> bool {
+        match self {
+            Way::Srv6(_) => matches!(case, Case::CreateStickiness),
+            Way::MaglevGre => matches!(case, Case::NewFlow),
         }
     }
 
@@ -72,6 +91,7 @@ impl Way {
     pub const fn encoding(self) -> Encoding {
         match self {
             Way::Srv6(encoding) => encoding,
+            Way::MaglevGre => Encoding::Encap,
         }
     }
 }

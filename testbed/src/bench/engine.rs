@@ -11,7 +11,11 @@ use super::rig::{ring, Rig, RING};
 use super::spread::Spread;
 
 /// What goes in front of packets, in every run.
-pub const WAYS: [Way; 2] = [Way::Srv6(Encoding::Encap), Way::Srv6(Encoding::Insert)];
+pub const WAYS: [Way; 3] = [
+    Way::Srv6(Encoding::Encap),
+    Way::MaglevGre,
+    Way::Srv6(Encoding::Insert),
+];
 
 /// What is measured on one table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,7 +129,7 @@ fn jobs(args: &BenchArgs, way: Way) -> Vec<Job> {
     let case = Case::Pinned;
     let mut jobs: Vec<Job> = sweep.map(|batch| Job { case, batch }).collect();
     let batch = args.batch;
-    for case in args.cases() {
+    for case in args.cases().into_iter().filter(|&case| way.has(case)) {
         let job = Job { case, batch };
         if !jobs.contains(&job) {
             jobs.push(job);

@@ -61,6 +61,12 @@ fn page(args: &BenchArgs, results: &Results, plots: &[(&str, String)]) -> String
     page += &plot("cases.svg", "The cases, in the first encoding.");
     page += &show::packets(results).markdown();
     page += &left_out("Instructions a packet", why(&results.instructions));
+    let maglev = "The same engine as Maglev: one candidate, a GRE tunnel to its server (RFC 7676), an entry at a flow's first packet. Ratios are of passes, which take turns.\n\n";
+    page += &section(
+        "6LB over Maglev with GRE",
+        &show::over_maglev(results),
+        maglev,
+    );
     let batches = plot("batches.svg", "Pinned flows by the size of batches.");
     page += &section("Size of batches", &show::batches(results), &batches);
     let two = "Two threads on a processor each, with an engine and a ring each, on one flow table; alone, the other one sleeps. Ratios are of passes.\n\n";
@@ -106,7 +112,7 @@ fn how(args: &BenchArgs, results: &Results) -> String {
          a core that gets a packet every {PACE_NS} ns from flows all alike: {} of the packets refresh. Before each turn every entry that is not due then gets a packet in a new tick. \
          only read: no entry is due; refreshed: all are.\n\
          - new flow: SYNs of flows never seen, their checksum is verified. recovery: other packets of such flows. createStickiness: SYN-ACKs of servers \
-         that make an entry each, up to a sixteenth of the table; they expire before the next pass. mixed: one in a hundred is such a SYN, the others are pinned.\n\
+         that make an entry each; whenever these are a sixteenth of the table they expire, and the next ones take their places (so do new flows with Maglev). mixed: one in a hundred is such a SYN, the others are pinned.\n\
          - The flow tables' pages: {}. Transparent huge pages: {}; of this process {} lay on such pages while all tables were there. Packets lie on ordinary pages.\n\
          - Instructions are valgrind's, counted by gungraun with {} flows, 4,096 packets and batches of 64.\n",
         shares_due(results),

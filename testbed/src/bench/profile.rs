@@ -78,7 +78,7 @@ fn profile(rig: &mut Rig, case: Case, batch: usize) -> Result<Vec<(String, f64)>
     for _ in 0..PASSES {
         let filled = rig.fill(case, &mut frames)?;
         perf.tell("enable")?;
-        let worked = rig.work(batch, &mut frames[..filled]);
+        let worked = rig.work_on(case, batch, &mut frames[..filled]);
         perf.tell("disable")?;
         worked?;
         rig.clean_up(case);

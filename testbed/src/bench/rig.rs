@@ -14,15 +14,18 @@ use super::packets;
 
 /// Packets in the ring that are worked on one after the other: with their buffers, far more than a second-level cache has.
 pub const RING: usize = 16_384;
-/// The table's share of entries that come and go while createStickiness is measured.
+/// The table's share of entries that come and go at a time, where packets make entries.
 const COMING: usize = 16;
 const BUCKETS: u32 = 65_537;
+/// Of 6LB; Maglev has one.
 const CHOICES: usize = 2;
 const KEY: HashKey = HashKey(*b"a key to measure");
 /// Longer than all that is measured takes on the engine's clock, so that no flow expires.
 const IDLE: Duration = Duration::from_secs(86_400);
-/// Longer than an entry lives that no client confirms.
-const UNTIL_UNCONFIRMED_END: Duration = Duration::from_secs(76);
+/// How long an entry lives that no client confirms: not long, so that the others live on while many of them end.
+const UNCONFIRMED_LIFE: Duration = Duration::from_millis(TICK_MS);
+/// Longer than that.
+const UNTIL_UNCONFIRMED_END: Duration = Duration::from_millis(2 * TICK_MS);
 /// Calls of `poll` in which the whole table is swept.
 const SWEEP_POLLS: usize = 600;
 
@@ -58,7 +61,11 @@ impl Rig {
     /// One whose table is made for `flows` flows, and has them.
     pub fn new(way: Way, servers: u16, flows: u64) -> Result<Rig> {
         let max_flows = usize::try_from(flows).context("more flows than memory has bytes")?;
-        let engine = Engine::new(config(way, max_flows), pool(servers)?, KEY);
+        let (config, pool) = (config(way, max_flows), pool(way, servers)?);
+        let mut engine = Engine::with_contract(contract(), config, pool, KEY);
+        if way == Way::MaglevGre {
+            engine.set_maglev();
+        }
         let mut rig = Rig {
             way,
             servers,
@@ -76,7 +83,7 @@ impl Rig {
     /// itself: [`Rig::steady_like`].
     pub fn for_worker(&self, worker: u64, workers: u64) -> Result<Rig> {
         let config = self.engine.config().clone();
-        let (contract, pool) = (Contract::default(), pool(self.servers)?);
+        let (contract, pool) = (contract(), pool(self.way, self.servers)?);
         Ok(Rig {
             engine: Engine::sharing(&self.engine.shared(), contract, config, pool),
             flows: self.flows.for_worker(worker, workers),
@@ -92,9 +99,13 @@ impl Rig {
         self.flows.settle();
     }
 
-    /// Every flow is claimed by its server.
+    /// Every flow is claimed by its server; with Maglev the first packet makes the entry, and the second one confirms it.
     fn pin_all(&mut self) -> Result<()> {
         let (way, servers) = (self.way, self.servers);
+        if way == Way::MaglevGre {
+            self.work_through(self.flows.pinned(), packets::data)?;
+            return self.work_through(self.flows.pinned(), packets::data);
+        }
         self.work_through(self.flows.pinned(), |flow, frame| {
             packets::claim(flow, owner(flow, servers), way.encoding(), frame);
         })
@@ -128,14 +139,38 @@ impl Rig {
     /// Fills the ring with packets of this case, and works on them in batches. Only the work is timed.
     pub fn pass(&mut self, case: Case, batch: usize, ring: &mut [PacketBuf]) -> Result<Pass> {
         let packets = self.fill(case, ring)?;
-        let took = self.work(batch, &mut ring[..packets])?;
+        let took = self.work_on(case, batch, &mut ring[..packets])?;
         self.clean_up(case);
         Ok(Pass { packets, took })
     }
 
+    /// Works on packets of a case. Where each makes an entry, these expire whenever they are a sixteenth of the table, and the next ones
+    /// take their places.
+    pub fn work_on(
+        &mut self,
+        case: Case,
+        batch: usize,
+        ring: &mut [PacketBuf],
+    ) -> Result<Duration> {
+        let fills = self.way.fills(case);
+        let pinned = usize::try_from(self.flows.pinned()).unwrap_or(usize::MAX);
+        let at_a_time = match fills {
+            true => (pinned / COMING).clamp(1, ring.len()),
+            false => ring.len(),
+        };
+        let mut took = Duration::ZERO;
+        for coming in ring.chunks_mut(at_a_time) {
+            took += self.work(batch, coming)?;
+            if fills {
+                self.now = self.now + UNTIL_UNCONFIRMED_END;
+            }
+        }
+        Ok(took)
+    }
+
     /// Takes out what packets of this case have put into the table.
     pub fn clean_up(&mut self, case: Case) {
-        if case == Case::CreateStickiness {
+        if self.way.fills(case) || self.way == Way::MaglevGre && case == Case::Mixed {
             self.forget_unconfirmed();
         }
     }
@@ -220,7 +255,6 @@ impl Rig {
 pub fn packets_of(case: Case, pinned: u64, ring: usize) -> usize {
     let pinned = usize::try_from(pinned).unwrap_or(usize::MAX);
     match case {
-        Case::CreateStickiness => (pinned / COMING).clamp(1, ring),
         Case::Refresh => pinned.min(ring),
         _ => ring,
     }
@@ -249,8 +283,19 @@ fn config(way: Way, max_flows: usize) -> Config {
     }
 }
 
-fn pool(servers: u16) -> Result<Pool> {
-    let recipe = Recipe::new(ClusterKey::from([3; 16]), BUCKETS, CHOICES)?;
+/// 6LB's, but for how long entries wait for their client.
+fn contract() -> Contract {
+    let mut contract = Contract::default();
+    contract.limits.unconfirmed_life = UNCONFIRMED_LIFE;
+    contract
+}
+
+fn pool(way: Way, servers: u16) -> Result<Pool> {
+    let choices = match way {
+        Way::Srv6(_) => CHOICES,
+        Way::MaglevGre => 1,
+    };
+    let recipe = Recipe::new(ClusterKey::from([3; 16]), BUCKETS, choices)?;
     let names: Vec<String> = (0..servers).map(|n| format!("s{n}")).collect();
     let member = |server| Member {
         server,
@@ -297,7 +342,7 @@ mod tests {
                 let mut frames = ring(512);
                 let filled = rig.fill(case, &mut frames).unwrap();
                 let before = rig.engine.events().clone();
-                rig.work(64, &mut frames[..filled]).unwrap();
+                rig.work_on(case, 64, &mut frames[..filled]).unwrap();
                 let grown = |event| rig.engine.events().get(event) - before.get(event);
                 let mut counts = [
                     Event::Steered,
@@ -315,16 +360,40 @@ mod tests {
                     Case::Pinned | Case::Settled | Case::Refresh => [512, 0, 0, 0],
                     Case::NewFlow => [0, 512, 0, 0],
                     Case::Recovery => [0, 0, 512, 0],
-                    Case::CreateStickiness => [0, 0, 0, 62],
+                    Case::CreateStickiness => [0, 0, 0, 512],
                     Case::Mixed => [512 - counts[1], counts[1], 0, 0],
                 };
                 assert_eq!(counts, expected, "{encoding:?} {case:?}");
                 if case == Case::Mixed {
                     assert!((1..30).contains(&counts[1]), "{}", counts[1]);
                 }
-                rig.forget_unconfirmed();
+                rig.clean_up(case);
                 assert!(rig.entries() <= pinned, "what came has gone again");
             }
+        }
+    }
+
+    #[test]
+    fn maglev_has_an_entry_for_each_flow_and_forgets_those_that_come() {
+        let mut rig = Rig::new(Way::MaglevGre, 7, 1_000).unwrap();
+        let pinned = rig.entries();
+        assert!(pinned >= 997, "{pinned}");
+        let mut frames = ring(512);
+        for case in Case::ALL
+            .into_iter()
+            .filter(|&case| Way::MaglevGre.has(case))
+        {
+            let before = rig.engine.events().clone();
+            rig.pass(case, 64, &mut frames).unwrap();
+            let grown = |event| rig.engine.events().get(event) - before.get(event);
+            let made = grown(Event::Pinned);
+            let expected = match case {
+                Case::NewFlow => 512..=512,
+                Case::Mixed => 1..=30,
+                _ => 0..=10,
+            };
+            assert!(expected.contains(&made), "{case:?}: {made}");
+            assert!(rig.entries() <= 1_000, "what came has gone again");
         }
     }
 

@@ -2,6 +2,7 @@
 
 use serde_json::{json, Value};
 
+use super::case::Way;
 use super::engine::Figure;
 use super::grid::Grid;
 use super::results::{OrWhy, Results};
@@ -77,6 +78,27 @@ pub fn targets(results: &Results) -> Grid {
     grid
 }
 
+/// 6LB over Maglev with GRE.
+pub fn over_maglev(results: &Results) -> Grid {
+    let head = [
+        "packets",
+        "header",
+        "flows",
+        "6LB over Maglev+GRE",
+        "quartiles",
+    ];
+    let mut grid = Grid::new(2, head);
+    for figure in results.figures() {
+        let (case, way, flows) = (figure.job.case, figure.way, figure.flows);
+        if let (Way::Srv6(_), Some(ratio)) = (way, target::over_maglev(results, case, way, flows)) {
+            let (case, way) = (case.name().to_owned(), way.name().to_owned());
+            let median = format!("{:.3}", ratio.median);
+            grid.push([case, way, short(flows), median, quartiles(ratio, 3)]);
+        }
+    }
+    grid
+}
+
 /// Pinned packets by the size of batches: a row each, a column for each number of flows.
 pub fn batches(results: &Results) -> Grid {
     let figures = results.measured.batches();
@@ -138,6 +160,7 @@ pub fn terminal(results: &Results) -> String {
     let mut text = String::new();
     let grids = [
         packets(results),
+        over_maglev(results),
         batches(results),
         scaling(results),
         tables(results),

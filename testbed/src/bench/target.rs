@@ -21,6 +21,10 @@ const CREATE_NS: f64 = 100.0;
 const MANY_OVER_FEW: f64 = 1.6;
 const FEW: u64 = 1_000;
 const MANY: u64 = 1_000_000;
+/// 6LB over Maglev with GRE.
+const OVER_MAGLEV: f64 = 1.03;
+/// Of which packets both have some.
+const LIKE_MAGLEV: [Case; 3] = [Case::Pinned, Case::NewFlow, Case::Mixed];
 /// Candidate tables of 1,000 servers: choices, and milliseconds at most.
 const TABLE_MS: [(&str, f64); 2] = [("C=1", 0.8), ("C=2", 1.0)];
 
@@ -84,6 +88,27 @@ pub fn all(results: &Results) -> Vec<Target> {
         }
     }
     targets.extend(SRV6.iter().filter_map(|&way| many_over_few(results, way)));
+    for (case, way) in LIKE_MAGLEV
+        .into_iter()
+        .flat_map(|case| SRV6.map(|way| (case, way)))
+    {
+        let of_sizes = results.sizes().into_iter();
+        let ratios =
+            of_sizes.filter_map(|flows| Some((flows, over_maglev(results, case, way, flows)?)));
+        let worst = ratios.max_by(|a, b| a.1.median.total_cmp(&b.1.median));
+        targets.extend(worst.map(|(flows, is)| Target {
+            what: format!(
+                "{}, {} over Maglev+GRE, the largest: {} flows",
+                case.name(),
+                way.name(),
+                short(flows)
+            ),
+            bound: OVER_MAGLEV,
+            is,
+            digits: 3,
+            figure: None,
+        }));
+    }
     for (choices, bound) in TABLE_MS {
         let is_it = |what: &str| what.starts_with("table, M=") && what.ends_with(choices);
         let tables = results.built.iter().filter(|built| is_it(&built.what));
@@ -122,4 +147,10 @@ fn many_over_few(results: &Results, way: Way) -> Option<Target> {
         digits: 2,
         figure: None,
     })
+}
+
+/// One figure of 6LB over the same one of Maglev, pass by pass.
+pub fn over_maglev(results: &Results, case: Case, way: Way, flows: u64) -> Option<Spread> {
+    let of = |way| results.figure(case, way, flows);
+    ratio(of(way)?, of(Way::MaglevGre)?)
 }

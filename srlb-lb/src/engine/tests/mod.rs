@@ -14,6 +14,7 @@ mod fragments;
 mod health;
 mod lifetimes;
 mod looks;
+mod maglev;
 mod oracle;
 mod packets;
 mod pools;
