@@ -41,6 +41,7 @@
 mod error;
 mod generation;
 mod key;
+mod known;
 mod permutation;
 mod recipe;
 mod recovery;
@@ -53,6 +54,7 @@ mod walk;
 pub use error::Error;
 pub use generation::{Generation, Member, State};
 pub use key::{bucket_of, ClusterKey};
+pub use known::Known;
 pub use recipe::{Recipe, MAX_BUCKETS, MAX_CHOICES};
 pub use table::{Entrant, Table};
 pub use vip::VipTables;

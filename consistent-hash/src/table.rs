@@ -95,6 +95,11 @@ impl Table {
         u32::try_from(self.buckets).expect("bucket numbers are 32 bits wide")
     }
 
+    /// How many candidates all buckets have together.
+    pub(crate) fn entries(&self) -> usize {
+        self.entries.len()
+    }
+
     /// The candidates of a bucket, in hunting order. Empty if nobody wants buckets.
     ///
     /// # Panics

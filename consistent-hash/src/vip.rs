@@ -1,12 +1,14 @@
 //! What a load balancer asks about one VIP.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::error::readable;
 use crate::generation::{active_of, Generation, State};
 use crate::key::{bucket_of, ClusterKey};
+use crate::known::Known;
 use crate::recipe::Recipe;
-use crate::recovery::{Chains, RecoveryLists};
+use crate::recovery::{Layer, RecoveryLists};
 use crate::table::{Entrant, Table};
 use crate::Error;
 
@@ -14,7 +16,7 @@ use crate::Error;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VipTables {
     key: ClusterKey,
-    hunting: Table,
+    hunting: Arc<Table>,
     recovery: RecoveryLists,
     complete: bool,
     /// Whether each server is a member, by its number.
@@ -37,10 +39,25 @@ impl VipTables {
         history: &[Generation],
         complete: bool,
     ) -> Result<Self, Error> {
+        Self::build_with(&mut Known::new(), recipe, identities, history, complete)
+    }
+
+    /// The same; what `known` knows is not built again.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::build`].
+    pub fn build_with<I: AsRef<[u8]>>(
+        known: &mut Known,
+        recipe: &Recipe,
+        identities: &[I],
+        history: &[Generation],
+        complete: bool,
+    ) -> Result<Self, Error> {
         let active = active_of(history)?;
         check_identities_differ(identities)?;
         let mut stays = Stays::new(identities.len());
-        let mut chains = Chains::new(recipe.buckets());
+        let mut layers = Vec::new();
         let mut hunting = None;
         let mut newer: Option<Vec<Entrant<'_>>> = None;
         for generation in history.iter().rev() {
@@ -51,21 +68,37 @@ impl VipTables {
             let repeats = newer.as_ref() == Some(&entrants);
             let needed = !repeats && entrants.iter().any(|e| stays.count(e.server));
             if needed || generation.number == active.number {
-                let table = Table::build(recipe, &entrants).map_err(in_generation(generation))?;
-                chains.add(&table, |server| stays.count(server))?;
+                let table = known.table(recipe, &entrants);
+                let table = table.map_err(in_generation(generation))?;
                 if generation.number == active.number {
-                    hunting = Some(table);
+                    hunting = Some(Arc::clone(&table));
                 }
+                let counts = stays.counts();
+                layers.push(Layer { table, counts });
             }
             newer = Some(entrants);
         }
         Ok(VipTables {
             key: *recipe.key(),
             hunting: hunting.ok_or(Error::NoActive)?,
-            recovery: chains.pack(),
+            recovery: RecoveryLists::of_layers(recipe.buckets(), &layers)?,
             complete,
             members: stays.members(),
         })
+    }
+
+    /// Whether tables could be built of such a history, without building them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::build`], but for [`Error::RecoveryTooLong`].
+    pub fn check<I: AsRef<[u8]>>(identities: &[I], history: &[Generation]) -> Result<(), Error> {
+        active_of(history)?;
+        check_identities_differ(identities)?;
+        for generation in history.iter().rev() {
+            entrants(identities, generation).map_err(in_generation(generation))?;
+        }
+        Ok(())
     }
 
     /// The bucket of a flow.
@@ -201,6 +234,11 @@ impl Stays {
     /// Whether what the generation in hand says about this server still counts.
     fn count(&self, server: u16) -> bool {
         self.0[usize::from(server)] == Stay::Here
+    }
+
+    /// The same for all servers, by number.
+    fn counts(&self) -> Vec<bool> {
+        self.0.iter().map(|stay| *stay == Stay::Here).collect()
     }
 
     fn members(&self) -> Vec<bool> {

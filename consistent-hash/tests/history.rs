@@ -4,7 +4,7 @@ mod common;
 
 use common::{names, recipe};
 use consistent_hash::{
-    bucket_of, ClusterKey, Entrant, Error, Generation, Member, State, Table, VipTables,
+    bucket_of, ClusterKey, Entrant, Error, Generation, Known, Member, State, Table, VipTables,
 };
 use proptest::prelude::*;
 use State::{Active, Kept, Staged};
@@ -287,4 +287,69 @@ fn members_that_are_none() {
             second: 2
         }
     );
+}
+
+/// Tables that are known are those that would be built.
+#[test]
+fn known_tables_are_the_same() {
+    let (recipe, names) = (recipe(KEY, 251, 2), names(SERVERS));
+    let mut known = Known::new();
+    let mut history = vec![generation(1, Active, &[0, 1, 2, 3])];
+    for (number, servers) in [
+        (2, &[0, 1, 2, 4][..]),
+        (3, &[0, 1, 2, 4, 5]),
+        (4, &[0, 1, 2, 3]),
+        (5, &[1, 2, 3]),
+    ] {
+        history.last_mut().unwrap().state = Kept;
+        history.push(generation(number, Active, servers));
+        if number == 4 {
+            // Weights and draining count.
+            history[3].members[0].weight = 3;
+            history[3].members[1].draining = true;
+        }
+        let before = known.len();
+        let tables = VipTables::build_with(&mut known, &recipe, &names, &history, true).unwrap();
+        let fresh = VipTables::build(&recipe, &names, &history, true).unwrap();
+        assert_eq!(tables, fresh, "generation {number}");
+        let built = known.len() - before;
+        assert_eq!(
+            built,
+            if before == 0 { 2 } else { 1 },
+            "one changed server, one table"
+        );
+    }
+    // Only what is in use is kept.
+    known.forget_unused();
+    VipTables::build_with(&mut known, &recipe, &names, &history[4..], true).unwrap();
+    known.forget_unused();
+    assert_eq!(known.len(), 1);
+    // Another recipe, another table.
+    let other = common::recipe([9; 16], 251, 2);
+    let tables = VipTables::build_with(&mut known, &other, &names, &history[4..], true).unwrap();
+    let fresh = VipTables::build(&other, &names, &history[4..], true).unwrap();
+    assert_eq!((tables, known.len()), (fresh, 1));
+}
+
+/// What the tables object to is found without building them.
+#[test]
+fn a_check_says_what_a_build_says() {
+    let names = names(3);
+    let histories = [
+        vec![generation(1, Active, &[0, 1])],
+        vec![generation(1, Kept, &[0, 1])],
+        vec![
+            generation(1, Active, &[0, 1]),
+            generation(1, Staged, &[0, 1]),
+        ],
+        vec![generation(1, Active, &[0, 0])],
+        vec![generation(1, Active, &[0, 3])],
+    ];
+    for history in histories {
+        let built = VipTables::build(&recipe(KEY, 251, 2), &names, &history, true).map(|_| ());
+        assert_eq!(VipTables::check(&names, &history), built, "{history:?}");
+    }
+    let twins = ["s1", "s1"];
+    let history = [generation(1, Active, &[0, 1])];
+    assert!(VipTables::check(&twins, &history).is_err());
 }

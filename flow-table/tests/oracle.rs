@@ -123,7 +123,7 @@ impl Table for SharedTable<Entry> {
         (*self).sweep(sets, now)
     }
     fn retain(&mut self, keep: &dyn Fn(&Entry) -> bool) -> usize {
-        (*self).retain(keep)
+        self.sweep_out(self.sets(), |entry| !keep(entry))
     }
     fn ids(&self) -> Vec<u32> {
         self.iter().map(|entry| entry.id).collect()

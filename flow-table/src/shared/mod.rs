@@ -213,6 +213,11 @@ impl<V: Packed> SharedTable<V> {
     /// Takes out the expired entries of the next `sets` sets, and says how many those were. Going on
     /// where the last call ended, it comes round the whole table; threads that sweep share the work.
     pub fn sweep(&self, sets: usize, now: Instant) -> usize {
+        self.sweep_out(sets, |value| value.expired(now))
+    }
+
+    /// The same with the entries that `drop` picks.
+    pub fn sweep_out(&self, sets: usize, mut drop: impl FnMut(&V) -> bool) -> usize {
         if self.is_empty() {
             return 0;
         }
@@ -221,17 +226,7 @@ impl<V: Packed> SharedTable<V> {
         let from = (self.memory[1].0[1].add(count as u64) % all as u64) as usize;
         let parts = self.parts();
         let next = (from..all).chain(0..from).take(count);
-        next.map(|set| parts.drop_from(set, |v| v.expired(now)))
-            .sum()
-    }
-
-    /// Takes out every entry for which `keep` says no, and says how many those were. It reads the
-    /// whole table: for the control path.
-    pub fn retain(&self, mut keep: impl FnMut(&V) -> bool) -> usize {
-        let parts = self.parts();
-        (0..self.sets())
-            .map(|set| parts.drop_from(set, |v| !keep(v)))
-            .sum()
+        next.map(|set| parts.drop_from(set, &mut drop)).sum()
     }
 
     /// Every entry, also those that have expired and not been swept.

@@ -302,21 +302,34 @@ impl Engine {
     /// servers are asked. Packets to be sent are appended to `out`. To be called about every
     /// 100 ms.
     pub fn poll(&mut self, now: Instant, out: &mut Vec<PacketBuf>) {
-        let polls = self.contract.limits.sweep_polls * self.sweepers;
-        let sets = self.flows.sets().div_ceil(polls);
-        self.flows.sweep(sets, now);
+        self.sweep(now);
         self.fragments.sweep(now);
         self.pool_changed.poll(now);
         self.probe_suspects(now, out);
         if self.selector.counts_flows() {
-            let open = |pin: &Pin| !pin.expired(now) && pin.state() != State::Closing;
-            let open = self.flows.iter().filter(open).map(|pin| pin.server());
-            self.selector.recount(open);
+            let living = self.flows.iter().filter(|pin| !pin.expired(now));
+            let open = living.filter(|pin| pin.state() != State::Closing);
+            let of_members = open.filter(|pin| self.pool.is_member(pin.server()));
+            self.selector.recount(of_members.map(|pin| pin.server()));
         }
     }
 
-    /// Takes a new version of the pool. Numbers of servers must be those of before; entries of
-    /// servers that are no member any more are gone.
+    /// Takes the next entries out that have ended, or whose server is no member any more: those count as none, and only take room.
+    fn sweep(&self, now: Instant) {
+        let limits = &self.contract.limits;
+        let sets = self
+            .flows
+            .sets()
+            .div_ceil(limits.sweep_polls * self.sweepers);
+        // Another engine may know a newer pool, and what it has pinned by that is not to be taken out by ours.
+        let is_settled = !self.pool_changed.is_within(limits.under_way, now);
+        let is_in_vain = |pin: &Pin| is_settled && !self.pool.is_member(pin.server());
+        self.flows
+            .sweep_out(sets, |pin| pin.expired(now) || is_in_vain(pin));
+    }
+
+    /// Takes a new version of the pool. Numbers of servers must be those of before. Entries of servers that are no member any more count
+    /// as none from now on; [`Engine::poll`] takes them out, a bounded number at a time.
     pub fn set_pool(&mut self, pool: impl Into<Arc<Pool>>) {
         // Before anything is sent by it: see [`Changed`].
         self.pool_changed.set();
@@ -324,8 +337,6 @@ impl Engine {
         self.health.make_room(self.pool.servers().len());
         let pool = &self.pool;
         self.selector.set_pool(pool);
-
-        self.flows.retain(|pin| pool.is_member(pin.server()));
         // Nobody needs to know any more whether they live.
         self.health.forget(|server| !pool.is_member(server));
         self.prebuild();
@@ -383,7 +394,7 @@ impl Engine {
     /// Entries: steering and not confirmed, steering and confirmed, closing.
     pub fn flows_by_state(&self, now: Instant) -> [usize; 3] {
         let mut counts = [0; 3];
-        for pin in self.flows.iter().filter(|pin| !pin.expired(now)) {
+        for pin in self.living(now) {
             counts[match pin.state() {
                 State::Steer { confirmed: true } => 1,
                 State::Closing => 2,
@@ -393,15 +404,20 @@ impl Engine {
         counts
     }
 
-    /// How many entries there are, also counting those that have expired and not been swept.
+    /// The entries that count.
+    fn living(&self, now: Instant) -> impl Iterator<Item = Pin> + '_ {
+        let counts = move |pin: &Pin| !pin.expired(now) && self.pool.is_member(pin.server());
+        self.flows.iter().filter(counts)
+    }
+
+    /// How many entries there are, also counting those that have expired, or whose server is no member any more, and not been swept.
     pub fn entries(&self) -> usize {
         self.flows.len()
     }
 
     /// How many of the entries are of UDP flows.
     pub fn udp_flows(&self, now: Instant) -> usize {
-        let living = self.flows.iter().filter(|pin| !pin.expired(now));
-        living.filter(|pin| pin.is_udp()).count()
+        self.living(now).filter(Pin::is_udp).count()
     }
 
     /// What it shares with the others, for one more.

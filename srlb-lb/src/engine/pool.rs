@@ -100,6 +100,8 @@ pub struct Pool {
     vips: Vec<Vip>,
     servers: Vec<Server>,
     by_locator: HashMap<Locator, u16, BuildHasherDefault<Mix>>,
+    /// Whether any service has a server, by its number: so that it takes no look at all services.
+    members: Vec<bool>,
 }
 
 impl Pool {
@@ -111,7 +113,9 @@ impl Pool {
             .filter(|(_, server)| server.listed)
             .map(|(number, server)| (server.locator, number))
             .collect();
+        let is_member = |server| vips.iter().any(|vip| vip.tables.is_member(server));
         Pool {
+            members: (0u16..).map(is_member).take(servers.len()).collect(),
             vips,
             servers,
             by_locator,
@@ -130,7 +134,7 @@ impl Pool {
 
     /// Does any service have this server?
     pub fn is_member(&self, server: u16) -> bool {
-        self.vips.iter().any(|vip| vip.tables.is_member(server))
+        self.members.get(usize::from(server)) == Some(&true)
     }
 
     /// The number of the service with this address.

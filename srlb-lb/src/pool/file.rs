@@ -2,6 +2,7 @@
 //! serves what.
 
 use std::collections::BTreeMap;
+use std::collections::{HashMap, HashSet};
 use std::net::Ipv6Addr;
 use std::path::Path;
 
@@ -240,8 +241,10 @@ fn check(document: Document<Raw>) -> Result<PoolFile, ConfigErrors> {
     let recipe = check_recipe(raw, &mut check);
     let servers = check_servers(raw, &mut check);
     let vips = check_vips(raw, &servers, &mut check);
+    let servers_named: HashSet<&str> = raw.server.iter().map(|s| s.name.as_str()).collect();
     for (i, generation) in raw.generation.iter().enumerate() {
-        check_generation(&format!("generation[{i}]"), generation, raw, &mut check);
+        let path = format!("generation[{i}]");
+        check_generation(&path, generation, raw, &servers_named, &mut check);
     }
     check_history(raw, &mut check);
     let clean = check.is_clean();
@@ -259,7 +262,7 @@ fn check(document: Document<Raw>) -> Result<PoolFile, ConfigErrors> {
         raw: document.value.clone(),
     };
     // What the tables themselves object to: numbers and states of generations.
-    if let Err(error) = super::view::tables(&file, &mut super::view::Registry::default()) {
+    if let Err(error) = super::view::check(&file) {
         return Err(document
             .error(
                 "generation",
@@ -306,17 +309,19 @@ fn key_of(text: &str) -> Option<ClusterKey> {
 
 fn check_servers(raw: &Raw, check: &mut Check<'_>) -> Vec<FileServer> {
     let mut servers: Vec<FileServer> = Vec::new();
+    let (mut names, mut locators) = (HashSet::new(), HashMap::new());
     for (i, server) in raw.server.iter().enumerate() {
         let path = format!("server[{i}]");
         check.name(&format!("{path}.name"), &server.name);
         let Some(locator) = check.locator(&format!("{path}.locator"), &server.locator) else {
             continue;
         };
-        if let Some(twin) = servers.iter().find(|s| s.name == server.name) {
-            let problem = format!("server \"{}\" is listed twice", twin.name);
+        let twin = locators.insert(locator, &server.name);
+        if !names.insert(&server.name) {
+            let problem = format!("server \"{}\" is listed twice", server.name);
             check.problem(&format!("{path}.name"), problem, "each server once");
-        } else if let Some(twin) = servers.iter().find(|s| s.locator == locator) {
-            let problem = format!("{locator} overlaps the locator of server \"{}\"", twin.name);
+        } else if let Some(twin) = twin {
+            let problem = format!("{locator} overlaps the locator of server \"{twin}\"");
             check.problem(
                 &format!("{path}.locator"),
                 problem,
@@ -376,7 +381,13 @@ fn check_vips(raw: &Raw, servers: &[FileServer], check: &mut Check<'_>) -> Vec<(
     vips
 }
 
-fn check_generation(path: &str, generation: &RawGeneration, raw: &Raw, check: &mut Check<'_>) {
+fn check_generation(
+    path: &str,
+    generation: &RawGeneration,
+    raw: &Raw,
+    servers: &HashSet<&str>,
+    check: &mut Check<'_>,
+) {
     let in_use = matches!(generation.state, RawState::Staged | RawState::Active);
     for vip in &raw.vip {
         let members = generation.members.get(&vip.name);
@@ -401,30 +412,21 @@ fn check_generation(path: &str, generation: &RawGeneration, raw: &Raw, check: &m
         .iter()
         .flat_map(|(vip, list)| list.keys().map(move |s| ("members", vip, s)));
     for (section, vip, server) in members.chain(drained) {
-        let key = format!("{path}.{section}.{vip}");
-        check.require(
-            raw.vip.iter().any(|v| v.name == *vip),
-            &key,
-            format!("there is no VIP \"{vip}\""),
-            "the name of a [[vip]]",
-        );
-        check.require(
-            raw.server.iter().any(|s| s.name == *server),
-            &key,
-            format!("there is no server \"{server}\""),
-            "the name of a [[server]]",
-        );
-        let both = section == "drain"
-            && generation
-                .members
-                .get(vip)
-                .is_some_and(|m| m.contains_key(server));
-        check.require(
-            !both,
-            &key,
-            format!("server \"{server}\" is a member and drains"),
-            "one of the two",
-        );
+        // Texts only where something is wrong: members are many.
+        let key = || format!("{path}.{section}.{vip}");
+        if !raw.vip.iter().any(|v| v.name == *vip) {
+            let problem = format!("there is no VIP \"{vip}\"");
+            check.problem(&key(), problem, "the name of a [[vip]]");
+        }
+        if !servers.contains(server.as_str()) {
+            let problem = format!("there is no server \"{server}\"");
+            check.problem(&key(), problem, "the name of a [[server]]");
+        }
+        let members = generation.members.get(vip);
+        if section == "drain" && members.is_some_and(|m| m.contains_key(server)) {
+            let problem = format!("server \"{server}\" is a member and drains");
+            check.problem(&key(), problem, "one of the two");
+        }
     }
 }
 

@@ -1,21 +1,25 @@
 //! From the pool's file to what the packet path looks at.
 
-use consistent_hash::{Error, Generation, Member, VipTables};
+use std::collections::HashMap;
+
+use consistent_hash::{Error, Generation, Known, Member, VipTables};
 
 use super::file::{PoolFile, RawGeneration};
 use crate::engine::{Pool, Server, Vip};
 
-/// Numbers of servers. A server keeps its number as long as the process lives, so that entries
+/// Numbers of servers, and their tables. A server keeps its number as long as the process lives, so that entries
 /// in the flow table stay right over changes of the pool.
 #[derive(Clone, Debug, Default)]
 pub struct Registry {
     servers: Vec<Server>,
+    by_name: HashMap<String, u16>,
+    /// Tables of the generations that the file had last.
+    known: Known,
 }
 
 impl Registry {
     fn number(&self, name: &str) -> Option<u16> {
-        let at = self.servers.iter().position(|s| s.name == name)?;
-        u16::try_from(at).ok()
+        self.by_name.get(name).copied()
     }
 
     /// Takes the servers of a file in; those that it does not name lose their locator to others.
@@ -24,20 +28,20 @@ impl Registry {
             server.listed = false;
         }
         for server in file.servers() {
-            match self.servers.iter_mut().find(|s| s.name == server.name) {
-                Some(known) => {
-                    known.locator = server.locator;
-                    known.listed = true;
-                }
-                None => self.servers.push(Server {
-                    name: server.name.clone(),
-                    locator: server.locator,
-                    listed: true,
-                }),
+            if let Some(number) = self.number(&server.name) {
+                let known = &mut self.servers[usize::from(number)];
+                known.locator = server.locator;
+                known.listed = true;
+                continue;
             }
-        }
-        if self.servers.len() > usize::from(u16::MAX) {
-            return Err(TooMany);
+            let number = u16::try_from(self.servers.len()).ok();
+            let number = number.filter(|&n| n < u16::MAX).ok_or(TooMany)?;
+            self.by_name.insert(server.name.clone(), number);
+            self.servers.push(Server {
+                name: server.name.clone(),
+                locator: server.locator,
+                listed: true,
+            });
         }
         Ok(())
     }
@@ -68,16 +72,13 @@ pub enum ViewError {
 pub fn tables(file: &PoolFile, registry: &mut Registry) -> Result<Pool, ViewError> {
     let mut learned = registry.clone();
     learned.take_in(file)?;
+    let mut known = std::mem::take(&mut learned.known);
     let names: Vec<&str> = learned.servers.iter().map(|s| s.name.as_str()).collect();
     let mut vips = Vec::new();
     for (name, address) in file.vips() {
-        let history: Vec<Generation> = file
-            .raw
-            .generation
-            .iter()
-            .filter_map(|g| generation(g, name, &learned))
-            .collect();
-        let tables = VipTables::build(&file.recipe, &names, &history, file.is_complete());
+        let history = history(file, name, &learned);
+        let (recipe, is_complete) = (&file.recipe, file.is_complete());
+        let tables = VipTables::build_with(&mut known, recipe, &names, &history, is_complete);
         vips.push(Vip {
             name: name.to_owned(),
             address,
@@ -88,8 +89,32 @@ pub fn tables(file: &PoolFile, registry: &mut Registry) -> Result<Pool, ViewErro
         });
     }
     let pool = Pool::new(vips, learned.servers.clone());
+    known.forget_unused();
+    learned.known = known;
     *registry = learned;
     Ok(pool)
+}
+
+/// What tables would object to, without the work of building them.
+pub fn check(file: &PoolFile) -> Result<(), ViewError> {
+    let mut registry = Registry::default();
+    registry.take_in(file)?;
+    let names: Vec<&str> = registry.servers.iter().map(|s| s.name.as_str()).collect();
+    for (name, _) in file.vips() {
+        let checked = VipTables::check(&names, &history(file, name, &registry));
+        checked.map_err(|error| ViewError::Tables {
+            vip: name.to_owned(),
+            error,
+        })?;
+    }
+    Ok(())
+}
+
+/// The generations that count, as far as they concern one VIP.
+fn history(file: &PoolFile, vip: &str, registry: &Registry) -> Vec<Generation> {
+    let all = file.raw.generation.iter();
+    all.filter_map(|raw| generation(raw, vip, registry))
+        .collect()
 }
 
 /// A generation as far as it concerns one VIP; `None` for a draft.

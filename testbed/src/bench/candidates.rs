@@ -4,7 +4,9 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use anyhow::Result;
-use consistent_hash::{ClusterKey, Entrant, Generation, Member, Recipe, State, Table, VipTables};
+use consistent_hash::{
+    ClusterKey, Entrant, Generation, Known, Member, Recipe, State, Table, VipTables,
+};
 
 use super::spread::Spread;
 
@@ -59,7 +61,17 @@ pub fn measure(passes: u32) -> Result<Vec<Built>> {
             Ok(())
         };
         let what = format!("a VIP of {GENERATIONS} generations, M={buckets}, C=2");
-        kinds.push((what, Box::new(build)));
+        kinds.push((what.clone(), Box::new(build)));
+        let known = known(&recipe, names)?;
+        let history = self::history();
+        let build = move || {
+            let known = &mut known.clone();
+            black_box(VipTables::build_with(
+                known, &recipe, names, &history, true,
+            )?);
+            Ok(())
+        };
+        kinds.push((format!("{what}, one of them new"), Box::new(build)));
     }
     let mut ms = vec![Vec::new(); kinds.len()];
     for pass in 0..=passes.min(MOST_PASSES) {
@@ -91,6 +103,18 @@ fn entrants(names: &[String], is_weighted: bool) -> Vec<Entrant<'_>> {
         });
     }
     entrants
+}
+
+/// The tables of all generations but the newest.
+fn known(recipe: &Recipe, names: &[String]) -> Result<Known> {
+    let mut history = history();
+    history.pop();
+    if let Some(newest) = history.last_mut() {
+        newest.state = State::Active;
+    }
+    let mut known = Known::new();
+    VipTables::build_with(&mut known, recipe, names, &history, true)?;
+    Ok(known)
 }
 
 /// Generations each of which replaces one server of the one before.

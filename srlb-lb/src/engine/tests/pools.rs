@@ -7,7 +7,7 @@ use srh::Encoding::{Encap, Insert};
 
 use super::build::{ACK, FIN};
 use super::world::*;
-use crate::engine::Pool;
+use crate::engine::{Contract, Engine, Pool};
 
 const SERVERS: u16 = 6;
 
@@ -83,11 +83,95 @@ fn a_removed_server_loses_its_entries_at_once() {
             }
             let back = world.says(3, RETURN_FLOW, &world.ack());
             assert_eq!(world.dropped(&back), DropReason::UnknownSender);
-            // Back in the pool, it starts with nothing.
+            // Back in the pool after the sweep, it starts with nothing.
+            world.sweep();
             world.engine.set_pool(after_first(Used::Active, &[]));
             assert_eq!(world.entry(), Entry::None);
         }
     }
+}
+
+/// A reload looks at no entry; they are taken out by and by, and those of others stay.
+#[test]
+fn entries_of_a_removed_server_are_swept_out() {
+    let mut world = world(Encap);
+    let mut kept = 0;
+    for port in 1_000..1_400 {
+        world.port = port;
+        let server = port % 4;
+        world.make(Entry::Confirmed(server));
+        kept += usize::from(server != 3);
+    }
+    let second = version(2, Used::Active, &members(&[0, 1, 2]));
+    world.engine.set_pool(after_first(Used::Kept, &[second]));
+    assert_eq!(world.engine.entries(), 400, "they are there");
+    let counted: usize = world.engine.flows_by_state(world.now).iter().sum();
+    assert_eq!(counted, kept, "but count no more");
+    world.sweep();
+    assert_eq!(world.engine.entries(), kept);
+    for port in 1_000..1_400 {
+        world.port = port;
+        let expected = match port % 4 {
+            3 => Entry::None,
+            server => Entry::Confirmed(server),
+        };
+        assert_eq!(world.entry(), expected);
+    }
+}
+
+/// Before the sweep has come by, an entry of a server that is back counts again: the server says whether that is right.
+#[test]
+fn a_server_that_is_back_soon_has_its_entries_back() {
+    let mut world = world(Encap);
+    let (mut taken, pinned) = (0, 1_000..1_040);
+    for port in pinned.clone() {
+        world.port = port;
+        world.make(Entry::Confirmed(3));
+    }
+    let second = version(2, Used::Active, &members(&[0, 1, 2]));
+    world.engine.set_pool(after_first(Used::Kept, &[second]));
+    // Some flows are another server's meanwhile.
+    for port in pinned.clone().step_by(2) {
+        world.port = port;
+        assert_eq!(world.entry(), Entry::None);
+        world.make(Entry::Confirmed(1));
+    }
+    world.engine.set_pool(after_first(Used::Active, &[]));
+    for port in pinned {
+        world.port = port;
+        if port % 2 == 0 {
+            assert_eq!(world.entry(), Entry::Confirmed(1), "who came later has it");
+            continue;
+        }
+        assert_eq!(world.entry(), Entry::Confirmed(3));
+        let along = world.along(&[sid(3, ACK_STICKINESS)], &world.ack());
+        assert_eq!(world.sent(&world.ack()), along);
+        // It was started anew, and knows nothing of the flow: as if there were no entry.
+        world.sent(&world.says(3, RETURN_FLOW, &world.ack()));
+        assert_eq!(world.entry(), Entry::None);
+        taken += 1;
+    }
+    assert_eq!(taken, 20);
+}
+
+/// An engine that hasn't reloaded yet doesn't take out what another one has pinned by the new pool.
+#[test]
+fn an_engine_with_the_old_pool_leaves_new_servers_entries() {
+    let third = [version(2, Used::Active, &members(&[0, 1, 2, 3, 4]))];
+    let mut early = world(Encap);
+    let shared = early.engine.shared();
+    let mut late = Engine::sharing(
+        &shared,
+        Contract::default(),
+        early.engine.config().clone(),
+        after_first(Used::Active, &[]),
+    );
+    early.engine.set_pool(after_first(Used::Kept, &third));
+    early.make(Entry::Confirmed(4));
+    for _ in 0..1_000 {
+        late.poll(early.now, &mut Vec::new());
+    }
+    assert_eq!(early.entry(), Entry::Confirmed(4));
 }
 
 #[test]

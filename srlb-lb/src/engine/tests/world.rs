@@ -316,6 +316,14 @@ impl World {
         assert_eq!(self.entry(), entry);
     }
 
+    /// Time in which the whole table is swept, by the pool that is in force.
+    pub fn sweep(&mut self) {
+        for _ in 0..700 {
+            self.now = self.now + Duration::from_millis(10);
+            self.engine.poll(self.now, &mut Vec::new());
+        }
+    }
+
     /// Sends a packet that must not be dropped.
     pub fn sent(&mut self, packet: &[u8]) -> Vec<u8> {
         match self.send(packet) {
