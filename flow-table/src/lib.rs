@@ -57,12 +57,14 @@
 
 mod fragments;
 mod hash;
+mod knocks;
 mod set;
 pub mod shared;
 mod table;
 
 pub use fragments::{Fragments, NoFlow};
 pub use hash::{FlowHash, FlowHasher, HashKey, Unhashed, VipState};
+pub use knocks::Knocks;
 pub use shared::{Entry, Hint, Memory, Packed, Pages, SharedTable};
 pub use table::{FlowTable, Inserted};
 

@@ -117,8 +117,8 @@ impl Default for Icmp {
 struct Guard {
     strangers_pps: u32,
     newcomers_pps: u32,
-    hunts_pps: u32,
-    recoveries_pps: u32,
+    hunts_pps: Option<u32>,
+    recoveries_pps: Option<u32>,
 }
 
 impl Default for Guard {
@@ -126,8 +126,8 @@ impl Default for Guard {
         Guard {
             strangers_pps: DEFAULT_STRANGERS_PPS,
             newcomers_pps: DEFAULT_NEWCOMERS_PPS,
-            hunts_pps: engine::DEFAULT_HUNTS_PPS,
-            recoveries_pps: engine::DEFAULT_RECOVERIES_PPS,
+            hunts_pps: None,
+            recoveries_pps: None,
         }
     }
 }
@@ -192,6 +192,8 @@ pub struct Settings {
     pub control_socket: PathBuf,
     /// What the guard lets pass; without strangers there is none.
     pub guard: Limits,
+    /// What may be asked of servers in a flood, hunts and recoveries, as far as the file says so.
+    bounds_pps: [Option<u32>; 2],
     /// Where the pool's file is.
     pub pool_path: PathBuf,
     /// What the pool's file says.
@@ -259,7 +261,7 @@ impl Settings {
             );
         }
         check.finish()?;
-        Ok(Settings {
+        let mut settings = Settings {
             name: file.name.clone(),
             locator: engine.locator,
             domain_interfaces: file.domain_interfaces.clone(),
@@ -276,15 +278,30 @@ impl Settings {
                 strangers_pps: file.guard.strangers_pps,
                 newcomers_pps: file.guard.newcomers_pps,
             },
+            bounds_pps: [file.guard.hunts_pps, file.guard.recoveries_pps],
             pool_path,
             pool,
             engine,
-        })
+        };
+        settings.set_bounds();
+        Ok(settings)
+    }
+
+    /// What the file doesn't say depends on what brings packets: past the kernel more new flows come in a second.
+    fn set_bounds(&mut self) {
+        let defaults = match self.wants_xdp() {
+            true => [engine::FAST_HUNTS_PPS, engine::FAST_RECOVERIES_PPS],
+            false => [engine::DEFAULT_HUNTS_PPS, engine::DEFAULT_RECOVERIES_PPS],
+        };
+        let [hunts_pps, recoveries_pps] = self.bounds_pps;
+        self.engine.hunts_pps = hunts_pps.unwrap_or(defaults[0]);
+        self.engine.recoveries_pps = recoveries_pps.unwrap_or(defaults[1]);
     }
 
     /// Takes another driver than the file says.
     pub fn set_driver(&mut self, driver: DriverName) -> Result<(), ConfigErrors> {
         self.driver = driver;
+        self.set_bounds();
         if driver == DriverName::AfXdp && self.interfaces.is_empty() {
             let error = ConfigError {
                 key: "interfaces".to_owned(),
@@ -433,11 +450,13 @@ fn check(document: &Document<LbFile>) -> Result<engine::Config, ConfigErrors> {
     );
     check.udp_idle_timeout("flows.udp_idle_timeout_s", file.flows.udp_idle_timeout_s);
     for (key, value) in [
-        ("guard.newcomers_pps", file.guard.newcomers_pps),
+        ("guard.newcomers_pps", Some(file.guard.newcomers_pps)),
         ("guard.hunts_pps", file.guard.hunts_pps),
         ("guard.recoveries_pps", file.guard.recoveries_pps),
     ] {
-        check.within(key, value, 1, u32::MAX);
+        if let Some(value) = value {
+            check.within(key, value, 1, u32::MAX);
+        }
     }
     let hmac = check.hmac(file.hmac.as_ref());
     check.finish()?;
@@ -451,8 +470,9 @@ fn check(document: &Document<LbFile>) -> Result<engine::Config, ConfigErrors> {
         udp_idle_timeout: Duration::from_secs(file.flows.udp_idle_timeout_s),
         packet_too_big: file.icmp.packet_too_big,
         icmp_rate_pps: file.icmp.rate_pps,
-        hunts_pps: file.guard.hunts_pps,
-        recoveries_pps: file.guard.recoveries_pps,
+        // these two: see `Settings::set_bounds`
+        hunts_pps: engine::DEFAULT_HUNTS_PPS,
+        recoveries_pps: engine::DEFAULT_RECOVERIES_PPS,
         hmac,
     })
 }

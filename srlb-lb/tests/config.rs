@@ -358,3 +358,20 @@ fn what_cannot_change_while_it_runs_is_named() {
     let pool_only = load(LB, &POOL.replace("s2 = 1", "s2 = 3")).unwrap();
     old.may_become(&pool_only, Path::new("lb.toml")).unwrap();
 }
+
+#[test]
+fn bounds_fit_the_driver_unless_the_file_says_them() {
+    use srlb_lb::config::DriverName;
+    let bounds = |settings: &Settings| (settings.engine.hunts_pps, settings.engine.recoveries_pps);
+    let fast = LB.replace("name =", "interfaces = [\"eth0\"]\nname =");
+    assert_eq!(bounds(&load(LB, POOL).unwrap()), (10_000, 500));
+    let mut settings = load(&fast, POOL).unwrap();
+    assert_eq!(bounds(&settings), (100_000, 5_000));
+    settings.set_driver(DriverName::Tun).unwrap();
+    assert_eq!(bounds(&settings), (10_000, 500));
+    let said = format!("{fast}\n[guard]\nhunts_pps = 7\n");
+    let mut settings = load(&said, POOL).unwrap();
+    assert_eq!(bounds(&settings), (7, 5_000));
+    settings.set_driver(DriverName::Tun).unwrap();
+    assert_eq!(bounds(&settings), (7, 500));
+}

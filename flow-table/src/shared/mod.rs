@@ -61,6 +61,7 @@ use srh::Flow;
 
 pub use memory::{Memory, Pages};
 pub use word::Line;
+pub(crate) use word::WORDS;
 
 use crate::{FlowHash, FlowHasher, HashKey, Inserted, Value};
 use sets::{Found, Sets, SLOTS};

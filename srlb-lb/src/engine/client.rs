@@ -160,7 +160,7 @@ impl Engine {
             return Ok(done);
         }
         if subject.pin.is_none() && visit.is_fresh() {
-            self.unpinned.may(action, now)?;
+            self.unpinned.may(action, subject.hash, now)?;
         }
         let fresh = self.config.encoding;
         let mut offer = None;

@@ -58,7 +58,9 @@ use pool::Changed;
 pub use pool::{Pool, Server, Vip};
 pub use selection::Selection;
 pub use shared::Shared;
-pub use unpinned::{DEFAULT_HUNTS_PPS, DEFAULT_RECOVERIES_PPS};
+pub use unpinned::{
+    DEFAULT_HUNTS_PPS, DEFAULT_RECOVERIES_PPS, FAST_HUNTS_PPS, FAST_RECOVERIES_PPS,
+};
 
 use batch::{Ahead, Looks, Whose};
 use clients::Covers;

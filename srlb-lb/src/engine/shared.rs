@@ -48,6 +48,11 @@ impl Shared {
             sweepers: engines.max(1),
         }
     }
+
+    /// Takes the memory that it needs in a flood: else the first packet that is refused waits for that.
+    pub fn prepare(&self) {
+        self.unpinned.prepare();
+    }
 }
 
 /// On the heap if the kernel has no room for it elsewhere.

@@ -342,6 +342,7 @@ fn engines(settings: &Settings, pool: &Arc<Pool>) -> anyhow::Result<(Engine, Vec
     let contract = Contract::default();
     let key = HashKey(random_key().context("reading /dev/urandom")?);
     let shared = Shared::new(&contract, &settings.engine, key, settings.workers);
+    shared.prepare();
     let engine = || {
         let (config, pool) = (settings.engine.clone(), Arc::clone(pool));
         Engine::sharing(&shared, contract.clone(), config, pool)

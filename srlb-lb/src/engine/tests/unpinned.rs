@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use daemon::DropReason;
+use flow_table::HashKey;
 use srh::Encoding::{self, Encap, Insert};
 
 use super::build::{addr, with_source, ACK};
 use super::world::*;
-use crate::engine::Config;
+use crate::engine::{Config, Engine};
 
 const HUNTS: u32 = 20;
 const RECOVERIES: u32 = 30;
@@ -22,9 +23,16 @@ fn bounded(encoding: Encoding) -> World {
     world
 }
 
-/// How many of `packets` copies from as many sources go on.
+/// How many of `packets` copies from as many sources go on. They come from other sources at another time.
 fn flood(world: &mut World, packet: &[u8], packets: u32) -> u32 {
-    let source = |number: u32| addr(&format!("2001:db8:f::{number:x}"));
+    let at_ms = world.now.millis();
+    let source = |number: u32| {
+        addr(&format!(
+            "2001:db8:f:{:x}:{:x}::{number:x}",
+            at_ms >> 16,
+            at_ms & 0xffff
+        ))
+    };
     let all: Vec<_> = (1..=packets)
         .map(|number| with_source(packet, source(number)))
         .collect();
@@ -113,5 +121,59 @@ fn recoveries_that_find_an_owner_are_given_back() {
         assert_eq!(flood(&mut world, &ack, 1_000), RECOVERIES);
         world.sent(&world.says(1, CREATE, &world.syn_ack(7)));
         assert_eq!(flood(&mut world, &ack, 1_000), 0);
+    }
+}
+
+/// While strangers use the bounds up, a client gets in with what it sends again, and so does a flow that has moved here.
+#[test]
+fn who_comes_again_gets_in_whatever_strangers_do() {
+    // Enough to use either bound up, and few enough that no cell is taken by another flow meanwhile.
+    const STRANGERS: u32 = 35;
+    for encoding in [Encap, Insert] {
+        let mut world = bounded(encoding);
+        let large = Config {
+            max_flows: 100_000,
+            ..world.engine.config().clone()
+        };
+        world.engine = Engine::new(large, plain_pool(), HashKey(TABLE_KEY));
+        let waits = |world: &mut World, packet: Vec<u8>, reason| {
+            flood(world, &packet, STRANGERS);
+            assert_eq!(world.dropped(&packet), reason);
+            world.pass(Duration::from_millis(100));
+            flood(world, &packet, STRANGERS);
+            assert_eq!(world.dropped(&packet), reason, "a duplicate");
+            world.pass(Duration::from_millis(900));
+            flood(world, &packet, STRANGERS);
+            world.sent(&packet);
+            flood(world, &packet, STRANGERS);
+            assert_eq!(world.dropped(&packet), reason, "not at once again");
+        };
+        for port in 0..10 {
+            world.port = 10_000 + port;
+            let (syn, ack) = (world.syn(), world.ack());
+            waits(&mut world, syn, DropReason::HuntRate);
+            world.port += 1_000;
+            waits(&mut world, ack, DropReason::RecoveryRate);
+        }
+    }
+}
+
+/// A flood that sends everything twice costs twice what the bounds say, and no more.
+#[test]
+fn the_reserve_has_a_bound_too() {
+    for encoding in [Encap, Insert] {
+        let mut world = bounded(encoding);
+        let syns: Vec<_> = (1..=1_000)
+            .map(|n| with_source(&world.syn(), addr(&format!("2001:db8:f::{n:x}"))))
+            .collect();
+        let mut sent = 0;
+        for _ in 0..10 {
+            let passed = syns
+                .iter()
+                .filter(|p| matches!(world.send(p), Out::Sent(_)));
+            sent += passed.count() as u32;
+            world.pass(Duration::from_secs(1));
+        }
+        assert_eq!(sent, 10 * HUNTS + 9 * HUNTS);
     }
 }
