@@ -6,6 +6,7 @@
 # make fuzz     every fuzz target for a minute (docs/fuzzing.md); make fuzz ARGS="300 parser config"
 # make bench    what a packet costs, memory to memory, in time and instructions, and what tables cost to build; ARGS=--quick for a look,
 #               ARGS="--report DIR" for a page with plots and profiles
+# make bench-veth  packets a second of the LB over AF_XDP beside a bare l2fwd and the kernel's forwarding (root); ARGS=--quick for a look
 # Options: make demo ARGS="--json --seconds 30 --encoding insert"
 
 ARGS ?=
@@ -15,7 +16,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 # Tests that make namespaces need root, building them does not. One test at a time: they share two cores' time.
 RUNNER := $(if $(SUDO),--config 'target."cfg(unix)".runner="sudo -E"')
 
-.PHONY: build demo test lint fmt swarm reproduce fuzz bench clean-testbed
+.PHONY: build demo test lint fmt swarm reproduce fuzz bench bench-veth clean-testbed
 
 build:
 	@scripts/install-missing.sh build
@@ -65,6 +66,11 @@ bench:
 	cargo build --release --package testbed --features instructions
 	@$(if $(WITH_COUNTS),scripts/count-instructions.sh $(COUNTED))
 	@$(TARGET_DIR)/release/srlb-testbed bench $(WITH_COUNTS) $(ARGS)
+
+bench-veth:
+	@scripts/install-missing.sh run
+	cargo build --release --package testbed --package srlb-lb
+	@$(SUDO) $(TARGET_DIR)/release/srlb-testbed bench veth $(ARGS)
 
 # What a kill -9 left behind.
 clean-testbed:

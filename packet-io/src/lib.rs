@@ -19,6 +19,7 @@ mod buf;
 mod driver;
 pub mod faulty;
 pub mod guard;
+pub mod lab;
 pub mod memory;
 pub mod pcap;
 mod prefetch;

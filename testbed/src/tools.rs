@@ -29,11 +29,17 @@ pub fn find(program: &str) -> Option<PathBuf> {
         .find(|candidate| candidate.is_file())
 }
 
-/// Refuses to go on without root or without a tool, and says what helps.
-pub fn check_host() -> Result<()> {
+/// Refuses to go on without root, and says what helps.
+pub fn check_root() -> Result<()> {
     if !rustix::process::geteuid().is_root() {
         bail!("network namespaces need root: run it as root or with sudo");
     }
+    Ok(())
+}
+
+/// Refuses to go on without root or without a tool, and says what helps.
+pub fn check_host() -> Result<()> {
+    check_root()?;
     let missing: Vec<_> = (NEEDED.iter())
         .filter(|(program, _)| find(program).is_none())
         .collect();

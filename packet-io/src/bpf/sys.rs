@@ -62,6 +62,8 @@ pub(crate) fn array<const N: usize>(entries: u32) -> io::Result<OwnedFd> {
 pub(crate) enum MapKind {
     /// Exact keys.
     Hash = 1,
+    /// Numbers from 0 on, all there from the beginning.
+    Array = 2,
     /// Prefixes: a key is a length of 32 bits and then the prefix.
     Prefixes = 11,
     /// AF_XDP sockets, by queue.
@@ -79,7 +81,7 @@ pub(crate) fn map(
     let flags = match kind {
         // Kernels take it in no other way.
         MapKind::Prefixes => NO_PREALLOCATION,
-        MapKind::Hash | MapKind::Sockets => 0,
+        MapKind::Hash | MapKind::Array | MapKind::Sockets => 0,
     };
     let mut attr: Attr = [0; 16];
     attr[0] = pair(kind as u32, key_bytes as u32);
@@ -183,6 +185,19 @@ pub(crate) fn run(program: &OwnedFd, frame: &[u8]) -> io::Result<u32> {
     bpf(PROG_TEST_RUN, &mut attr)?;
     let bytes = attr[0].to_ne_bytes();
     Ok(u32::from_ne_bytes([bytes[4], bytes[5], bytes[6], bytes[7]]))
+}
+
+/// Runs an XDP program `times` times, in batches, on frames of the kernel's own that begin as `frame`, and does with each what the program answers, as a driver would.
+pub(crate) fn run_live(program: &OwnedFd, frame: &[u8], times: u32, batch: u32) -> io::Result<()> {
+    const LIVE_FRAMES: u32 = 1 << 1;
+    let mut attr: Attr = [0; 16];
+    attr[0] = pair(program.as_raw_fd() as u32, 0);
+    attr[1] = pair(frame.len() as u32, 0);
+    attr[2] = frame.as_ptr() as u64;
+    attr[4] = pair(times, 0);
+    attr[8] = pair(LIVE_FRAMES, 0);
+    attr[9] = pair(batch, 0);
+    bpf(PROG_TEST_RUN, &mut attr).map(drop)
 }
 
 /// Puts a program in front of a TUN device's queue.

@@ -123,13 +123,15 @@ impl Channel {
                 break;
             };
             taken += 1;
-            self.parts.push(part);
-            if part.options.contains(XdpDescOptions::XDP_PKT_CONTD) {
-                continue;
-            }
-            if self.gather(&mut into[filled]) {
-                filled += 1;
-            }
+            let goes_on = part.options.contains(XdpDescOptions::XDP_PKT_CONTD);
+            let whole = match goes_on || !self.parts.is_empty() {
+                false => self.take_in(part, &mut into[filled]),
+                true => {
+                    self.parts.push(part);
+                    !goes_on && self.gather(&mut into[filled])
+                }
+            };
+            filled += usize::from(whole);
         }
         if taken > 0 {
             self.rings.rx.release();
@@ -139,19 +141,35 @@ impl Channel {
         filled
     }
 
+    /// Copies a packet that lies in one frame, and gives that back; false if it was dropped.
+    #[inline]
+    fn take_in(&mut self, part: XdpDesc, into: &mut PacketBuf) -> bool {
+        let result = packet_bytes(part.len as usize, into).and_then(|len| {
+            let from = part.addr.saturating_add(ETHERNET_BYTES as u64);
+            into.try_fill(|room| match self.umem.read(from, &mut room[..len]) {
+                true => Ok(len),
+                false => Err(Reject::Malformed),
+            })
+        });
+        self.rx_frames.give(part.addr);
+        self.judge(result, into)
+    }
+
     /// Copies the packet that `parts` make up, and gives its frames back; false if it was dropped.
     fn gather(&mut self, into: &mut PacketBuf) -> bool {
         let total: usize = self.parts.iter().map(|part| part.len as usize).sum();
-        let result = match total.checked_sub(ETHERNET_BYTES) {
-            None => Err(Reject::Malformed),
-            Some(len) if len < IPV6_BYTES => Err(Reject::Malformed),
-            Some(len) if len > into.capacity_bytes() => Err(Reject::TooLong),
-            Some(len) => into.try_fill(|room| self.copy_parts(&mut room[..len])),
-        };
+        let result = packet_bytes(total, into)
+            .and_then(|len| into.try_fill(|room| self.copy_parts(&mut room[..len])));
         self.counts.gathered += u64::from(self.parts.len() > 1 && result.is_ok());
         for part in self.parts.drain(..) {
             self.rx_frames.give(part.addr);
         }
+        self.judge(result, into)
+    }
+
+    /// Finishes a packet that was taken in, or counts why it was not.
+    #[inline]
+    fn judge(&mut self, result: Result<(), Reject>, into: &mut PacketBuf) -> bool {
         match result {
             Ok(()) => cut_padding(into),
             Err(Reject::TooLong) => self.counts.too_long += 1,
@@ -181,17 +199,48 @@ impl Channel {
     }
 
     /// Puts what begins with `head`, a few bytes, and goes on with `packet` into the ring; false, and counted, if there is no room. Nothing goes before [`Channel::publish`].
-    pub fn send(&mut self, head: &[u8], packet: &[u8]) -> bool {
+    #[inline]
+    pub fn send<const N: usize>(&mut self, head: &[u8; N], packet: &[u8]) -> bool {
+        if N + packet.len() > FRAME_BYTES as usize {
+            return self.send_parts(head, packet);
+        }
+        if self.tx_frames.free() == 0 {
+            self.reclaim();
+        }
+        if self.rings.tx.free(1) == 0 {
+            return self.refuse();
+        }
+        let Some(frame) = self.tx_frames.take() else {
+            return self.refuse();
+        };
+        self.umem.write(frame, head);
+        self.umem.write(frame + N as u64, packet);
+        self.rings.tx.push(XdpDesc {
+            addr: frame,
+            len: (N + packet.len()) as u32,
+            options: XdpDescOptions::empty(),
+        });
+        self.counts.sent += 1;
+        true
+    }
+
+    #[cold]
+    fn refuse(&mut self) -> bool {
+        self.counts.tx_full += 1;
+        false
+    }
+
+    /// The same with a packet that needs several frames.
+    fn send_parts(&mut self, head: &[u8], packet: &[u8]) -> bool {
         let frame_bytes = FRAME_BYTES as usize;
         let parts = (head.len() + packet.len()).div_ceil(frame_bytes);
         if self.tx_frames.free() < parts {
             self.reclaim();
         }
-        let fits = self.scatter || parts == 1;
-        if !fits || self.tx_frames.free() < parts || self.rings.tx.free(parts as u32) < parts as u32
-        {
-            self.counts.tx_full += 1;
-            return false;
+        let room =
+            self.tx_frames.free() >= parts && self.rings.tx.free(parts as u32) >= parts as u32;
+        if !self.scatter || !room {
+            return self.refuse();
         }
         let (mut rest, mut skip) = (packet, head.len());
         for part in 1..=parts {
@@ -219,6 +268,11 @@ impl Channel {
         true
     }
 
+    /// Has everything that was to be sent been sent, and are its frames back?
+    pub fn is_idle(&self) -> bool {
+        self.tx_frames.is_whole()
+    }
+
     /// Shows the kernel what is to be sent.
     pub fn publish(&mut self) {
         self.rings.tx.publish();
@@ -243,6 +297,17 @@ impl Channel {
 enum Reject {
     TooLong,
     Malformed,
+}
+
+/// How long a packet is behind its Ethernet header, if that is right for an IPv6 packet and the buffer.
+#[inline]
+fn packet_bytes(frame_bytes: usize, into: &PacketBuf) -> Result<usize, Reject> {
+    match frame_bytes.checked_sub(ETHERNET_BYTES) {
+        None => Err(Reject::Malformed),
+        Some(len) if len < IPV6_BYTES => Err(Reject::Malformed),
+        Some(len) if len > into.capacity_bytes() => Err(Reject::TooLong),
+        Some(len) => Ok(len),
+    }
 }
 
 /// Short packets are padded on Ethernet; the kernel cuts that off before a packet comes to a TUN device, and so do we. A payload length of 0 is a

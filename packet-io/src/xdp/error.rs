@@ -100,7 +100,7 @@ pub enum XdpError {
 
 impl XdpError {
     /// The error of trying `action` on an interface.
-    pub(super) fn at(name: &str, action: &'static str, source: io::Error) -> Self {
+    pub(crate) fn at(name: &str, action: &'static str, source: io::Error) -> Self {
         let name = name.to_owned();
         match source.raw_os_error() {
             Some(libc::ENODEV) => XdpError::NoInterface { name },

@@ -143,7 +143,7 @@ impl Lane {
         octets.copy_from_slice(to);
         // The flow label is the flow's hash on what we encapsulate; on the rest it is what its sender chose for the flow.
         let spread = u32::from_be_bytes([0, bytes[1] & 0x0f, bytes[2], bytes[3]]);
-        let Some(hop) = self.routes.table().find(octets.into(), spread) else {
+        let Some(hop) = self.routes.find(octets, spread) else {
             self.counts.no_neighbour += 1;
             return Sent::ByKernel;
         };
@@ -216,8 +216,12 @@ impl Strip {
     }
 
     /// Puts a packet into a ring, that of its flow, whose hash `spread` is; false if there is no room.
-    fn send(&mut self, spread: u32, head: &[u8], packet: &[u8]) -> bool {
-        let queue = spread as usize % self.sockets.len();
+    #[inline]
+    fn send<const N: usize>(&mut self, spread: u32, head: &[u8; N], packet: &[u8]) -> bool {
+        let queue = match self.sockets.len() {
+            1 => 0,
+            queues => spread as usize % queues,
+        };
         self.sockets[queue].channel.send(head, packet)
     }
 

@@ -15,6 +15,7 @@
 //! | `program` | the XDP program and its addresses |
 //! | `port` | an interface: program and sockets |
 //! | `lane` | one thread's sockets on all interfaces: packets in and out |
+//! | `bare` | sockets without the rest of a driver, for measurements |
 //! | `forwarding` | routes and neighbours |
 //!
 //! [`Interfaces`] are opened, looked at and told addresses by one thread; its [`Lane`]s carry packets, each on a thread of its own: queue `q` is in lane `q` modulo
@@ -22,6 +23,7 @@
 //!
 //! The program is attached by a BPF link: a process that ends, however it ends, leaves nothing attached.
 
+pub(crate) mod bare;
 mod channel;
 #[allow(unsafe_code)] // ioctls
 mod device;

@@ -17,7 +17,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 use crate::bpf::asm::{Assembler, Label, Op, Reg, When, Width};
 use crate::bpf::sys::{self, MapKind, ProgramKind};
-use Reg::{Frame, R0, R1, R2, R3, R6, R7};
+use Reg::{Frame, R0, R1, R2, R3, R6, R7, R8};
 
 /// XDP_PASS: go on into the kernel.
 const PASS: i32 = 2;
@@ -32,18 +32,27 @@ const ETHER_TYPE: i16 = 12;
 const SOURCE: i16 = 14 + 8;
 const DESTINATION: i16 = 14 + 24;
 const HEADERS_BYTES: i32 = 14 + 40;
-// Offsets in the frame: an address, and a prefix's key in front of another one.
-const ADDRESS: i16 = -16;
+// Offsets in the frame: a prefix's key, length and address.
 const PREFIX: i16 = -40;
 const PREFIX_ADDRESS: i16 = PREFIX + 4;
+const NEAR_KEY: i16 = -8;
 /// The most VIPs and prefixes.
 const MAX_ADDRESSES: u32 = 1 << 16;
 /// The most queues of an interface.
 pub(super) const MAX_QUEUES: u32 = 1 << 10;
 
+/// VIPs that are compared in place, before the map is asked for the rest.
+const NEAR_VIPS: usize = 8;
+/// Bytes that say, for each first byte of an address, whether there are prefixes of the domain with it.
+const FIRST_BYTES: usize = 256;
+/// Both of them as the program reads them: first bytes, then VIPs.
+const NEAR_WORDS: usize = (FIRST_BYTES + 16 * NEAR_VIPS) / 8;
+
 /// The addresses that all programs look at; they may change while packets come.
 #[derive(Debug)]
 pub(super) struct Addresses {
+    /// What spares most packets the look into the other two: a hash costs more than the rest of the program.
+    near: OwnedFd,
     vips: OwnedFd,
     domain: OwnedFd,
     now: (Vec<Ipv6Addr>, Vec<Prefix>),
@@ -55,6 +64,7 @@ pub type Prefix = (Ipv6Addr, u8);
 impl Addresses {
     pub fn new() -> io::Result<Self> {
         Ok(Addresses {
+            near: sys::array::<NEAR_WORDS>(1)?,
             vips: sys::map(MapKind::Hash, 16, 1, MAX_ADDRESSES)?,
             domain: sys::map(MapKind::Prefixes, 20, 1, MAX_ADDRESSES)?,
             now: (Vec::new(), Vec::new()),
@@ -69,6 +79,8 @@ impl Addresses {
         for vip in vips {
             sys::put(&self.vips, &vip.octets(), &[1])?;
         }
+        // Behind what is new in the maps, and before what is old there goes: it never says more than they do.
+        sys::write(&self.near, near(vips, domain))?;
         let (old_vips, old_domain) =
             std::mem::replace(&mut self.now, (vips.to_vec(), domain.to_vec()));
         for vip in old_vips.iter().filter(|vip| !vips.contains(vip)) {
@@ -79,6 +91,31 @@ impl Addresses {
         }
         Ok(())
     }
+}
+
+/// What programs look at first.
+fn near(vips: &[Ipv6Addr], domain: &[Prefix]) -> [u64; NEAR_WORDS] {
+    let mut bytes = [0_u8; 8 * NEAR_WORDS];
+    for (address, len) in domain {
+        let first = address.octets()[0];
+        // A prefix shorter than a byte has several first bytes.
+        let more = 0xff_u8.checked_shr(u32::from(*len)).unwrap_or(0);
+        for byte in first & !more..=first | more {
+            bytes[usize::from(byte)] = 1;
+        }
+    }
+    let places = bytes[FIRST_BYTES..].chunks_mut(16);
+    // A place that is free is ::, which is nobody's VIP.
+    for (place, vip) in places.zip(vips) {
+        place.copy_from_slice(&vip.octets());
+    }
+    let mut words = [0; NEAR_WORDS];
+    for (word, bytes) in words.iter_mut().zip(bytes.chunks(8)) {
+        let mut eight = [0; 8];
+        eight.copy_from_slice(bytes);
+        *word = u64::from_ne_bytes(eight);
+    }
+    words
 }
 
 /// As the kernel's prefix maps want it.
@@ -135,7 +172,7 @@ impl Program {
     }
 }
 
-/// R6: context, R7: packet.
+/// R6: context, R7: packet, R8: what is near.
 fn assemble(place: Place, addresses: &Addresses, sockets: &OwnedFd) -> Vec<u64> {
     let mut code = Assembler::default();
     let (pass, ours) = (code.label(), code.label());
@@ -152,13 +189,23 @@ fn assemble(place: Place, addresses: &Addresses, sockets: &OwnedFd) -> Vec<u64> 
     code.jump_if_reg(When::NotEqual, R0, R1, other);
     code.jump(if place.in_domain { ours } else { pass });
     code.place(other);
-    copy_address(&mut code, DESTINATION, ADDRESS);
-    look_up(&mut code, &addresses.vips, ADDRESS);
+    code.store_value(Width::Word, Frame, NEAR_KEY, 0);
+    look_up(&mut code, &addresses.near, Frame, NEAR_KEY);
     code.jump_if(When::Equal, R0, 0, pass);
+    code.op_reg(Op::Move, R8, R0);
+    let vip = code.label();
+    near_vips(&mut code, vip);
+    look_up(&mut code, &addresses.vips, R7, DESTINATION);
+    code.jump_if(When::Equal, R0, 0, pass);
+    code.place(vip);
     if !place.in_domain {
+        code.load(Width::Byte, R1, R7, SOURCE);
+        code.op_reg(Op::Add, R8, R1);
+        code.load(Width::Byte, R1, R8, 0);
+        code.jump_if(When::Equal, R1, 0, ours);
         code.store_value(Width::Word, Frame, PREFIX, 128);
         copy_address(&mut code, SOURCE, PREFIX_ADDRESS);
-        look_up(&mut code, &addresses.domain, PREFIX);
+        look_up(&mut code, &addresses.domain, Frame, PREFIX);
         code.jump_if(When::NotEqual, R0, 0, pass);
     }
     code.place(ours);
@@ -187,6 +234,21 @@ fn ethernet(code: &mut Assembler, mac: [u8; 6], pass: Label) {
     }
 }
 
+/// Compares the destination with the VIPs at R8.
+fn near_vips(code: &mut Assembler, vip: Label) {
+    code.load(Width::Double, R2, R7, DESTINATION);
+    code.load(Width::Double, R3, R7, DESTINATION + 8);
+    for number in 0..NEAR_VIPS {
+        let other = code.label();
+        let at = (FIRST_BYTES + 16 * number) as i16;
+        code.load(Width::Double, R0, R8, at);
+        code.jump_if_reg(When::NotEqual, R0, R2, other);
+        code.load(Width::Double, R0, R8, at + 8);
+        code.jump_if_reg(When::Equal, R0, R3, vip);
+        code.place(other);
+    }
+}
+
 /// Words, because an address in a prefix's key is not aligned to more.
 fn copy_address(code: &mut Assembler, from: i16, to: i16) {
     for word in 0..4 {
@@ -195,10 +257,10 @@ fn copy_address(code: &mut Assembler, from: i16, to: i16) {
     }
 }
 
-/// R0 = the entry for the key in the frame, or 0.
-fn look_up(code: &mut Assembler, map: &OwnedFd, key: i16) {
+/// R0 = the entry for the key at this place, or 0.
+fn look_up(code: &mut Assembler, map: &OwnedFd, base: Reg, key: i16) {
     code.set_map(R1, map.as_raw_fd());
-    code.op_reg(Op::Move, R2, Frame);
+    code.op_reg(Op::Move, R2, base);
     code.op(Op::Add, R2, i32::from(key));
     code.call(HELPER_MAP_LOOKUP);
 }
@@ -316,6 +378,50 @@ mod tests {
         assert_eq!(answer(CLIENT), REDIRECT);
         addresses.set(&[address("2001:db8:80::2")], &[]).unwrap();
         assert_eq!(answer(CLIENT), TO_KERNEL);
+    }
+
+    #[test]
+    fn many_vips_are_taken_and_prefixes_of_any_length_are_the_domains() {
+        let Some(mut addresses) = addresses() else {
+            return;
+        };
+        let vip = |n: u16| Ipv6Addr::new(0x2001, 0xdb8, 0x80, 0, 0, 0, 0, n);
+        let (program, _socket) = program(&addresses, false);
+        let answer = |from: &str, to: Ipv6Addr| {
+            let frame = frame(from, &to.to_string());
+            program.run(&frame).unwrap()
+        };
+        for many in [3 * NEAR_VIPS as u16, 2, NEAR_VIPS as u16 + 1] {
+            let vips: Vec<Ipv6Addr> = (1..=many).map(vip).collect();
+            addresses.set(&vips, &[]).unwrap();
+            for n in 0..=4 * NEAR_VIPS as u16 {
+                let expected = match (1..=many).contains(&n) {
+                    true => REDIRECT,
+                    false => TO_KERNEL,
+                };
+                assert_eq!(answer(CLIENT, vip(n)), expected, "{n} of {many}");
+            }
+        }
+        for (len, inside, outside) in [
+            (3, ["2001:db8:c::7", "3fff::1"], "4000::1"),
+            (0, ["::1", "ffff::1"], ""),
+            (11, ["2001::1", "201f::1"], "2020::1"),
+            (128, ["2000::", "2000::"], "2000::1"),
+        ] {
+            addresses
+                .set(&[vip(1)], &[(address("2000::"), len)])
+                .unwrap();
+            for from in inside {
+                assert_eq!(answer(from, vip(1)), TO_KERNEL, "{from} in 2000::/{len}");
+            }
+            if !outside.is_empty() {
+                assert_eq!(
+                    answer(outside, vip(1)),
+                    REDIRECT,
+                    "{outside} in 2000::/{len}"
+                );
+            }
+        }
     }
 
     #[test]

@@ -108,8 +108,17 @@ impl Socket {
         }
     }
 
-    /// Sends what was put into the ring.
+    /// Sends what was put into the ring, and takes back the frames of what has been sent.
     pub fn flush(&mut self) {
+        if self.channel.is_idle() {
+            return;
+        }
+        self.kick_tx();
+        self.channel.reclaim();
+    }
+
+    /// Sends what was put into the ring.
+    pub fn kick_tx(&mut self) {
         self.channel.publish();
         // A driver without copies goes on by itself once it was told.
         let kicks = if self.zero_copy { 1 } else { MAX_KICKS };
@@ -124,7 +133,6 @@ impl Socket {
                 break;
             }
         }
-        self.channel.reclaim();
     }
 
     /// Remembers whether the link is down. Other errors say "later": what is in the ring stays there.

@@ -41,11 +41,13 @@ impl Umem {
     }
 
     /// Copies what lies at an address of the kernel; false if that is not inside.
+    #[inline]
     pub fn read(&self, address: u64, into: &mut [u8]) -> bool {
         usize::try_from(address).is_ok_and(|at| self.memory.read(at, into))
     }
 
     /// Writes to such an address; false if that is not inside.
+    #[inline]
     pub fn write(&self, address: u64, bytes: &[u8]) -> bool {
         usize::try_from(address).is_ok_and(|at| self.memory.write(at, bytes))
     }
@@ -69,15 +71,22 @@ impl Frames {
     }
 
     /// Takes one.
+    #[inline]
     pub fn take(&mut self) -> Option<u64> {
         self.free.pop()
     }
 
     /// Gives one back, by any address inside. One that is not ours is not taken.
+    #[inline]
     pub fn give(&mut self, address: u64) {
         if self.range.contains(&address) {
             self.free.push(address - address % u64::from(FRAME_BYTES));
         }
+    }
+
+    /// Are all of them free?
+    pub fn is_whole(&self) -> bool {
+        self.free.len() as u64 * u64::from(FRAME_BYTES) == self.range.end - self.range.start
     }
 
     /// How many are free.

@@ -2,13 +2,18 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::case::Case;
+use super::veth::VethArgs;
 
 /// What to measure.
 #[derive(Args, Clone, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct BenchArgs {
+    /// Another way than memory to memory
+    #[command(subcommand)]
+    pub on: Option<On>,
     /// A look only: no table of ten million flows, a fifth of the passes
     #[arg(long)]
     pub quick: bool,
@@ -39,6 +44,13 @@ pub struct BenchArgs {
     /// A folder for README.md with its plots, and results.json; profiles of what misses its target are taken, too
     #[arg(long)]
     pub report: Option<PathBuf>,
+}
+
+/// Where else the load balancer can be measured.
+#[derive(Clone, Debug, Subcommand)]
+pub enum On {
+    /// Packets a second over veth pairs, beside a bare AF_XDP l2fwd and the kernel's forwarding (root)
+    Veth(VethArgs),
 }
 
 /// A case on the command line.

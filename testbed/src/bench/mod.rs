@@ -3,7 +3,7 @@
 //! [`packets`] makes packets, [`case`] and [`flows`] say which come, [`rig`] is an engine with its flows and times one pass over a ring of packets,
 //! [`engine`] takes turns between all of them; [`workers`] sets one worker against two, [`candidates`] times the candidate table,
 //! [`instructions`] counts, [`profile`] says where the time of what is too slow goes. All of it is [`results`], [`target`] judges them, [`show`] prints, [`page`]
-//! writes the page.
+//! writes the page. [`veth`] measures packets a second of the whole load balancer, over veth pairs.
 
 mod args;
 pub mod candidates;
@@ -22,6 +22,7 @@ pub mod rig;
 pub mod show;
 pub mod spread;
 pub mod target;
+pub mod veth;
 pub mod workers;
 
-pub use args::BenchArgs;
+pub use args::{BenchArgs, On};

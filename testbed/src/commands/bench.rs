@@ -7,10 +7,14 @@ use anyhow::Result;
 use super::bar;
 use crate::bench::instructions::Counts;
 use crate::bench::results::Results;
-use crate::bench::{candidates, engine, page, profile, show, workers, BenchArgs};
+use crate::bench::{candidates, engine, page, profile, show, veth, workers, BenchArgs, On};
 use crate::signals::Interrupt;
+use crate::tools;
 
 pub fn run(args: &BenchArgs) -> Result<ExitCode> {
+    if let Some(On::Veth(args)) = &args.on {
+        return run_veth(args);
+    }
     let interrupt = Interrupt::install()?;
     let instructions = match &args.instructions {
         Some(path) => Counts::read(path)?,
@@ -43,6 +47,26 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode> {
     match args.json {
         true => daemon::say!("{:#}", show::as_json(&results)),
         false => daemon::say!("{}", show::terminal(&results)),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn run_veth(args: &veth::VethArgs) -> Result<ExitCode> {
+    tools::check_root()?;
+    let interrupt = Interrupt::install()?;
+    let bar = bar(
+        veth::run::steps(args),
+        "[{bar:30}] {pos}/{len} steps, {eta} left",
+    );
+    let measured = veth::run::measure(args, &interrupt, || bar.inc(1));
+    let figures = interrupt.explain(measured)?;
+    bar.finish_and_clear();
+    if let Some(folder) = &args.report {
+        veth::page::write(folder, args, &figures)?;
+    }
+    match args.json {
+        true => daemon::say!("{:#}", veth::show::as_json(&figures)),
+        false => daemon::say!("{}", veth::show::table(&figures).terminal()),
     }
     Ok(ExitCode::SUCCESS)
 }

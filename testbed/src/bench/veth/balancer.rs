@@ -1,0 +1,214 @@
+//! The load balancer: the real daemon in its machine's namespace, and flows that its servers have claimed.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{bail, ensure, Context, Result};
+use daemon::control::Client;
+use packet_io::lab::{Frames, Generator, Order};
+use packet_io::PacketBuf;
+use serde_json::{json, Value};
+use srh::{Encoding, Frame};
+
+use super::bed::{self, Bed, Machine, OUT_MAC, SINK_MAC};
+use super::polls;
+use super::sender::{framed, ETHERNET_BYTES};
+use super::VethArgs;
+use crate::bench::flows::owner;
+use crate::bench::packets;
+use crate::process::{end_all, ProcessId};
+use crate::shell;
+use crate::signals::Interrupt;
+use crate::tools;
+
+const PROGRAM: &str = "srlb-lb";
+/// Claims in one go: fewer than a veth holds.
+const TOGETHER: u32 = 128;
+/// Claims that are written to the kernel's map together.
+const SHEET: u32 = 4_096;
+/// How long the daemon needs at most for those of one go.
+const PAUSE: Duration = Duration::from_micros(400);
+/// How often all flows are claimed before it is a failure.
+const TRIES: usize = 5;
+
+/// A daemon that runs. Dropped, it ends.
+pub struct Balancer {
+    process: ProcessId,
+    socket: PathBuf,
+    flows: u32,
+}
+
+impl Balancer {
+    /// Starts one, and waits until it serves.
+    pub fn start(
+        bed: &Bed,
+        machine: &Machine,
+        encoding: Encoding,
+        args: &VethArgs,
+        interrupt: &Interrupt,
+    ) -> Result<Balancer> {
+        let folder = bed.folder.join(&machine.namespace);
+        fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+        let flows = args.sizes().into_iter().max().unwrap_or_default();
+        let put = |name: &str, text: String| {
+            let path = folder.join(name);
+            fs::write(&path, text).with_context(|| format!("writing {}", path.display()))
+        };
+        put("pool.toml", pool_file(args.servers))?;
+        put("lb.toml", lb_file(machine, encoding, flows))?;
+        let program = tools::own_binary(PROGRAM)?;
+        let mut command = shell::command_in(&machine.namespace, Path::new("chrt"));
+        command
+            .args([
+                "--fifo",
+                "1",
+                "taskset",
+                "-c",
+                &polls::UNDER_TEST.to_string(),
+            ])
+            .arg(program)
+            .args(["run", "--config"])
+            .arg(folder.join("lb.toml"));
+        let log = folder.join("log");
+        let child = shell::spawn_logged(command, &log)?;
+        let process = ProcessId::of(child.id()).context("srlb-lb ended at once")?;
+        let balancer = Balancer {
+            process,
+            socket: folder.join("control.sock"),
+            flows,
+        };
+        let what = "srlb-lb does not come up";
+        interrupt.wait_for(what, Duration::from_secs(15), || {
+            if !process.is_alive() {
+                bail!("{what}; {}", shell::tail(&log));
+            }
+            Ok(balancer.client().and_then(|c| Ok(c.greet()?)).is_ok())
+        })?;
+        let name = &balancer.status()?["driver"]["name"];
+        ensure!(
+            name == "af-xdp",
+            "srlb-lb does without AF_XDP: {}",
+            shell::tail(&log)
+        );
+        Ok(balancer)
+    }
+
+    fn client(&self) -> Result<Client> {
+        Ok(Client::connect(PROGRAM, &self.socket)?)
+    }
+
+    /// What it says of itself.
+    pub fn status(&self) -> Result<Value> {
+        Ok(self.client()?.request(&json!({ "cmd": "status" }))?)
+    }
+
+    /// Flows that it knows.
+    pub fn pinned(&self) -> Result<u64> {
+        let flows = &self.status()?["flows"];
+        let states = ["confirmed", "unconfirmed", "closing"];
+        Ok(states
+            .iter()
+            .filter_map(|state| flows[state].as_u64())
+            .sum())
+    }
+
+    /// Has the flows' servers claim them, from the sink's end of the cable.
+    pub fn pin(
+        &self,
+        bed: &Bed,
+        machine: &Machine,
+        encoding: Encoding,
+        servers: u16,
+        interrupt: &Interrupt,
+    ) -> Result<()> {
+        let claim = |flow: u32| {
+            let mut packet = PacketBuf::with_capacity(2 * packets::PACKET_BYTES);
+            packets::claim(
+                flow.into(),
+                owner(flow.into(), servers),
+                encoding,
+                &mut packet,
+            );
+            framed(OUT_MAC, SINK_MAC, packet.bytes())
+        };
+        let len_bytes = claim(0).len();
+        ensure!(len_bytes > ETHERNET_BYTES, "a claim is a packet");
+        for _ in 0..TRIES {
+            bed::inside(&bed.sink, || {
+                polls::bind(polls::OUTSIDE)?;
+                let index = bed::if_index(machine.sink())?;
+                let mut flow = 0;
+                while flow < self.flows {
+                    let sheet = SHEET.min(self.flows - flow);
+                    let frames = Frames::new(sheet, len_bytes)?;
+                    for slot in 0..sheet {
+                        frames.set(slot, &claim(flow + slot))?;
+                    }
+                    let generator = Generator::new(&frames, index, Order::Turns)?;
+                    for from in (0..sheet).step_by(TOGETHER as usize) {
+                        interrupt.check()?;
+                        generator.run(TOGETHER.min(sheet - from))?;
+                        std::thread::sleep(PAUSE);
+                    }
+                    flow += sheet;
+                }
+                Ok(())
+            })?;
+            interrupt.sleep(Duration::from_millis(100))?;
+            if self.pinned()? == u64::from(self.flows) {
+                return Ok(());
+            }
+        }
+        bail!(
+            "only {} of {} flows could be pinned; {}",
+            self.pinned()?,
+            self.flows,
+            self.status()?["drops"]
+        )
+    }
+}
+
+impl Drop for Balancer {
+    fn drop(&mut self) {
+        end_all(&[self.process], Duration::from_secs(3));
+        self.process.reap();
+    }
+}
+
+fn pool_file(servers: u16) -> String {
+    let mut text =
+        "cluster_key = \"000102030405060708090a0b0c0d0e0f\"\nbuckets = 65537\nchoices = 2\n"
+            .to_owned();
+    for number in 0..servers {
+        let locator = packets::server(number);
+        let _ = write!(
+            text,
+            "\n[[server]]\nname = \"s{number}\"\nlocator = \"{locator}\"\n"
+        );
+    }
+    let _ = write!(
+        text,
+        "\n[[vip]]\nname = \"web\"\naddress = \"{}\"\n\n[[generation]]\nnumber = 1\nstate = \"active\"\n[generation.members.web]\n",
+        packets::vip()
+    );
+    for number in 0..servers {
+        let _ = writeln!(text, "s{number} = 1");
+    }
+    text
+}
+
+fn lb_file(machine: &Machine, encoding: Encoding, flows: u32) -> String {
+    format!(
+        "name = \"lb\"\nlocator = \"{locator}\"\npool = \"pool.toml\"\nencoding = \"{encoding}\"\n\
+         domain_interfaces = [\"{outer}\"]\ninterfaces = [\"{inner}\", \"{outer}\"]\ndriver = \"af-xdp\"\n\
+         control_socket = \"control.sock\"\n\
+         \n[flows]\nmax = {flows}\nidle_timeout_s = 86400\n\
+         \n[guard]\nstrangers_pps = 0\nnewcomers_pps = 1\n",
+        locator = packets::lb(),
+        encoding = encoding.name(),
+        inner = machine.inner(),
+        outer = machine.outer(),
+    )
+}

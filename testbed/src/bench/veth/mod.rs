@@ -1,0 +1,24 @@
+//! Packets a second over veth pairs: the load balancer behind AF_XDP beside the least that AF_XDP can do and beside the kernel's own forwarding.
+//!
+//! ```text
+//!  processor 0          processor 1            processor 0
+//!  generator ── veth ── machine under test ── veth ── sink
+//! ```
+//!
+//! Every case has a machine of its own: a network namespace with one interface in and one out. [`bed`] builds them; [`case`] says what
+//! each does; [`polls`] says which processor takes packets off a veth; [`sender`], [`forward`] and [`balancer`] are who works there; [`run`] takes turns, [`check`] looks at every byte of a few packets first;
+//! [`show`] prints and [`page`] writes the page.
+
+mod args;
+pub mod balancer;
+pub mod bed;
+pub mod case;
+pub mod check;
+pub mod forward;
+pub mod page;
+pub mod polls;
+pub mod run;
+pub mod sender;
+pub mod show;
+
+pub use args::VethArgs;
