@@ -63,6 +63,8 @@ fn how(args: &VethArgs) -> String {
          - Overload: more is offered than can be forwarded; what the machine under test has no time for is lost in front of it, at no cost of its own. The sink counts, by XDP, what arrives with the length and the next \
          header that the case gives it; before anything is measured, 64 packets of each case are compared byte by byte with what was sent.\n\
          - All is done by one processor: taking packets off the veth, and forwarding. A program that is measured goes before its kernel thread, which brings 64 packets when it waits for some.\n\
+         - The kernel keeps empty pages for socket buffers (min_partial of their slabs is raised, where there is such a file): the one processor allocates them, the other one frees them, and giving pages back and \
+         taking others is dear on a virtual machine.\n\
          - The last column but one says how busy that processor was. Below 100% the generator could have been faster, and the case, too.\n\
          - Cases take turns: {} rounds of {} ms each, after 60 ms to warm up. Medians and quartiles are those of rounds; ratios are of the two figures of the same round.\n\
          - Cases:\n{}\n",

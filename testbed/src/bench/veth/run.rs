@@ -15,6 +15,7 @@ use super::check;
 use super::forward::Worker;
 use super::polls;
 use super::sender::{frames, generator, Sender};
+use super::slabs::Slabs;
 use super::VethArgs;
 use crate::bench::spread::Spread;
 use crate::machine;
@@ -82,6 +83,7 @@ pub fn measure(
 ) -> Result<Vec<Figure>> {
     polls::bind(polls::OUTSIDE)?;
     polls::set_rank(None, polls::WATCH)?;
+    let _slabs = Slabs::keep();
     let bed = Bed::build(&args.cases())?;
     let sizes = args.sizes();
     let all = sizes
