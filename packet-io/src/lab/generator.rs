@@ -9,7 +9,7 @@ use crate::bpf::asm::{Assembler, Op, Reg, When, Width};
 use crate::bpf::sys::{self, MapKind, ProgramKind};
 use Reg::{Frame, R0, R1, R2, R3, R6, R7, R8};
 
-/// Room for a frame in the map.
+/// The longest frame.
 const SLOT_BYTES: usize = 256;
 /// The shortest frame: Ethernet and IPv6 headers.
 const MIN_BYTES: usize = 54;
@@ -43,7 +43,7 @@ impl Frames {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         Ok(Frames {
-            map: sys::map(MapKind::Array, 4, SLOT_BYTES, slots)?,
+            map: sys::map(MapKind::Array, 4, len_bytes.next_multiple_of(8), slots)?,
             slots,
             len_bytes,
         })
@@ -51,6 +51,7 @@ impl Frames {
 
     /// Puts a frame into a slot; what is longer than said is cut.
     pub fn set(&self, slot: u32, frame: &[u8]) -> io::Result<()> {
+        // The kernel reads as much as a slot of the map has.
         let mut value = [0; SLOT_BYTES];
         let len = frame.len().min(self.len_bytes);
         value[..len].copy_from_slice(&frame[..len]);
