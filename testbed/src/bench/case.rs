@@ -10,12 +10,12 @@ pub enum Case {
     Pinned,
     /// The same, but every entry has been refreshed in this tick: it is only read.
     Settled,
+    /// One in a hundred is a SYN of a flow that the table hasn't, the others are pinned.
+    Mixed,
     /// SYNs of flows that it hasn't.
     NewFlow,
     /// Other packets of flows that it hasn't.
     Recovery,
-    /// One in a hundred is a SYN of a flow that the table hasn't, the others are pinned.
-    Mixed,
     /// Of flows that the table has, each the first of its flow in this tick: the entry is written.
     Refresh,
     /// Servers' SYN-ACKs that make entries.
@@ -32,13 +32,13 @@ pub enum Way {
 }
 
 impl Case {
-    /// All of them. Those that disturb the steady state come last.
+    /// All of them. Those that disturb the steady state come after those that need it.
     pub const ALL: [Case; 7] = [
         Case::Pinned,
         Case::Settled,
+        Case::Mixed,
         Case::NewFlow,
         Case::Recovery,
-        Case::Mixed,
         Case::Refresh,
         Case::CreateStickiness,
     ];

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use flow_table::Pages;
+use packet_io::PacketBuf;
 use srh::Encoding;
 
 use super::args::BenchArgs;
@@ -54,28 +55,58 @@ pub struct Measured {
     pub machine: Machine,
 }
 
+/// A table with what is measured on it, and the passes so far.
+struct Bed {
+    rig: Rig,
+    jobs: Vec<Job>,
+    passes: Vec<Vec<f64>>,
+}
+
+impl Bed {
+    fn new(args: &BenchArgs, way: Way, flows: u64) -> Result<Bed> {
+        let jobs = jobs(args, way);
+        Ok(Bed {
+            rig: Rig::new(way, args.servers, flows)?,
+            passes: vec![Vec::new(); jobs.len()],
+            jobs,
+        })
+    }
+
+    /// One pass, if it has this job.
+    fn pass(&mut self, job: Job, frames: &mut [PacketBuf], is_kept: bool) -> Result<()> {
+        if let Some(at) = self.jobs.iter().position(|one| *one == job) {
+            let measured = self.rig.pass(job.case, job.batch.into(), frames)?;
+            if is_kept {
+                self.passes[at].push(measured.ns());
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Measures. One pass over the ring for every figure, then the next one for every figure: so what the machine does meanwhile
-/// befalls all of them alike. `done` is called after each pass over all of them; an error from it ends the run.
+/// befalls all of them alike. The ways of one job come right after each other, and who comes first changes from pass to pass: what a pass leaves in
+/// the caches helps or hurts each of them as often. `done` is called after each pass over all of them; an error from it ends the run.
 pub fn measure(args: &BenchArgs, mut done: impl FnMut() -> Result<()>) -> Result<Measured> {
-    let mut rigs = Vec::new();
+    let mut sizes: Vec<Vec<Bed>> = Vec::new();
     for flows in args.sizes() {
+        let mut beds = Vec::new();
         for way in WAYS {
-            let rig = Rig::new(way, args.servers, flows)?;
-            let jobs = jobs(args, way);
-            let passes = vec![Vec::new(); jobs.len()];
-            rigs.push((rig, jobs, passes));
+            beds.push(Bed::new(args, way, flows)?);
             done()?;
         }
+        sizes.push(beds);
     }
     let mut frames = ring(RING);
     // The first pass is to warm up and is not kept.
-    for pass in 0..=args.passes() {
-        for (rig, jobs, passes) in &mut rigs {
-            rig.settle()?;
-            for (job, passes) in jobs.iter().zip(passes) {
-                let measured = rig.pass(job.case, job.batch.into(), &mut frames)?;
-                if pass > 0 {
-                    passes.push(measured.ns());
+    for pass in 0..=args.passes() as usize {
+        for size in from(pass, sizes.len()) {
+            let beds = &mut sizes[size];
+            beds.iter_mut().try_for_each(|bed| bed.rig.settle())?;
+            // The first way has all jobs.
+            for job in beds[0].jobs.clone() {
+                for way in from(pass, beds.len()) {
+                    beds[way].pass(job, &mut frames, pass > 0)?;
                 }
             }
         }
@@ -83,11 +114,16 @@ pub fn measure(args: &BenchArgs, mut done: impl FnMut() -> Result<()>) -> Result
     }
     let machine = Machine::here();
     let mut figures = Vec::new();
-    for (rig, jobs, passes) in rigs {
+    for Bed { rig, jobs, passes } in sizes.into_iter().flatten() {
         let both = jobs.into_iter().zip(passes);
         figures.extend(both.map(|(job, passes)| figure(&rig, job, passes)));
     }
     Ok(Measured { figures, machine })
+}
+
+/// The numbers below `count`, in turn, from another one each time.
+fn from(time: usize, count: usize) -> impl Iterator<Item = usize> {
+    (0..count).map(move |n| (time + n) % count)
 }
 
 fn figure(rig: &Rig, job: Job, passes: Vec<f64>) -> Figure {

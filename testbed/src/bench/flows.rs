@@ -111,6 +111,12 @@ impl Flows {
         self.settled
     }
 
+    /// All that are in the table, out of order: what is settled should lie everywhere.
+    pub fn all(&self) -> impl Iterator<Item = u64> {
+        let mut all = Once::new(0, self.pinned);
+        std::iter::from_fn(move || all.take())
+    }
+
     /// Those that were settled are so again, the others are due.
     pub fn settle(&mut self) {
         self.due.taken = 0;

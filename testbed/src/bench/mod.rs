@@ -19,6 +19,7 @@ mod plots;
 pub mod profile;
 pub mod results;
 pub mod rig;
+mod setup;
 pub mod show;
 pub mod spread;
 pub mod target;

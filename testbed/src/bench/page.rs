@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use flow_table::Pages;
+use packet_io::PacketBuf;
 use srlb_lb::engine::TICK_MS;
 
 use super::args::BenchArgs;
@@ -93,15 +94,16 @@ fn how(args: &BenchArgs, results: &Results) -> String {
         "\n## How it was taken\n\n\
          - {}, {} processors; one thread but where it says two. No turbo, governor or interrupt was set: the spread says what that came to.\n\
          - Built by `cargo build --release` ({}), for plain {} without further flags.\n\
-         - Memory to memory: {RING} packets of {PACKET_BYTES} bytes (from the IPv6 header on, TCP with timestamps) in a ring of buffers of their own, more than the \
+         - Memory to memory: {RING} packets of {PACKET_BYTES} bytes (from the IPv6 header on, TCP with timestamps) in a ring of buffers of their own, {} MB and more than the \
          second-level cache has, filled anew before each pass. Filling is not timed. Each pass hands the ring to `Engine::process_batch`, {} packets at a time; all counters are on.\n\
          - Flows come in random order. The table is made for the number of flows given, and has them all, but for about one in 3,400 that others have displaced; \
          {} servers, 65,537 buckets, two candidates.\n\
-         - Passes of all figures take turns; {} of each are kept, after one to warm up. The median and the quartiles are those of passes, and so are those of ratios.\n",
+         - Passes of all figures take turns, and who comes first changes; {} of each are kept, after one to warm up. The median and the quartiles are those of passes, and so are those of ratios.\n",
         machine.processor,
         machine.processors,
         machine.compiler,
         std::env::consts::ARCH,
+        (RING * (PacketBuf::HEADROOM_BYTES + 2 * PACKET_BYTES)) >> 20,
         args.batch,
         args.servers,
         args.passes(),

@@ -146,7 +146,18 @@ impl Perf {
     fn start(data: &Samples) -> Result<Perf> {
         let (pid, hz) = (std::process::id().to_string(), SAMPLES_HZ.to_string());
         let mut child = Command::new("perf")
-            .args(["record", "-q", "-e", "cpu-clock:u", "-F", &hz, "-p", &pid])
+            // -N: no copy of this program in the user's folder
+            .args([
+                "record",
+                "-q",
+                "-N",
+                "-e",
+                "cpu-clock:u",
+                "-F",
+                &hz,
+                "-p",
+                &pid,
+            ])
             .args(["-D", "-1", "--control", "fd:0,1", "-o", path(&data.0)?])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

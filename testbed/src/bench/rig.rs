@@ -3,28 +3,19 @@
 use std::time::{Duration, Instant as Clock};
 
 use anyhow::{ensure, Context, Result};
-use consistent_hash::{ClusterKey, Generation, Member, Recipe, State, VipTables};
-use flow_table::{HashKey, Pages};
+use flow_table::Pages;
 use packet_io::{Instant, PacketBuf};
-use srlb_lb::engine::{Config, Contract, Engine, Pool, Server, Verdict, Vip, TICK_MS};
+use srlb_lb::engine::{Engine, Verdict, TICK_MS};
 
 use super::case::{Case, Way};
 use super::flows::{owner, Flows};
-use super::packets;
+use super::{packets, setup};
 
 /// Packets in the ring that are worked on one after the other: with their buffers, far more than a second-level cache has.
 pub const RING: usize = 16_384;
 /// The table's share of entries that come and go at a time, where packets make entries.
 const COMING: usize = 16;
-const BUCKETS: u32 = 65_537;
-/// Of 6LB; Maglev has one.
-const CHOICES: usize = 2;
-const KEY: HashKey = HashKey(*b"a key to measure");
-/// Longer than all that is measured takes on the engine's clock, so that no flow expires.
-const IDLE: Duration = Duration::from_secs(86_400);
-/// How long an entry lives that no client confirms: not long, so that the others live on while many of them end.
-const UNCONFIRMED_LIFE: Duration = Duration::from_millis(TICK_MS);
-/// Longer than that.
+/// Longer than an entry lives that no client confirms.
 const UNTIL_UNCONFIRMED_END: Duration = Duration::from_millis(2 * TICK_MS);
 /// Calls of `poll` in which the whole table is swept.
 const SWEEP_POLLS: usize = 600;
@@ -51,6 +42,8 @@ pub struct Rig {
     servers: u16,
     engine: Engine,
     flows: Flows,
+    /// Has it its table alone?
+    is_alone: bool,
     /// Is every entry refreshed in this tick that has to be in the steady state, and no other one?
     is_steady: bool,
     now: Instant,
@@ -61,16 +54,13 @@ impl Rig {
     /// One whose table is made for `flows` flows, and has them.
     pub fn new(way: Way, servers: u16, flows: u64) -> Result<Rig> {
         let max_flows = usize::try_from(flows).context("more flows than memory has bytes")?;
-        let (config, pool) = (config(way, max_flows), pool(way, servers)?);
-        let mut engine = Engine::with_contract(contract(), config, pool, KEY);
-        if way == Way::MaglevGre {
-            engine.set_maglev();
-        }
+        let engine = setup::engine(way, servers, max_flows)?;
         let mut rig = Rig {
             way,
             servers,
             engine,
             flows: Flows::new(flows),
+            is_alone: true,
             is_steady: false,
             now: Instant::from_secs(1_000),
             verdicts: Vec::new(),
@@ -79,14 +69,13 @@ impl Rig {
         Ok(rig)
     }
 
-    /// One more engine on the same table, for worker number `worker` of `workers`. It must not be brought into the steady state
-    /// itself: [`Rig::steady_like`].
+    /// One more engine on the same table, for worker number `worker` of `workers`. It does not bring that into the steady
+    /// state itself: [`Rig::steady_like`].
     pub fn for_worker(&self, worker: u64, workers: u64) -> Result<Rig> {
-        let config = self.engine.config().clone();
-        let (contract, pool) = (contract(), pool(self.way, self.servers)?);
         Ok(Rig {
-            engine: Engine::sharing(&self.engine.shared(), contract, config, pool),
+            engine: setup::beside(&self.engine, self.way, self.servers)?,
             flows: self.flows.for_worker(worker, workers),
+            is_alone: false,
             verdicts: Vec::new(),
             ..*self
         })
@@ -103,10 +92,10 @@ impl Rig {
     fn pin_all(&mut self) -> Result<()> {
         let (way, servers) = (self.way, self.servers);
         if way == Way::MaglevGre {
-            self.work_through(self.flows.pinned(), packets::data)?;
-            return self.work_through(self.flows.pinned(), packets::data);
+            self.work_through(self.flows.all(), packets::data)?;
+            return self.work_through(self.flows.all(), packets::data);
         }
-        self.work_through(self.flows.pinned(), |flow, frame| {
+        self.work_through(self.flows.all(), |flow, frame| {
             packets::claim(flow, owner(flow, servers), way.encoding(), frame);
         })
     }
@@ -117,23 +106,27 @@ impl Rig {
         self.now = self.now + Duration::from_millis(TICK_MS);
         self.flows.settle();
         self.is_steady = true;
-        self.work_through(self.flows.settled(), packets::data)
+        self.work_through(0..self.flows.settled(), packets::data)
     }
 
-    /// One packet for each of the flows below `end`.
-    fn work_through(&mut self, end: u64, put: impl Fn(u64, &mut PacketBuf)) -> Result<()> {
+    /// One packet for each of these flows.
+    fn work_through(
+        &mut self,
+        mut flows: impl Iterator<Item = u64>,
+        put: impl Fn(u64, &mut PacketBuf),
+    ) -> Result<()> {
         let mut ring = ring(1_024);
-        let mut flow = 0;
-        while flow < end {
+        loop {
             let mut filled = 0;
-            for frame in ring.iter_mut().take((end - flow) as usize) {
+            for (frame, flow) in ring.iter_mut().zip(&mut flows) {
                 put(flow, frame);
-                flow += 1;
                 filled += 1;
+            }
+            if filled == 0 {
+                return Ok(());
             }
             self.work(64, &mut ring[..filled])?;
         }
-        Ok(())
     }
 
     /// Fills the ring with packets of this case, and works on them in batches. Only the work is timed.
@@ -183,7 +176,7 @@ impl Rig {
             self.now = self.now + Duration::from_millis(TICK_MS);
             self.is_steady = false;
         }
-        if case.is_steady() && !(self.is_steady && self.flows.has_due(packets)) {
+        if self.is_alone && case.is_steady() && !(self.is_steady && self.flows.has_due(packets)) {
             self.settle()?;
         }
         for frame in &mut ring[..packets] {
@@ -263,62 +256,6 @@ pub fn packets_of(case: Case, pinned: u64, ring: usize) -> usize {
 /// Buffers as a driver has them.
 pub fn ring(packets: usize) -> Vec<PacketBuf> {
     vec![PacketBuf::with_capacity(2 * packets::PACKET_BYTES); packets]
-}
-
-fn config(way: Way, max_flows: usize) -> Config {
-    Config {
-        locator: packets::lb(),
-        encoding: way.encoding(),
-        fabric_mtu_bytes: 1_500,
-        domain: Vec::new(),
-        max_flows,
-        idle_timeout: IDLE,
-        udp_idle_timeout: IDLE,
-        packet_too_big: true,
-        icmp_rate_pps: 100,
-        // What is measured is the way of a packet, not the bound on strangers.
-        hunts_pps: u32::MAX,
-        recoveries_pps: u32::MAX,
-        hmac: None,
-    }
-}
-
-/// 6LB's, but for how long entries wait for their client.
-fn contract() -> Contract {
-    let mut contract = Contract::default();
-    contract.limits.unconfirmed_life = UNCONFIRMED_LIFE;
-    contract
-}
-
-fn pool(way: Way, servers: u16) -> Result<Pool> {
-    let choices = match way {
-        Way::Srv6(_) => CHOICES,
-        Way::MaglevGre => 1,
-    };
-    let recipe = Recipe::new(ClusterKey::from([3; 16]), BUCKETS, choices)?;
-    let names: Vec<String> = (0..servers).map(|n| format!("s{n}")).collect();
-    let member = |server| Member {
-        server,
-        weight: 1,
-        draining: false,
-    };
-    let history = [Generation {
-        number: 1,
-        state: State::Active,
-        members: (0..servers).map(member).collect(),
-    }];
-    let vip = Vip {
-        name: "web".into(),
-        address: packets::vip(),
-        tables: VipTables::build(&recipe, &names, &history, true)?,
-    };
-    let server = |(number, name): (u16, String)| Server {
-        name,
-        locator: packets::server(number),
-        listed: true,
-    };
-    let servers = (0..).zip(names).map(server).collect();
-    Ok(Pool::new(vec![vip], servers))
 }
 
 #[cfg(test)]

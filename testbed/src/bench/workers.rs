@@ -88,12 +88,12 @@ pub fn measure(
     turns.resize_with(tables.len(), Default::default);
     for pass in 0..=args.passes() {
         for ((_, rig, workers), turns) in tables.iter_mut().zip(&mut turns) {
+            rig.settle()?;
+            workers.iter_mut().for_each(|w| w.rig.steady_like(rig));
             for (case, turns) in CASES.into_iter().zip(turns) {
                 let mut phase = |first: usize, count: usize| {
                     let range = first..first + count;
-                    rig.settle()?;
                     let (workers, processors) = (&mut workers[range.clone()], &processors[range]);
-                    workers.iter_mut().for_each(|w| w.rig.steady_like(rig));
                     at_once(workers, processors, case, args.batch.into())
                 };
                 let turn = Turn {
