@@ -52,8 +52,10 @@ impl FlowHash {
     /// The two sets, of `sets`, in which the flow may lie. They may be the same one.
     #[inline]
     pub fn homes(self, sets: usize) -> [usize; 2] {
-        let scale = |half: u32| ((u64::from(half) * sets as u64) >> 32) as usize;
-        [scale((self.index >> 32) as u32), scale(self.index as u32)]
+        let sets = sets as u64;
+        let first = ((self.index >> 32) * sets) >> 32;
+        let second = ((self.index & 0xffff_ffff) * sets) >> 32;
+        [first as usize, second as usize]
     }
 
     /// A flow label for outer headers (RFC 6438): 20 bits that are the same for all packets of
@@ -79,8 +81,8 @@ pub struct VipState(u128);
 pub struct Unhashed {
     /// The state after the first block, and the second one.
     mixed: u128,
-    /// The third.
-    ports: u128,
+    /// The third, as far as it is not zero.
+    ports: u64,
 }
 
 impl Unhashed {
@@ -93,8 +95,42 @@ impl Unhashed {
             | u64::from(flow.vip_port.swap_bytes()) << 24;
         Unhashed {
             mixed: vip.0 ^ client,
-            ports: ports.into(),
+            ports,
         }
+    }
+}
+
+/// So many flows are hashed together at most.
+pub const TOGETHER: usize = 64;
+
+/// Flows that are hashed together.
+pub struct Together {
+    /// What [`FlowHasher::hash_all`] makes the hashes of.
+    blocks: [Block; TOGETHER],
+    ports: [u64; TOGETHER],
+}
+
+impl Default for Together {
+    fn default() -> Self {
+        Together {
+            blocks: [Block::default(); TOGETHER],
+            ports: [0; TOGETHER],
+        }
+    }
+}
+
+impl Together {
+    /// Makes this the flow with that number, which must be below [`TOGETHER`].
+    #[inline]
+    pub fn put(&mut self, number: usize, flow: Unhashed) {
+        self.blocks[number] = flow.mixed.to_le_bytes().into();
+        self.ports[number] = flow.ports;
+    }
+
+    /// The hash of the flow with this number, after [`FlowHasher::hash_all`].
+    #[inline]
+    pub fn hash(&self, number: usize) -> FlowHash {
+        FlowHash::of_bits(bits(&self.blocks[number]))
     }
 }
 
@@ -120,27 +156,18 @@ impl FlowHasher {
 
     /// The hash of one flow whose VIP is known.
     pub fn finish(&self, flow: Unhashed) -> FlowHash {
-        FlowHash::of_bits(self.encrypt(self.encrypt(flow.mixed) ^ flow.ports))
+        FlowHash::of_bits(self.encrypt(self.encrypt(flow.mixed) ^ u128::from(flow.ports)))
     }
 
-    /// The hashes of many flows, in their order: several at once. `hashes` is filled anew.
-    pub fn hash_all(&self, flows: &[Unhashed], hashes: &mut Vec<FlowHash>) {
-        /// So many blocks are with the processor at a time.
-        const LANES: usize = 16;
-        hashes.clear();
-        for flows in flows.chunks(LANES) {
-            let mut blocks = [Block::default(); LANES];
-            let blocks = &mut blocks[..flows.len()];
-            for (block, flow) in blocks.iter_mut().zip(flows) {
-                *block = flow.mixed.to_le_bytes().into();
-            }
-            self.0.encrypt_blocks(blocks);
-            for (block, flow) in blocks.iter_mut().zip(flows) {
-                *block = (bits(block) ^ flow.ports).to_le_bytes().into();
-            }
-            self.0.encrypt_blocks(blocks);
-            hashes.extend(blocks.iter().map(|block| FlowHash::of_bits(bits(block))));
+    /// Hashes the first `count` of these flows: several at once. What was not put there since the last time gets some hash, too.
+    pub fn hash_all(&self, flows: &mut Together, count: usize) {
+        let blocks = &mut flows.blocks[..count];
+        self.0.encrypt_blocks(blocks);
+        for (block, ports) in blocks.iter_mut().zip(&flows.ports) {
+            let mixed = bits(block) ^ u128::from(*ports);
+            *block = mixed.to_le_bytes().into();
         }
+        self.0.encrypt_blocks(blocks);
     }
 
     fn encrypt(&self, block: u128) -> u128 {
@@ -257,13 +284,15 @@ mod tests {
             vip: "2001:db8:80::1".parse().unwrap(),
             vip_port: 80 + n % 2,
         };
-        for count in [0, 1, 7, 8, 15, 16, 17, 64, 100] {
+        let mut together = Together::default();
+        for count in [0, 1, 7, 8, 9, 31, TOGETHER as u16] {
             let flows: Vec<Flow> = (0..count).map(flow).collect();
             let state = hasher.of_vip(flow(0).vip);
-            let unhashed = flows.iter().map(|flow| Unhashed::new(state, flow));
-            let unhashed: Vec<Unhashed> = unhashed.collect();
-            let mut hashes = vec![FlowHash::default(); 3];
-            hasher.hash_all(&unhashed, &mut hashes);
+            for (number, flow) in flows.iter().enumerate() {
+                together.put(number, Unhashed::new(state, flow));
+            }
+            hasher.hash_all(&mut together, flows.len());
+            let hashes: Vec<FlowHash> = (0..flows.len()).map(|n| together.hash(n)).collect();
             let expected: Vec<FlowHash> = flows.iter().map(|flow| hasher.hash(flow)).collect();
             assert_eq!(hashes, expected, "{count}");
         }

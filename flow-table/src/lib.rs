@@ -63,9 +63,9 @@ pub mod shared;
 mod table;
 
 pub use fragments::{Fragments, NoFlow};
-pub use hash::{FlowHash, FlowHasher, HashKey, Unhashed, VipState};
+pub use hash::{FlowHash, FlowHasher, HashKey, Together, Unhashed, VipState, TOGETHER};
 pub use knocks::Knocks;
-pub use shared::{Entry, Hint, Memory, Packed, Pages, SharedTable};
+pub use shared::{Entry, Hint, Memory, Packed, Pages, SharedTable, View};
 pub use table::{FlowTable, Inserted};
 
 use packet_io::Instant;

@@ -12,7 +12,9 @@ use crate::sid::Locator;
 const SRH_BYTES: usize = SRH_FIXED_BYTES + 3 * SEGMENT_BYTES;
 /// An IPv6 header and that behind it.
 const BOTH_BYTES: usize = IPV6_BYTES + SRH_BYTES;
-/// Where the destination stands in an IPv6 header.
+/// Where the hop limit stands in an IPv6 header.
+const HOP_LIMIT: usize = 7;
+/// Where the destination stands there.
 const DST: std::ops::Range<usize> = 24..40;
 
 /// The unsigned headers that send a packet from one node along one SID, in both encodings: what
@@ -59,7 +61,6 @@ impl Prebuilt {
         encoding: Encoding,
         flow_label: u32,
     ) -> Result<(), RewriteError> {
-        rewrite::decrement_hop_limit(frame)?;
         match encoding {
             Encoding::Encap => self.encap(frame, sid, flow_label),
             Encoding::Insert => self.insert(frame, sid),
@@ -73,34 +74,41 @@ impl Prebuilt {
         sid: Ipv6Addr,
         flow_label: u32,
     ) -> Result<(), RewriteError> {
+        rewrite::decrement_hop_limit(frame)?;
         let bytes = frame.bytes();
         let payload = u16::try_from(bytes.len()).map_err(|_| RewriteError::TooLong)?;
         // Version and traffic class are those inside.
         let class = u32::from(u16::from_be_bytes([bytes[0], bytes[1]]) & 0xfff0);
         let first_word = class << 16 | (flow_label & 0xf_ffff);
-        let mut outer = self.outer;
+        frame.prepend(&self.outer)?;
+        // What is written in pieces is not read again soon: a processor that has to put it together waits.
+        let outer = &mut frame.bytes_mut()[..IPV6_BYTES];
         outer[..4].copy_from_slice(&first_word.to_be_bytes());
         outer[4..6].copy_from_slice(&payload.to_be_bytes());
         outer[DST].copy_from_slice(&sid.octets());
-        Ok(frame.prepend(&outer)?)
+        Ok(())
     }
 
     #[inline]
     fn insert(&self, frame: &mut impl Frame, sid: Ipv6Addr) -> Result<(), RewriteError> {
+        let mut head = [0; IPV6_BYTES];
+        head.copy_from_slice(&frame.bytes()[..IPV6_BYTES]);
+        rewrite::decrement_hop_limit(frame)?;
         let payload = frame.bytes().len() + SRH_BYTES - IPV6_BYTES;
         let payload = u16::try_from(payload).map_err(|_| RewriteError::TooLong)?;
-        let mut both = [0; BOTH_BYTES];
-        let (head, srh) = both.split_at_mut(IPV6_BYTES);
-        head.copy_from_slice(&frame.bytes()[..IPV6_BYTES]);
+        let (sid, dst) = (sid.octets(), &head[DST]);
+        frame.prepend(&self.srh)?;
+        let bytes = &mut frame.bytes_mut()[..BOTH_BYTES];
+        let (before, srh) = bytes.split_at_mut(IPV6_BYTES);
+        before.copy_from_slice(&head);
+        before[4..6].copy_from_slice(&payload.to_be_bytes());
+        before[6] = next_header::ROUTING;
+        before[HOP_LIMIT] = head[HOP_LIMIT] - 1;
+        before[DST].copy_from_slice(&sid);
         srh.copy_from_slice(&self.srh);
         srh[0] = head[6];
-        srh[SRH_FIXED_BYTES..][..SEGMENT_BYTES].copy_from_slice(&head[DST]);
-        srh[SRH_FIXED_BYTES + SEGMENT_BYTES..][..SEGMENT_BYTES].copy_from_slice(&sid.octets());
-        head[4..6].copy_from_slice(&payload.to_be_bytes());
-        head[6] = next_header::ROUTING;
-        head[DST].copy_from_slice(&sid.octets());
-        frame.push_front(SRH_BYTES)?;
-        frame.bytes_mut()[..BOTH_BYTES].copy_from_slice(&both);
+        srh[SRH_FIXED_BYTES..][..SEGMENT_BYTES].copy_from_slice(dst);
+        srh[SRH_FIXED_BYTES + SEGMENT_BYTES..][..SEGMENT_BYTES].copy_from_slice(&sid);
         Ok(())
     }
 }

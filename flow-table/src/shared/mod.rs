@@ -84,7 +84,7 @@ pub trait Packed: Value {
 
 /// Where a flow was seen a moment ago: saves looking for it, and is never wrong for more than that.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Hint(Option<usize>);
+pub struct Hint(Option<u32>);
 
 /// An entry that was found.
 pub struct Entry<'a, V>(Found<'a, V, AtomicU64>);
@@ -100,6 +100,35 @@ impl<V: Packed> Entry<'_, V> {
     #[inline]
     pub fn replace(&self, value: V) -> bool {
         self.0.replace(value)
+    }
+}
+
+/// The table, for who reads it many times.
+pub struct View<'a, V>(Sets<'a, AtomicU64, V>);
+
+impl<'a, V: Packed> View<'a, V> {
+    /// Asks for the line that a look-up reads first.
+    #[inline]
+    pub fn prefetch(&self, flow: FlowHash) {
+        let [first, _] = self.0.homes(flow);
+        prefetch(first);
+    }
+
+    /// Once that line is there: says where in it the flow is; asks for the other one if it isn't.
+    #[inline]
+    pub fn prefetch_rest(&self, flow: FlowHash) -> Hint {
+        let slot = self.0.slot_at_home(flow);
+        if slot.is_none() {
+            let [_, second] = self.0.homes(flow);
+            prefetch(second);
+        }
+        Hint(slot)
+    }
+
+    /// What is kept for a flow, expired or not, to be changed; the hint is of [`View::prefetch_rest`].
+    #[inline]
+    pub fn entry(&self, flow: FlowHash, hint: Hint) -> Option<Entry<'a, V>> {
+        self.0.entry(flow, hint.0).map(Entry)
     }
 }
 
@@ -147,24 +176,6 @@ impl<V: Packed> SharedTable<V> {
         self.hasher.hash(flow)
     }
 
-    /// Asks for the line that a look-up reads first.
-    #[inline]
-    pub fn prefetch(&self, flow: FlowHash) {
-        let [first, _] = flow.homes(self.sets());
-        prefetch(&self.memory[HEAD_LINES + first]);
-    }
-
-    /// Once that line is there: says where in it the flow is; asks for the other one if it isn't.
-    #[inline]
-    pub fn prefetch_rest(&self, flow: FlowHash) -> Hint {
-        let slot = self.parts().slot_at_home(flow);
-        if slot.is_none() {
-            let [_, second] = flow.homes(self.sets());
-            prefetch(&self.memory[HEAD_LINES + second]);
-        }
-        Hint(slot)
-    }
-
     /// The hash function by which this table knows flows.
     pub fn hasher(&self) -> &FlowHasher {
         &self.hasher
@@ -172,21 +183,23 @@ impl<V: Packed> SharedTable<V> {
 
     /// What is kept for a flow.
     pub fn get(&self, flow: FlowHash, now: Instant) -> Option<V> {
-        self.entry(flow, Hint::default(), now)
-            .map(|entry| entry.value())
+        let entry = self.view().entry(flow, Hint::default());
+        let value = entry.map(|entry| entry.value());
+        value.filter(|value| !value.expired(now))
     }
 
-    /// What is kept for a flow, to be changed; the hint is of [`SharedTable::prefetch_rest`].
+    /// What is read of the table for many packets: its place in memory is looked up once.
     #[inline]
-    pub fn entry(&self, flow: FlowHash, hint: Hint, now: Instant) -> Option<Entry<'_, V>> {
-        self.parts().entry(flow, hint.0, now).map(Entry)
+    pub fn view(&self) -> View<'_, V> {
+        View(self.parts())
     }
 
     /// [`SharedTable::get`] for many flows: `out[i]` is what is kept for `flows[i]`. All lines are asked for before the
     /// first one is needed.
     pub fn get_batch(&self, flows: &[FlowHash], now: Instant, out: &mut [Option<V>]) {
-        flows.iter().for_each(|&flow| self.prefetch(flow));
-        flows.iter().for_each(|&flow| _ = self.prefetch_rest(flow));
+        let view = self.view();
+        flows.iter().for_each(|&flow| view.prefetch(flow));
+        flows.iter().for_each(|&flow| _ = view.prefetch_rest(flow));
         for (&flow, out) in flows.iter().zip(out) {
             *out = self.get(flow, now);
         }

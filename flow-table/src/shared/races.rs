@@ -87,7 +87,7 @@ impl Table {
     }
 
     fn get(&self, flow: u64) -> Option<u64> {
-        let entry = self.sets().entry(named(flow), None, NOW);
+        let entry = self.sets().entry(named(flow), None);
         entry.map(|entry| entry.value().0)
     }
 

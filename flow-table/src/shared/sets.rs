@@ -136,6 +136,13 @@ impl<'a, W: Word, V: Packed> Sets<'a, W, V> {
         }
     }
 
+    /// The lines in which a flow may lie.
+    #[inline]
+    pub(super) fn homes(&self, flow: FlowHash) -> [&'a Line<W>; 2] {
+        let [first, second] = flow.homes(self.lines.len());
+        [&self.lines[first], &self.lines[second]]
+    }
+
     fn slots(&self, set: usize) -> impl Iterator<Item = Slot<'a, W>> + use<'a, W, V> {
         let pairs = self.lines[set].0.chunks_exact(2);
         pairs.map(|pair| Slot {
@@ -166,35 +173,40 @@ impl<'a, W: Word, V: Packed> Sets<'a, W, V> {
         None
     }
 
-    /// The number of the slot of the first home that has the flow's tag.
+    /// The number, in the table, of the slot of the first home that has the flow's tag.
     #[inline]
-    pub(super) fn slot_at_home(&self, flow: FlowHash) -> Option<usize> {
+    pub(super) fn slot_at_home(&self, flow: FlowHash) -> Option<u32> {
         let tag = tag_of(flow);
         let [first, _] = flow.homes(self.lines.len());
-        self.slots(first).position(|slot| slot.tag.load() == tag)
+        let words = &self.lines[first].0;
+        // All four, whichever it is: a guess at the first one that fits would mostly be wrong.
+        let mut found = 0_u32;
+        for slot in 0..SLOTS {
+            found |= u32::from(words[2 * slot].load() == tag) << slot;
+        }
+        let number = first * SLOTS + found.trailing_zeros() as usize;
+        u32::try_from(number).ok().filter(|_| found != 0)
     }
 
-    /// The entry of a flow that has not expired; `hint` is the slot of its first home in which it was seen.
+    /// The entry of a flow, expired or not; `hint` is the slot in which it was seen.
     #[inline]
-    pub(super) fn entry(
-        &self,
-        flow: FlowHash,
-        hint: Option<usize>,
-        now: Instant,
-    ) -> Option<Found<'a, V, W>> {
+    pub(super) fn entry(&self, flow: FlowHash, hint: Option<u32>) -> Option<Found<'a, V, W>> {
         let (slot, bits) = self.hinted(flow, hint).or_else(|| self.find(flow))?;
-        let found: Found<'a, V, W> = Found {
+        Some(Found {
             slot: slot.value,
             bits,
             values: PhantomData,
-        };
-        (!found.value().expired(now)).then_some(found)
+        })
     }
 
     #[inline]
-    fn hinted(&self, flow: FlowHash, hint: Option<usize>) -> Option<(Slot<'a, W>, u64)> {
-        let [first, _] = flow.homes(self.lines.len());
-        let slot = self.slots(first).nth(hint?)?;
+    fn hinted(&self, flow: FlowHash, hint: Option<u32>) -> Option<(Slot<'a, W>, u64)> {
+        let number = hint? as usize;
+        let words = &self.lines.get(number / SLOTS)?.0;
+        let slot = Slot {
+            tag: &words[number % SLOTS * 2],
+            value: &words[number % SLOTS * 2 + 1],
+        };
         Some((slot, slot.value_of(tag_of(flow))?))
     }
 
@@ -206,7 +218,10 @@ impl<'a, W: Word, V: Packed> Sets<'a, W, V> {
         change: impl Fn(V) -> V,
     ) -> Option<V> {
         for _ in 0..TRIES {
-            let entry = self.entry(flow, None, now)?;
+            let entry = self.entry(flow, None)?;
+            if entry.value().expired(now) {
+                return None;
+            }
             let changed = change(entry.value());
             if entry.replace(changed) {
                 return Some(changed);

@@ -9,47 +9,70 @@ const HEAD_BYTES: usize = IPV6_BYTES + 14;
 
 /// A TCP segment right behind an IPv6 header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PlainTcp {
+pub struct PlainTcp<'a>(&'a [u8; HEAD_BYTES]);
+
+impl PlainTcp<'_> {
     /// The packet's length: 40 bytes and the payload length.
-    pub len: usize,
+    #[inline]
+    pub fn len_bytes(self) -> usize {
+        IPV6_BYTES + usize::from(self.u16_at(4))
+    }
+
     /// Source address.
-    pub src: Ipv6Addr,
+    #[inline]
+    pub fn src(self) -> Ipv6Addr {
+        self.address_at(8)
+    }
+
     /// Destination address.
-    pub dst: Ipv6Addr,
+    #[inline]
+    pub fn dst(self) -> Ipv6Addr {
+        self.address_at(24)
+    }
+
     /// Source port.
-    pub src_port: u16,
+    #[inline]
+    pub fn src_port(self) -> u16 {
+        self.u16_at(IPV6_BYTES)
+    }
+
     /// Destination port.
-    pub dst_port: u16,
+    #[inline]
+    pub fn dst_port(self) -> u16 {
+        self.u16_at(IPV6_BYTES + 2)
+    }
+
     /// TCP's control bits.
-    pub flags: u8,
+    #[inline]
+    pub fn flags(self) -> u8 {
+        self.0[HEAD_BYTES - 1]
+    }
+
+    #[inline]
+    fn u16_at(self, at: usize) -> u16 {
+        u16::from_be_bytes([self.0[at], self.0[at + 1]])
+    }
+
+    #[inline]
+    fn address_at(self, at: usize) -> Ipv6Addr {
+        let mut octets = [0; 16];
+        octets.copy_from_slice(&self.0[at..at + 16]);
+        Ipv6Addr::from(octets)
+    }
 }
 
 /// Recognises such a packet; [`packet`](super::packet) says the same about it, and more. What this doesn't recognise may still be a good one.
 #[inline]
-pub fn plain_tcp(bytes: &[u8]) -> Option<PlainTcp> {
+pub fn plain_tcp(bytes: &[u8]) -> Option<PlainTcp<'_>> {
     let head: &[u8; HEAD_BYTES] = bytes.first_chunk()?;
-    let payload = usize::from(u16::from_be_bytes([head[4], head[5]]));
+    let tcp = PlainTcp(head);
     let header = usize::from(head[52] >> 4) * 4;
     let is_plain = head[0] >> 4 == 6
         && head[6] == next_header::TCP
-        && (TCP_BYTES..=payload).contains(&header)
-        && IPV6_BYTES + payload <= bytes.len();
-    if !is_plain {
-        return None;
-    }
-    let address = |at: usize| {
-        let mut octets = [0; 16];
-        octets.copy_from_slice(&head[at..at + 16]);
-        Ipv6Addr::from(octets)
-    };
-    Some(PlainTcp {
-        len: IPV6_BYTES + payload,
-        src: address(8),
-        dst: address(24),
-        src_port: u16::from_be_bytes([head[40], head[41]]),
-        dst_port: u16::from_be_bytes([head[42], head[43]]),
-        flags: head[53],
-    })
+        && header >= TCP_BYTES
+        && IPV6_BYTES + header <= tcp.len_bytes()
+        && tcp.len_bytes() <= bytes.len();
+    is_plain.then_some(tcp)
 }
 
 #[cfg(test)]
@@ -90,18 +113,14 @@ mod tests {
         /// And every segment without extension headers is recognised.
         #[test]
         fn the_parser_says_the_same(bytes in bytes()) {
-            let plain = plain_tcp(&bytes);
+            let plain = plain_tcp(&bytes).map(|tcp| {
+                let ports = (tcp.src_port(), tcp.dst_port());
+                (tcp.len_bytes(), tcp.src(), tcp.dst(), ports, tcp.flags())
+            });
             let parsed = packet(&bytes).ok();
             let expected = parsed.filter(|p| p.upper_at == IPV6_BYTES).and_then(|p| {
                 let tcp: Tcp = *p.tcp()?;
-                Some(PlainTcp {
-                    len: p.len,
-                    src: p.src,
-                    dst: p.dst,
-                    src_port: tcp.src_port,
-                    dst_port: tcp.dst_port,
-                    flags: tcp.flags,
-                })
+                Some((p.len, p.src, p.dst, (tcp.src_port, tcp.dst_port), tcp.flags))
             });
             prop_assert_eq!(plain, expected);
         }

@@ -4,17 +4,17 @@
 //! Nothing in here looks at entries. So packets of a batch see what those before them have written, and a batch does
 //! what its packets would do one by one.
 
-use flow_table::{FlowHash, Hint, Unhashed};
+use flow_table::{FlowHash, Hint, Together, Unhashed, TOGETHER};
 use packet_io::{Instant, PacketBuf};
 use srh::parse::{self, Packet, ParseError, Upper};
 use srh::{Flow, Frame};
 
-use super::pin::End;
+use super::pin::{End, Tick};
 use super::plain::{Moment, Plain};
 use super::{Engine, Event, Verdict};
 
-/// Packets that are looked at before the first of them is worked on.
-pub(super) const BATCH: usize = 64;
+/// Packets that are looked at before the first of those before them is worked on.
+pub(super) const BATCH: usize = TOGETHER;
 /// How many packets ahead the next one's bytes are asked for.
 const FRAMES_AHEAD: usize = 8;
 
@@ -38,38 +38,31 @@ pub(super) struct Ahead {
     pub hash: Option<FlowHash>,
 }
 
-/// A packet of a batch, and which of its hashes is this one's.
+/// A packet of a batch. Its flow's hash has the packet's number.
 #[derive(Clone, Copy)]
 enum Look {
-    Plain(Plain, u16),
+    Plain(Plain),
     /// The next one of those that were parsed.
-    Parsed(Option<u16>),
+    Parsed,
 }
 
-/// What is known of a batch's packets; empty in between.
-#[derive(Default)]
+/// What is known of a batch's packets.
 pub(super) struct Looks {
-    all: Vec<Look>,
+    all: [Look; BATCH],
     parsed: Vec<Ahead>,
-    unhashed: Vec<Unhashed>,
-    hashes: Vec<FlowHash>,
-    hints: Vec<Hint>,
+    /// Their flows. That of a packet without one is what was there before.
+    flows: Together,
+    hints: [Hint; BATCH],
 }
 
-impl Looks {
-    fn clear(&mut self) {
-        self.all.clear();
-        self.parsed.clear();
-        self.unhashed.clear();
-    }
-
-    /// The number of the hash of this flow.
-    #[inline]
-    fn hash_later(&mut self, flow: Unhashed) -> u16 {
-        let number = self.unhashed.len();
-        self.unhashed.push(flow);
-        // A batch is short.
-        number as u16
+impl Default for Looks {
+    fn default() -> Self {
+        Looks {
+            all: [Look::Parsed; BATCH],
+            parsed: Vec::with_capacity(BATCH),
+            flows: Together::default(),
+            hints: [Hint::default(); BATCH],
+        }
     }
 }
 
@@ -131,41 +124,42 @@ impl Engine {
         Some(self.unhashed(vip, &flow))
     }
 
-    /// Looks at the packets of a batch, and asks for the lines of the table in which their flows may lie.
+    /// Looks at the packets of a batch, and asks for the lines of the table in which their flows lie first.
     fn look_at_all(&self, frames: &[PacketBuf], looks: &mut Looks) {
-        looks.clear();
+        looks.parsed.clear();
         let may_be_plain = self.may_be_plain();
-        let mut near = 0;
-        let soon = frames.iter().take(FRAMES_AHEAD);
-        soon.for_each(PacketBuf::prefetch);
-        for (i, frame) in frames.iter().enumerate() {
-            let soon = frames.get(i + FRAMES_AHEAD);
-            soon.into_iter().for_each(PacketBuf::prefetch);
+        let mut near = self.near(0);
+        let room = self.config.encoding.overhead_bytes(1, false);
+        for (number, (frame, look)) in frames.iter().zip(&mut looks.all).enumerate() {
+            if let Some(soon) = frames.get(number + FRAMES_AHEAD) {
+                soon.prefetch(room);
+            }
             let plain = match may_be_plain {
                 true => self.look_plain(frame.bytes(), &mut near),
                 false => None,
             };
-            let look = match plain {
-                Some((plain, flow)) => Look::Plain(plain, looks.hash_later(flow)),
-                None => {
-                    let (ahead, flow) = self.parse(frame.bytes());
-                    looks.parsed.push(ahead);
-                    Look::Parsed(flow.map(|flow| looks.hash_later(flow)))
-                }
-            };
-            looks.all.push(look);
+            if let Some((plain, flow)) = plain {
+                *look = Look::Plain(plain);
+                looks.flows.put(number, flow);
+                continue;
+            }
+            let (mut ahead, flow) = self.parse(frame.bytes());
+            if let Some(flow) = flow {
+                looks.flows.put(number, flow);
+                // It is not known yet, but it will be.
+                ahead.hash = Some(FlowHash::default());
+            }
+            looks.parsed.push(ahead);
+            *look = Look::Parsed;
         }
-        let hasher = self.flows.hasher();
-        hasher.hash_all(&looks.unhashed, &mut looks.hashes);
-        let hashes = || looks.hashes.iter();
-        hashes().for_each(|&hash| self.flows.prefetch(hash));
-        looks.hints.clear();
-        looks
-            .hints
-            .extend(hashes().map(|&hash| self.flows.prefetch_rest(hash)));
+        let (count, view) = (frames.len(), self.flows.view());
+        self.flows.hasher().hash_all(&mut looks.flows, count);
+        (0..count).for_each(|number| view.prefetch(looks.flows.hash(number)));
     }
 
     /// [`Engine::process`] for a batch; `verdicts` is filled with one for each packet, in order.
+    ///
+    /// While the lines of some packets' flows are on their way, those before them are worked on.
     pub fn process_batch(
         &mut self,
         now: Instant,
@@ -173,17 +167,28 @@ impl Engine {
         verdicts: &mut Vec<Verdict>,
     ) {
         verdicts.clear();
-        let mut looks = std::mem::take(&mut self.looks);
+        let mut looks = self.looks.take().unwrap_or_default();
+        let [mut here, mut next] = looks.each_mut();
         let idle_end = End::after(self.config.idle_timeout, now);
-        let moment = Moment { now, idle_end };
-        for frames in frames.chunks_mut(BATCH) {
-            self.look_at_all(frames, &mut looks);
+        let moment = Moment {
+            now,
+            tick: Tick::of(now),
+            idle_end,
+        };
+        let (first, mut rest) = frames.split_at_mut(BATCH.min(frames.len()));
+        let mut frames = first;
+        self.look_at_all(frames, here);
+        while !frames.is_empty() {
+            let (behind, last) = rest.split_at_mut(BATCH.min(rest.len()));
+            self.look_at_all(behind, next);
             match self.maglev.is_on() {
-                false => self.work_on_all::<false>(&moment, frames, &mut looks, verdicts),
-                true => self.work_on_all::<true>(&moment, frames, &mut looks, verdicts),
+                false => self.work_on_all::<false>(&moment, frames, here, verdicts),
+                true => self.work_on_all::<true>(&moment, frames, here, verdicts),
             }
+            std::mem::swap(&mut here, &mut next);
+            (frames, rest) = (behind, last);
         }
-        self.looks = looks;
+        self.looks = Some(looks);
     }
 
     fn work_on_all<const GRE: bool>(
@@ -193,14 +198,17 @@ impl Engine {
         looks: &mut Looks,
         verdicts: &mut Vec<Verdict>,
     ) {
+        let view = self.flows.view();
+        let hints = looks.hints.iter_mut().take(frames.len()).enumerate();
+        hints.for_each(|(number, hint)| *hint = view.prefetch_rest(looks.flows.hash(number)));
         let mut parsed = looks.parsed.iter_mut();
         let mut steered = 0;
-        for (frame, look) in frames.iter_mut().zip(&looks.all) {
+        let of_packet = looks.all.iter().zip(&looks.hints).enumerate();
+        for (frame, (number, (look, hint))) in frames.iter_mut().zip(of_packet) {
+            let hash = looks.flows.hash(number);
             let verdict = match *look {
-                Look::Plain(plain, number) => {
-                    let number = usize::from(number);
-                    let (hash, hint) = (looks.hashes[number], looks.hints[number]);
-                    match self.steer_plain::<GRE>(moment, frame, plain, (hash, hint)) {
+                Look::Plain(plain) => {
+                    match self.steer_plain::<GRE>(moment, frame, plain, (hash, *hint)) {
                         Some(Verdict::Transmit) => {
                             steered += 1;
                             Verdict::Transmit
@@ -213,9 +221,9 @@ impl Engine {
                         None => self.process(moment.now, frame),
                     }
                 }
-                Look::Parsed(number) => match parsed.next() {
+                Look::Parsed => match parsed.next() {
                     Some(ahead) => {
-                        ahead.hash = number.map(|number| looks.hashes[usize::from(number)]);
+                        ahead.hash = ahead.hash.map(|_| hash);
                         self.work(moment.now, frame, ahead)
                     }
                     None => self.process(moment.now, frame),

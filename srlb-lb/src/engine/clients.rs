@@ -14,6 +14,17 @@ struct Cover {
     mask: u128,
 }
 
+/// The same for an address as it stands in a packet.
+#[derive(Clone, Copy, Debug)]
+struct Raw {
+    bits: u128,
+    mask: u128,
+}
+
+fn raw(addr: Ipv6Addr) -> u128 {
+    u128::from_ne_bytes(addr.octets())
+}
+
 impl Cover {
     /// The longest prefix in which all these addresses lie.
     fn of_all(addresses: impl Iterator<Item = u128>) -> Option<Self> {
@@ -37,7 +48,7 @@ impl Cover {
 /// Prefixes in which all lies that is nobody's client: few enough to be looked at for every packet. An address in one of them may be a client's all the
 /// same.
 #[derive(Debug, Default)]
-pub(super) struct Covers(Vec<Cover>);
+pub(super) struct Covers(Vec<Raw>);
 
 impl Covers {
     pub fn new(config: &Config, pool: &Pool) -> Self {
@@ -55,14 +66,20 @@ impl Covers {
         let never = ["::/127", "ff00::/8"].map(|net| net.parse().ok().map(Cover::of_net));
         let nets = config.domain.iter().map(|&net| Some(Cover::of_net(net)));
         let all = [in_locators, vips].into_iter().chain(never).chain(nets);
-        Covers(all.flatten().collect())
+        let raw = |cover: Cover| Raw {
+            bits: cover.bits.to_be(),
+            mask: cover.mask.to_be(),
+        };
+        Covers(all.flatten().map(raw).collect())
     }
 
     /// Is it in none of them?
     #[inline]
     fn miss(&self, addr: Ipv6Addr) -> bool {
-        let addr = addr.to_bits();
-        self.0.iter().all(|cover| addr & cover.mask != cover.bits)
+        let addr = raw(addr);
+        let hit = |cover: &Raw| addr & cover.mask == cover.bits;
+        // All of them, as none is hit mostly.
+        !self.0.iter().fold(false, |any, cover| any | hit(cover))
     }
 }
 

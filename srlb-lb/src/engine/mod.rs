@@ -173,7 +173,7 @@ pub struct Engine {
     echo_number: u16,
     tracing: bool,
     note: Note,
-    looks: Looks,
+    looks: Option<Box<[Looks; 2]>>,
     /// What sends a pinned flow's packets to its server.
     prebuilt: Prebuilt,
     maglev: Maglev,
@@ -227,7 +227,7 @@ impl Engine {
             echo_number: 0,
             tracing: false,
             note: Note::default(),
-            looks: Looks::default(),
+            looks: Some(Box::default()),
             ack_sids: Vec::new(),
             vip_states: Vec::new(),
             covers: Covers::default(),

@@ -3,14 +3,16 @@
 //! It does what [`Engine::process`] does with such a packet and nothing else; at the first thing that is not as it mostly is, the packet takes the
 //! long way, untouched.
 
+use std::net::Ipv6Addr;
+
 use daemon::DropReason;
-use flow_table::{FlowHash, Hint, Unhashed};
+use flow_table::{FlowHash, Hint, Unhashed, VipState};
 use packet_io::{Instant, PacketBuf};
 use srh::parse::{self, next_header, PlainTcp, Tcp};
 use srh::rewrite::RewriteError;
 use srh::{Flow, Frame};
 
-use super::pin::End;
+use super::pin::{End, Tick};
 use super::state::{self, Action, Next, State};
 use super::{Engine, Opinion, Verdict};
 
@@ -18,6 +20,7 @@ use super::{Engine, Opinion, Verdict};
 #[derive(Clone, Copy)]
 pub(super) struct Moment {
     pub now: Instant,
+    pub tick: Tick,
     /// When entries end that are refreshed now.
     pub idle_end: End,
 }
@@ -27,6 +30,14 @@ pub(super) struct Moment {
 pub(super) struct Plain {
     pub vip: u16,
     pub len: u16,
+}
+
+/// The service that the packet before was for: most likely that of the next one, too.
+#[derive(Clone, Copy)]
+pub(super) struct Near {
+    number: u16,
+    address: Ipv6Addr,
+    state: VipState,
 }
 
 const CONFIRMED: State = State::Steer { confirmed: true };
@@ -42,23 +53,40 @@ impl Engine {
         !self.tracing && self.config.hmac.is_none() && said == (Action::ToPinned, Next::Confirmed)
     }
 
+    /// The service with this number, if there is one.
+    pub(super) fn near(&self, vip: usize) -> Option<Near> {
+        Some(Near {
+            number: u16::try_from(vip).ok()?,
+            address: self.pool.vips().get(vip)?.address,
+            state: *self.vip_states.get(vip)?,
+        })
+    }
+
     /// Is it such a packet? Whether its flow is pinned is not known yet.
     #[inline]
-    pub(super) fn look_plain(&self, bytes: &[u8], near: &mut usize) -> Option<(Plain, Unhashed)> {
+    pub(super) fn look_plain(
+        &self,
+        bytes: &[u8],
+        near: &mut Option<Near>,
+    ) -> Option<(Plain, Unhashed)> {
         let tcp = parse::plain_tcp(bytes)?;
         // SYN and RST have rows of their own in the state table.
-        if tcp.flags & (Tcp::SYN | Tcp::RST) != 0 {
+        if tcp.flags() & (Tcp::SYN | Tcp::RST) != 0 {
             return None;
         }
-        *near = self.pool.vip_near(tcp.dst, *near)?;
-        if !self.may_be_client(tcp.src) {
+        let dst = tcp.dst();
+        if near.is_none_or(|near| near.address != dst) {
+            *near = self.near(self.pool.vip_at(dst)?);
+        }
+        let vip = (*near)?;
+        if !self.may_be_client(tcp.src()) {
             return None;
         }
         let plain = Plain {
-            vip: u16::try_from(*near).ok()?,
-            len: u16::try_from(tcp.len).ok()?,
+            vip: vip.number,
+            len: u16::try_from(tcp.len_bytes()).ok()?,
         };
-        Some((plain, Unhashed::new(self.vip_states[*near], &flow_of(&tcp))))
+        Some((plain, Unhashed::new(vip.state, &flow_of(tcp))))
     }
 
     /// Sends it to its server, along its SID or (the baseline) by GRE; `None`, and nothing is done, if it has to go the long way.
@@ -70,11 +98,12 @@ impl Engine {
         plain: Plain,
         (hash, hint): (FlowHash, Hint),
     ) -> Option<Verdict> {
-        let entry = self.flows.entry(hash, hint, moment.now)?;
+        let entry = self.flows.view().entry(hash, hint)?;
         let pin = entry.value();
         let (server, encoding) = (pin.server(), pin.encoding());
         let vip = &self.pool.vips()[usize::from(plain.vip)];
         let is_steered = pin.state() == CONFIRMED
+            && !pin.expired_at(moment.tick)
             && vip.tables.is_member(server)
             && self.health.of(server) != Opinion::Dead;
         let len = usize::from(plain.len);
@@ -104,12 +133,13 @@ impl Engine {
     }
 }
 
-fn flow_of(tcp: &PlainTcp) -> Flow {
+#[inline]
+fn flow_of(tcp: PlainTcp<'_>) -> Flow {
     Flow {
         protocol: next_header::TCP,
-        client: tcp.src,
-        client_port: tcp.src_port,
-        vip: tcp.dst,
-        vip_port: tcp.dst_port,
+        client: tcp.src(),
+        client_port: tcp.src_port(),
+        vip: tcp.dst(),
+        vip_port: tcp.dst_port(),
     }
 }

@@ -144,15 +144,6 @@ impl Pool {
             .ok()
     }
 
-    /// The same if it is most likely the service with the number `near`.
-    #[inline]
-    pub fn vip_near(&self, address: Ipv6Addr, near: usize) -> Option<usize> {
-        match self.vips.get(near) {
-            Some(vip) if vip.address == address => Some(near),
-            _ => self.vip_at(address),
-        }
-    }
-
     /// The server with this locator.
     pub fn server_at(&self, locator: Locator) -> Option<u16> {
         self.by_locator.get(&locator).copied()
