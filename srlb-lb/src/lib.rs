@@ -6,3 +6,4 @@ pub mod config;
 pub mod engine;
 pub mod pool;
 pub mod run;
+mod sync;

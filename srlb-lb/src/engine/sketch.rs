@@ -2,53 +2,16 @@
 //!
 //! All engines of an LB share it: a client's packets come to one of them, the answer of its server to another one.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+mod slot;
 
 use packet_io::Instant;
 
 use super::contract::Limits;
+use slot::{Seen, Slot};
 
 /// Slots in which one flow may lie. In a single one, every SYN would push out whichever unanswered one it meets, and
 /// a retransmission would now and then pass for a new flow.
 const WAYS: usize = 4;
-
-/// What a slot holds; free where the tag is 0, which no flow has.
-#[derive(Clone, Copy, Default)]
-struct Seen {
-    tag: u64,
-    at: Instant,
-    first: u16,
-    times: u8,
-}
-
-/// A slot that threads read and write without waiting for each other: time, server and times, and the tag exclusive-ored with these. So
-/// one that is half one flow's and half another's has a tag that is neither's.
-#[derive(Default)]
-struct Slot {
-    mixed_tag: AtomicU64,
-    at: AtomicU64,
-    what: AtomicU64,
-}
-
-impl Slot {
-    fn get(&self) -> Seen {
-        let (at, what) = (self.at.load(Relaxed), self.what.load(Relaxed));
-        Seen {
-            tag: self.mixed_tag.load(Relaxed) ^ at ^ what,
-            at: Instant::from_micros(at),
-            first: what as u16,
-            times: (what >> 16) as u8,
-        }
-    }
-
-    fn set(&self, seen: Seen) {
-        let at = seen.at.micros();
-        let what = u64::from(seen.times) << 16 | u64::from(seen.first);
-        self.mixed_tag.store(seen.tag ^ at ^ what, Relaxed);
-        self.at.store(at, Relaxed);
-        self.what.store(what, Relaxed);
-    }
-}
 
 /// A fixed number of slots: of those where a flow may lie it takes a free one, else the oldest. A flood can
 /// make it forget, and so can two threads that meet at one slot, and no more than that.

@@ -268,3 +268,19 @@ fn memory_that_may_not_be_locked_is_said_and_the_tun_device_serves() {
     assert_eq!(status["driver"]["name"], "tun");
     assert!(!has_program(&lab));
 }
+
+/// A worker that can't go on ends the daemon, which says why and takes along what it has installed.
+#[test]
+fn a_tun_device_that_is_taken_away_ends_all_of_it() {
+    let Some(lab) = Lab::with_queues("wtake", 2) else {
+        return;
+    };
+    let mut daemon = Daemon::start(&lab, &config());
+    let take = ["link", "del", "srlb-lb0"];
+    assert!(lab.command("ip").args(take).status().unwrap().success());
+    assert_eq!(daemon.wait().code(), Some(1), "{}", daemon.log());
+    let said = daemon.log();
+    assert!(said.contains("was it removed by another program"), "{said}");
+    assert!(!has_program(&lab));
+    assert_eq!(lab.output("nft", &["list", "tables"]), "");
+}

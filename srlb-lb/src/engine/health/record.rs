@@ -2,8 +2,8 @@
 
 use packet_io::Instant;
 
+use super::super::contract::Limits;
 use super::Opinion;
-use crate::engine::contract::Limits;
 
 /// All but when it spoke.
 ///

@@ -15,6 +15,7 @@ mod health;
 mod lifetimes;
 mod looks;
 mod maglev;
+mod opinions;
 mod oracle;
 mod packets;
 mod pools;
