@@ -5,7 +5,7 @@
 //! what its packets would do one by one.
 
 use flow_table::{FlowHash, Hint, Together, Unhashed, TOGETHER};
-use packet_io::{Instant, PacketBuf};
+use packet_io::{prefetch, Instant, PacketBuf};
 use srh::parse::{self, Packet, ParseError, Upper};
 use srh::{Flow, Frame};
 
@@ -36,6 +36,8 @@ pub(super) struct Ahead {
     pub whose: Whose,
     /// The hash of the flow whose entry it will meet, if that is plain to see. Who finds another flow later must not use it.
     pub hash: Option<FlowHash>,
+    /// The bucket of a client's SYN, which will most likely be offered to its candidates.
+    pub bucket: Option<u32>,
 }
 
 /// A packet of a batch. Its flow's hash has the packet's number.
@@ -78,7 +80,7 @@ impl Engine {
     fn parse(&self, bytes: &[u8]) -> (Ahead, Option<Unhashed>) {
         let packet = parse::packet(bytes);
         let mut whose = Whose::Nobody;
-        let mut unhashed = None;
+        let (mut unhashed, mut bucket) = (None, None);
         if let Ok(packet) = &packet {
             if self.config.locator.contains(packet.dst) {
                 whose = Whose::Ours;
@@ -88,6 +90,9 @@ impl Engine {
                 let flow = packet.flow_from_client(packet.dst);
                 let flow = flow.filter(|_| !packet.is_fragment());
                 unhashed = flow.map(|flow| self.unhashed(vip, &flow));
+                if packet.tcp().is_some_and(|tcp| tcp.is_syn()) {
+                    bucket = flow.map(|flow| self.bucket_soon(vip, &flow));
+                }
             }
         }
         let hash = None;
@@ -95,8 +100,21 @@ impl Engine {
             packet,
             whose,
             hash,
+            bucket,
         };
         (ahead, unhashed)
+    }
+
+    /// The bucket of a flow, whose candidates are asked for: the table is larger than what caches hold beside packets.
+    fn bucket_soon(&self, vip: usize, flow: &Flow) -> u32 {
+        let tables = &self.pool.vips()[vip].tables;
+        let bucket = tables.bucket(&flow.key());
+        tables
+            .candidates(bucket)
+            .first()
+            .into_iter()
+            .for_each(prefetch);
+        bucket
     }
 
     fn unhashed(&self, vip: usize, flow: &Flow) -> Unhashed {

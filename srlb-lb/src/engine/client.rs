@@ -52,7 +52,7 @@ impl Engine {
         frame: &mut PacketBuf,
         packet: &Packet,
         vip: usize,
-        hash: Option<FlowHash>,
+        (hash, bucket): (Option<FlowHash>, Option<u32>),
     ) -> Outcome {
         self.check_client(packet)?;
         if packet.is_fragment() {
@@ -62,7 +62,7 @@ impl Engine {
             Upper::Udp { .. } => self.client_datagram(now, frame, packet, vip, hash),
             Upper::Tcp(_) => {
                 let event = client_event(packet).ok_or(DropReason::UnsupportedProtocol)?;
-                self.client_tcp(now, frame, packet, vip, (event, hash))
+                self.client_tcp(now, frame, packet, vip, (event, hash, bucket))
             }
             Upper::Icmp(icmp) if icmp.kind == Icmp::ECHO_REQUEST => self.echo(frame, packet),
             Upper::Icmp(icmp) if icmp.is_error() => {
@@ -90,7 +90,7 @@ impl Engine {
         frame: &mut PacketBuf,
         packet: &Packet,
         vip: usize,
-        (event, hash): (state::Event, Option<FlowHash>),
+        (event, hash, bucket): (state::Event, Option<FlowHash>, Option<u32>),
     ) -> Outcome {
         if self.maglev.is_on() {
             return self.by_maglev(now, frame, packet, vip, hash);
@@ -100,7 +100,8 @@ impl Engine {
         if is_sign && !checksum::is_right(frame.bytes(), packet) {
             return Err(DropReason::WrongChecksum);
         }
-        let subject = self.tcp_subject(packet, vip, hash, now)?;
+        let mut subject = self.tcp_subject(packet, vip, hash, now)?;
+        subject.bucket = bucket;
         self.obey(now, frame, packet, &subject, event, Visit::FRESH)
     }
 

@@ -137,6 +137,8 @@ struct Subject {
     vip: usize,
     /// The entry; none if its server is no member any more or thought to be dead.
     pin: Option<Pin>,
+    /// Its bucket, if that was needed before.
+    bucket: Option<u32>,
 }
 
 impl Subject {
@@ -287,7 +289,9 @@ impl Engine {
                 }
                 self.for_our_locator(now, frame, packet, ahead.hash)
             }
-            Whose::Vip(vip) => self.client_packet(now, frame, packet, vip, ahead.hash),
+            Whose::Vip(vip) => {
+                self.client_packet(now, frame, packet, vip, (ahead.hash, ahead.bucket))
+            }
             Whose::Nobody => Err(DropReason::NotForUs),
         }
     }
@@ -479,6 +483,7 @@ impl Engine {
             hash,
             vip,
             pin: self.flows.get(hash, now).filter(is_good),
+            bucket: None,
         }
     }
 
@@ -487,7 +492,9 @@ impl Engine {
     }
 
     fn bucket(&self, subject: &Subject) -> u32 {
-        self.vip(subject).tables.bucket(&subject.flow.key())
+        let key = || self.vip(subject).tables.bucket(&subject.flow.key());
+        debug_assert!(subject.bucket.is_none_or(|bucket| bucket == key()));
+        subject.bucket.unwrap_or_else(key)
     }
 
     /// Writes what the state table said. `made_by` is the packet that makes an entry.

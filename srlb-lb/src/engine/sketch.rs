@@ -47,7 +47,8 @@ impl SynSketch {
     /// The slots in which this flow may lie.
     fn set(&self, tag: u64) -> &[Slot] {
         let sets = self.slots.len() / self.ways;
-        let set = (tag >> 32) as usize % sets;
+        // No division: the upper half is a fraction of 2^32, and this the same fraction of the sets.
+        let set = (((tag >> 32) * sets as u64) >> 32) as usize;
         &self.slots[set * self.ways..][..self.ways]
     }
 
