@@ -15,6 +15,8 @@ const SLOT_BYTES: usize = 256;
 const MIN_BYTES: usize = 54;
 /// Frames that the kernel makes before it sends them, the most that it allows: as many pages it keeps, and new ones are dear.
 const BATCH: u32 = 256;
+/// Slowness is runs of the program without a frame: this power of two for each frame.
+const PACE_LOG: i32 = 6;
 // Places in the counters.
 const SENT: i16 = 0;
 const NEXT: i16 = 8;
@@ -69,7 +71,7 @@ impl Frames {
 pub enum Order {
     /// Each one as likely as any other, every time.
     Random,
-    /// From the first to the last, and from the first again.
+    /// From the first to the last, and from the first again; slowly, some hundred thousand a second, so that whoever is to get each one does.
     Turns,
 }
 
@@ -82,6 +84,7 @@ pub struct Generator {
     /// Frames that were sent, and whose turn it is.
     counters: OwnedFd,
     stop: OwnedFd,
+    runs_a_frame: u32,
 }
 
 impl Generator {
@@ -95,6 +98,10 @@ impl Generator {
             template: vec![0; frames.len_bytes],
             counters,
             stop,
+            runs_a_frame: match order {
+                Order::Random => 1,
+                Order::Turns => 1 << PACE_LOG,
+            },
         })
     }
 
@@ -111,7 +118,8 @@ impl Generator {
 
     /// Sends so many frames, in the network namespace of this thread. Those for which there is no room at the other end are lost. Each call costs the kernel some ten milliseconds.
     pub fn run(&self, frames: u32) -> io::Result<()> {
-        sys::run_live(&self.program, &self.template, frames, BATCH)
+        let runs = frames.saturating_mul(self.runs_a_frame);
+        sys::run_live(&self.program, &self.template, runs, BATCH)
     }
 }
 
@@ -138,11 +146,9 @@ fn assemble(
     code.jump_if(When::NotEqual, R1, 0, drop);
     look_up(&mut code, counters);
     code.jump_if(When::Equal, R0, 0, drop);
-    code.load(Width::Double, R1, R0, SENT);
-    code.op(Op::Add, R1, 1);
-    code.store(Width::Double, R0, SENT, R1);
     match order {
         Order::Random => {
+            count(&mut code);
             code.call(HELPER_RANDOM);
             code.set(R1, u64::from(frames.slots));
             code.op_reg(Op::Mul, R0, R1);
@@ -154,11 +160,16 @@ fn assemble(
             code.load(Width::Double, R8, R0, NEXT);
             code.op_reg(Op::Move, R1, R8);
             code.op(Op::Add, R1, 1);
-            code.set(R2, u64::from(frames.slots));
+            code.set(R2, u64::from(frames.slots) << PACE_LOG);
             code.jump_if_reg(When::NotEqual, R1, R2, further);
             code.op(Op::Move, R1, 0);
             code.place(further);
             code.store(Width::Double, R0, NEXT, R1);
+            code.op_reg(Op::Move, R1, R8);
+            code.op(Op::And, R1, (1 << PACE_LOG) - 1);
+            code.jump_if(When::NotEqual, R1, 0, drop);
+            count(&mut code);
+            code.op(Op::ShiftRight, R8, PACE_LOG);
         }
     }
     code.store(Width::Word, Frame, KEY, R8);
@@ -172,6 +183,13 @@ fn assemble(
     code.place(drop);
     code.exit(DROP);
     code.finish()
+}
+
+/// One more was sent. R0: the counters.
+fn count(code: &mut Assembler) {
+    code.load(Width::Double, R1, R0, SENT);
+    code.op(Op::Add, R1, 1);
+    code.store(Width::Double, R0, SENT, R1);
 }
 
 /// R0 = the entry for the key in the frame, or 0.

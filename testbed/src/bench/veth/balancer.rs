@@ -24,12 +24,8 @@ use crate::signals::Interrupt;
 use crate::tools;
 
 const PROGRAM: &str = "srlb-lb";
-/// Claims in one go: fewer than a veth holds.
-const TOGETHER: u32 = 128;
 /// Claims that are written to the kernel's map together.
 const SHEET: u32 = 4_096;
-/// How long the daemon needs at most for those of one go.
-const PAUSE: Duration = Duration::from_micros(400);
 /// How often all flows are claimed before it is a failure.
 const TRIES: usize = 5;
 
@@ -147,11 +143,8 @@ impl Balancer {
                         frames.set(slot, &claim(flow + slot))?;
                     }
                     let generator = Generator::new(&frames, index, Order::Turns)?;
-                    for from in (0..sheet).step_by(TOGETHER as usize) {
-                        interrupt.check()?;
-                        generator.run(TOGETHER.min(sheet - from))?;
-                        std::thread::sleep(PAUSE);
-                    }
+                    interrupt.check()?;
+                    generator.run(sheet)?;
                     flow += sheet;
                 }
                 Ok(())

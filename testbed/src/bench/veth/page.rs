@@ -65,7 +65,7 @@ fn how(args: &VethArgs) -> String {
          - All is done by one processor: taking packets off the veth, and forwarding. A program that is measured goes before its kernel thread, which brings 64 packets when it waits for some.\n\
          - The kernel keeps empty pages for socket buffers (min_partial of their slabs is raised, where there is such a file): the one processor allocates them, the other one frees them, and giving pages back and \
          taking others is dear on a virtual machine.\n\
-         - The last column but one says how busy that processor was. Below 100% the generator could have been faster, and the case, too.\n\
+         - The last column but one says how busy that processor was: the rest is the time of a thread that runs when nobody else does, and keeps the processor awake. Below 100% the generator could have been faster, and the case, too.\n\
          - Cases take turns: {} rounds of {} ms each, after 60 ms to warm up. Medians and quartiles are those of rounds; ratios are of the two figures of the same round.\n\
          - Cases:\n{}\n",
         machine::shape(),

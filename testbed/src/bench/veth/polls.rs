@@ -7,6 +7,11 @@
 //! comes would have to be woken by the machine under test, again and again, which a network card does not ask for either.
 
 use std::fs;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{mpsc, Arc};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 use anyhow::{bail, Context, Result};
 use rustix::thread::{sched_setaffinity, CpuSet, Pid};
@@ -68,6 +73,60 @@ pub fn set_rank(thread: Option<i32>, rank: &str) -> Result<()> {
     let thread = thread.to_string();
     let args = ["--fifo", "--reset-on-fork", "--pid", rank, &thread];
     shell::run("chrt", &args).map(drop)
+}
+
+/// Keeps the processor of the machine under test from falling asleep, which it is slow to wake from on a virtual machine, with a thread that runs when
+/// nobody else wants to: what it runs is what is left. Dropped, it ends.
+pub struct Idle {
+    stop: Arc<AtomicBool>,
+    times: PathBuf,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Idle {
+    /// Starts it.
+    pub fn start() -> Result<Idle> {
+        let stop = Arc::<AtomicBool>::default();
+        let stopped = Arc::clone(&stop);
+        let (say, ready) = mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            let thread = rustix::thread::gettid().as_raw_nonzero().to_string();
+            let begun = bind(UNDER_TEST)
+                .and_then(|()| shell::run("chrt", &["--idle", "--pid", "0", &thread]))
+                .map(|_| thread);
+            let goes = begun.is_ok();
+            let _ = say.send(begun);
+            while goes && !stopped.load(Ordering::Relaxed) {
+                std::hint::spin_loop();
+            }
+        });
+        let mut idle = Idle {
+            stop,
+            times: PathBuf::new(),
+            thread: Some(thread),
+        };
+        let thread = ready.recv().context("the idle thread ended")??;
+        idle.times = PathBuf::from(format!("/proc/self/task/{thread}/schedstat"));
+        Ok(idle)
+    }
+
+    /// How long it has run.
+    pub fn ran(&self) -> Result<Duration> {
+        let text = fs::read_to_string(&self.times).context("reading a thread's time")?;
+        let ns = text.split(' ').next().and_then(|ns| ns.parse().ok());
+        Ok(Duration::from_nanos(
+            ns.context("a thread's time is no number")?,
+        ))
+    }
+}
+
+impl Drop for Idle {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
 }
 
 fn threads(interface: &str) -> Result<Vec<i32>> {

@@ -18,7 +18,6 @@ use super::sender::{frames, generator, Sender};
 use super::slabs::Slabs;
 use super::VethArgs;
 use crate::bench::spread::Spread;
-use crate::machine;
 use crate::signals::Interrupt;
 
 /// Before a case is measured in a round: its caches are to be warm, and its queues full.
@@ -118,11 +117,12 @@ pub fn measure(
         ready.push(one);
         done();
     }
+    let idle = polls::Idle::start()?;
     let mut rounds: HashMap<(Case, u32), Vec<Round>> = HashMap::new();
     for _ in 0..args.rounds() {
         for (number, &flows) in sizes.iter().enumerate() {
             for one in &ready {
-                let round = round(&bed, one, number, args, interrupt)?;
+                let round = round(&bed, one, number, &idle, args, interrupt)?;
                 rounds
                     .entry((one.machine.case, flows))
                     .or_default()
@@ -216,6 +216,7 @@ fn round(
     bed: &Bed,
     ready: &Ready<'_>,
     number: usize,
+    idle: &polls::Idle,
     args: &VethArgs,
     interrupt: &Interrupt,
 ) -> Result<Round> {
@@ -226,11 +227,11 @@ fn round(
     let sender = Sender::start(&bed.generator, generator, WARM_UP + measured, interrupt)?;
     interrupt.sleep(WARM_UP)?;
     let (arrived, sent) = (ready.sink.arrived()?, generator.sent()?);
-    let (processor, began) = (machine::Machine::of(&[polls::UNDER_TEST])?, Instant::now());
+    let (left, began) = (idle.ran()?, Instant::now());
     interrupt.sleep(measured)?;
     let came = ready.sink.arrived()?.right - arrived.right;
     let went = generator.sent()? - sent;
-    let busy = busy_share(&processor, &machine::Machine::of(&[polls::UNDER_TEST])?);
+    let left = idle.ran()?.saturating_sub(left);
     let micros = began.elapsed().as_micros() as f64;
     sender.stop()?;
     interrupt.sleep(DRAIN)?;
@@ -238,15 +239,8 @@ fn round(
     Ok(Round {
         mpps: came as f64 / micros,
         offered_mpps: went as f64 / micros,
-        busy,
+        busy: 1.0 - left.as_micros() as f64 / micros,
     })
-}
-
-/// The share of the time between two looks in which there was something to do.
-fn busy_share(before: &machine::Machine, after: &machine::Machine) -> f64 {
-    let all = after.all_ticks().saturating_sub(before.all_ticks());
-    let idle = after.idle_ticks().saturating_sub(before.idle_ticks());
-    1.0 - idle as f64 / all.max(1) as f64
 }
 
 fn figure(
