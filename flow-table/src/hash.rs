@@ -52,10 +52,17 @@ impl FlowHash {
     /// The two sets, of `sets`, in which the flow may lie. They may be the same one.
     #[inline]
     pub fn homes(self, sets: usize) -> [usize; 2] {
-        let sets = sets as u64;
-        let first = ((self.index >> 32) * sets) >> 32;
-        let second = ((self.index & 0xffff_ffff) * sets) >> 32;
-        [first as usize, second as usize]
+        [self.first_home(sets), self.second_home(sets)]
+    }
+
+    #[inline]
+    pub(crate) fn first_home(self, sets: usize) -> usize {
+        (((self.index >> 32) * sets as u64) >> 32) as usize
+    }
+
+    #[inline]
+    pub(crate) fn second_home(self, sets: usize) -> usize {
+        (((self.index & 0xffff_ffff) * sets as u64) >> 32) as usize
     }
 
     /// A flow label for outer headers (RFC 6438): 20 bits that are the same for all packets of

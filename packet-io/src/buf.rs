@@ -172,6 +172,12 @@ impl Frame for PacketBuf {
     }
 
     #[inline]
+    fn split_front<const N: usize>(&mut self) -> Result<(&mut [u8; N], &mut [u8]), NoHeadroom> {
+        self.start = self.room_for(N)?;
+        self.bytes_mut().split_first_chunk_mut().ok_or(NoHeadroom)
+    }
+
+    #[inline]
     fn pull_front(&mut self, n: usize) {
         self.start += n.min(self.len()) as u32;
     }

@@ -22,6 +22,11 @@ pub trait Frame {
         self.bytes_mut()[..N].copy_from_slice(head);
         Ok(())
     }
+    /// Makes the packet `N` bytes longer at its front, whatever these are, and returns them and the packet as it was.
+    fn split_front<const N: usize>(&mut self) -> Result<(&mut [u8; N], &mut [u8]), NoHeadroom> {
+        self.push_front(N)?;
+        self.bytes_mut().split_first_chunk_mut().ok_or(NoHeadroom)
+    }
     /// Takes `n` bytes off the packet's front (at most all of them).
     fn pull_front(&mut self, n: usize);
     /// Cuts the packet's end so that at most `len` bytes are left.

@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 use crate::carry::{put_on, Encoding, Segments, Sender};
 use crate::frame::{Frame, NoHeadroom};
 use crate::parse::{self, next_header, IPV6_BYTES, SEGMENT_BYTES, SRH_FIXED_BYTES};
-use crate::rewrite::{self, RewriteError};
+use crate::rewrite::RewriteError;
 use crate::sid::Locator;
 
 /// An SRH with three segments: sender, function, final destination.
@@ -74,15 +74,15 @@ impl Prebuilt {
         sid: Ipv6Addr,
         flow_label: u32,
     ) -> Result<(), RewriteError> {
-        rewrite::decrement_hop_limit(frame)?;
-        let bytes = frame.bytes();
-        let payload = u16::try_from(bytes.len()).map_err(|_| RewriteError::TooLong)?;
+        let hops = hops_left(frame.bytes())?;
+        let payload = u16::try_from(frame.bytes().len()).map_err(|_| RewriteError::TooLong)?;
+        let (outer, packet) = frame.split_front::<IPV6_BYTES>()?;
+        packet[HOP_LIMIT] = hops;
         // Version and traffic class are those inside.
-        let class = u32::from(u16::from_be_bytes([bytes[0], bytes[1]]) & 0xfff0);
+        let class = u32::from(u16::from_be_bytes([packet[0], packet[1]]) & 0xfff0);
         let first_word = class << 16 | (flow_label & 0xf_ffff);
-        frame.prepend(&self.outer)?;
         // What is written in pieces is not read again soon: a processor that has to put it together waits.
-        let outer = &mut frame.bytes_mut()[..IPV6_BYTES];
+        *outer = self.outer;
         outer[..4].copy_from_slice(&first_word.to_be_bytes());
         outer[4..6].copy_from_slice(&payload.to_be_bytes());
         outer[DST].copy_from_slice(&sid.octets());
@@ -91,25 +91,34 @@ impl Prebuilt {
 
     #[inline]
     fn insert(&self, frame: &mut impl Frame, sid: Ipv6Addr) -> Result<(), RewriteError> {
-        let mut head = [0; IPV6_BYTES];
-        head.copy_from_slice(&frame.bytes()[..IPV6_BYTES]);
-        rewrite::decrement_hop_limit(frame)?;
+        let hops = hops_left(frame.bytes())?;
         let payload = frame.bytes().len() + SRH_BYTES - IPV6_BYTES;
         let payload = u16::try_from(payload).map_err(|_| RewriteError::TooLong)?;
+        let mut head = [0; IPV6_BYTES];
+        head.copy_from_slice(&frame.bytes()[..IPV6_BYTES]);
         let (sid, dst) = (sid.octets(), &head[DST]);
-        frame.prepend(&self.srh)?;
+        frame.split_front::<SRH_BYTES>()?;
         let bytes = &mut frame.bytes_mut()[..BOTH_BYTES];
         let (before, srh) = bytes.split_at_mut(IPV6_BYTES);
         before.copy_from_slice(&head);
         before[4..6].copy_from_slice(&payload.to_be_bytes());
         before[6] = next_header::ROUTING;
-        before[HOP_LIMIT] = head[HOP_LIMIT] - 1;
+        before[HOP_LIMIT] = hops;
         before[DST].copy_from_slice(&sid);
         srh.copy_from_slice(&self.srh);
         srh[0] = head[6];
         srh[SRH_FIXED_BYTES..][..SEGMENT_BYTES].copy_from_slice(dst);
         srh[SRH_FIXED_BYTES + SEGMENT_BYTES..][..SEGMENT_BYTES].copy_from_slice(&sid);
         Ok(())
+    }
+}
+
+/// The hop limit behind this node.
+#[inline]
+fn hops_left(packet: &[u8]) -> Result<u8, RewriteError> {
+    match packet[HOP_LIMIT] {
+        0 | 1 => Err(RewriteError::HopLimit),
+        hops => Ok(hops - 1),
     }
 }
 

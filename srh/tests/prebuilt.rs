@@ -71,7 +71,9 @@ proptest! {
         let said = put_on(&mut written, &parsed, sender, encoding, &Segments::one(sid), label);
         let also = Prebuilt::new(node).put_on(&mut copied, sid, encoding, label);
         prop_assert_eq!(said, also);
-        prop_assert_eq!(written.bytes(), copied.bytes());
+        if said.is_ok() {
+            prop_assert_eq!(written.bytes(), copied.bytes());
+        }
         let expected = [Ok(()), Err(RewriteError::HopLimit), Err(RewriteError::TooLong)];
         prop_assert!(expected.contains(&said) || room < 60);
     }

@@ -110,8 +110,7 @@ impl<'a, V: Packed> View<'a, V> {
     /// Asks for the line that a look-up reads first.
     #[inline]
     pub fn prefetch(&self, flow: FlowHash) {
-        let [first, _] = self.0.homes(flow);
-        prefetch(first);
+        prefetch(self.0.first(flow));
     }
 
     /// Once that line is there: says where in it the flow is; asks for the other one if it isn't.
@@ -119,8 +118,7 @@ impl<'a, V: Packed> View<'a, V> {
     pub fn prefetch_rest(&self, flow: FlowHash) -> Hint {
         let slot = self.0.slot_at_home(flow);
         if slot.is_none() {
-            let [_, second] = self.0.homes(flow);
-            prefetch(second);
+            prefetch(self.0.second(flow));
         }
         Hint(slot)
     }

@@ -136,11 +136,16 @@ impl<'a, W: Word, V: Packed> Sets<'a, W, V> {
         }
     }
 
-    /// The lines in which a flow may lie.
+    /// The line in which a flow is looked for first.
     #[inline]
-    pub(super) fn homes(&self, flow: FlowHash) -> [&'a Line<W>; 2] {
-        let [first, second] = flow.homes(self.lines.len());
-        [&self.lines[first], &self.lines[second]]
+    pub(super) fn first(&self, flow: FlowHash) -> &'a Line<W> {
+        &self.lines[flow.first_home(self.lines.len())]
+    }
+
+    /// The line in which it is looked for then.
+    #[inline]
+    pub(super) fn second(&self, flow: FlowHash) -> &'a Line<W> {
+        &self.lines[flow.second_home(self.lines.len())]
     }
 
     fn slots(&self, set: usize) -> impl Iterator<Item = Slot<'a, W>> + use<'a, W, V> {
@@ -177,7 +182,7 @@ impl<'a, W: Word, V: Packed> Sets<'a, W, V> {
     #[inline]
     pub(super) fn slot_at_home(&self, flow: FlowHash) -> Option<u32> {
         let tag = tag_of(flow);
-        let [first, _] = flow.homes(self.lines.len());
+        let first = flow.first_home(self.lines.len());
         let words = &self.lines[first].0;
         // All four, whichever it is: a guess at the first one that fits would mostly be wrong.
         let mut found = 0_u32;

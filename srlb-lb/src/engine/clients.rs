@@ -14,17 +14,6 @@ struct Cover {
     mask: u128,
 }
 
-/// The same for an address as it stands in a packet.
-#[derive(Clone, Copy, Debug)]
-struct Raw {
-    bits: u128,
-    mask: u128,
-}
-
-fn raw(addr: Ipv6Addr) -> u128 {
-    u128::from_ne_bytes(addr.octets())
-}
-
 impl Cover {
     /// The longest prefix in which all these addresses lie.
     fn of_all(addresses: impl Iterator<Item = u128>) -> Option<Self> {
@@ -45,10 +34,31 @@ impl Cover {
     }
 }
 
+/// A prefix of at most 64 bits.
+#[derive(Clone, Copy, Debug)]
+struct Half {
+    bits: u64,
+    mask: u64,
+}
+
 /// Prefixes in which all lies that is nobody's client: few enough to be looked at for every packet. An address in one of them may be a client's all the
 /// same.
-#[derive(Debug, Default)]
-pub(super) struct Covers(Vec<Raw>);
+#[derive(Debug)]
+pub(super) struct Covers {
+    /// The locators and the domain.
+    nets: Vec<Half>,
+    vips: Cover,
+}
+
+impl Default for Covers {
+    /// All addresses.
+    fn default() -> Self {
+        Covers {
+            nets: Vec::new(),
+            vips: Cover { bits: 0, mask: 0 },
+        }
+    }
+}
 
 impl Covers {
     pub fn new(config: &Config, pool: &Pool) -> Self {
@@ -57,29 +67,35 @@ impl Covers {
             .map(|server| server.locator)
             .chain([config.locator])
             .map(|locator| locator.network().to_bits());
-        let in_locators = Cover::of_all(locators).map(|cover| Cover {
-            // what is behind the locator is a SID's
-            mask: cover.mask & !u128::from(u64::MAX),
-            ..cover
-        });
-        let vips = Cover::of_all(pool.vips().iter().map(|vip| vip.address.to_bits()));
-        let never = ["::/127", "ff00::/8"].map(|net| net.parse().ok().map(Cover::of_net));
-        let nets = config.domain.iter().map(|&net| Some(Cover::of_net(net)));
-        let all = [in_locators, vips].into_iter().chain(never).chain(nets);
-        let raw = |cover: Cover| Raw {
-            bits: cover.bits.to_be(),
-            mask: cover.mask.to_be(),
+        let nets = config.domain.iter().map(|&net| Cover::of_net(net));
+        let half = |cover: Cover| {
+            // What is longer covers its /64.
+            let mask = (cover.mask >> 64) as u64;
+            let bits = (cover.bits >> 64) as u64 & mask;
+            Half { bits, mask }
         };
-        Covers(all.flatten().map(raw).collect())
+        let vips = pool.vips().iter().map(|vip| vip.address.to_bits());
+        Covers {
+            nets: Cover::of_all(locators)
+                .into_iter()
+                .chain(nets)
+                .map(half)
+                .collect(),
+            // Without a VIP nobody is a client.
+            vips: Cover::of_all(vips).unwrap_or(Covers::default().vips),
+        }
     }
 
-    /// Is it in none of them?
+    /// Is it in none of them, and neither multicast nor in ::/64?
     #[inline]
     fn miss(&self, addr: Ipv6Addr) -> bool {
-        let addr = raw(addr);
-        let hit = |cover: &Raw| addr & cover.mask == cover.bits;
-        // All of them, as none is hit mostly.
-        !self.0.iter().fold(false, |any, cover| any | hit(cover))
+        let addr = addr.to_bits();
+        let half = (addr >> 64) as u64;
+        let in_net = |net: &Half| half & net.mask == net.bits;
+        half != 0
+            && half >> 56 != 0xff
+            && addr & self.vips.mask != self.vips.bits
+            && !self.nets.iter().any(in_net)
     }
 }
 

@@ -58,7 +58,11 @@ impl Engine {
         let (pool, events, number) = (&self.pool, &mut self.events, &mut self.echo_number);
         let src = self.config.locator.node();
         self.health.ask_suspects(now, |server| {
-            let dst = pool.servers()[usize::from(server)].locator.node();
+            // Another engine may have a newer pool: who is new in it is asked as soon as this one has it, too.
+            let Some(server) = pool.servers().get(usize::from(server)) else {
+                return;
+            };
+            let dst = server.locator.node();
             *number = number.wrapping_add(1);
             let request = icmp::echo_request(src, dst, ECHO_IDENTIFIER, *number);
             out.push(PacketBuf::from_slice(&request));

@@ -121,6 +121,12 @@ impl Pin {
         self.left_from(tick) <= 0
     }
 
+    /// Does it steer, confirmed, in this tick?
+    #[inline]
+    pub fn is_confirmed_at(&self, tick: Tick) -> bool {
+        self.0 & (CLOSED | CONFIRMED) == CONFIRMED && !self.expired_at(tick)
+    }
+
     /// The same for a UDP flow.
     pub fn of_udp(self) -> Self {
         Pin(self.0 | UDP)
@@ -144,9 +150,12 @@ impl Pin {
         *self = self.confirmed_until(End::after(idle, now));
     }
 
-    /// The entry after a client packet that lets it live that long.
+    /// The entry after a client packet that lets it live that long. An end that another worker has seen meanwhile stays.
     #[inline]
     pub fn confirmed_until(self, end: End) -> Self {
+        if self.0 & CLOSED != 0 {
+            return self;
+        }
         Pin(self.0 & !TICKS_MASK | CONFIRMED | end.0)
     }
 
@@ -338,6 +347,15 @@ mod tests {
         pin.close(CLOSING, NOW);
         assert_eq!(pin.state(), State::Closing);
         assert!(pin.expired(NOW + CLOSING));
+    }
+
+    #[test]
+    fn a_packet_that_comes_behind_the_end_prolongs_nothing() {
+        let mut pin = pin();
+        pin.close(CLOSING, NOW);
+        let closed = pin;
+        pin.confirm(Duration::from_secs(3_600), NOW);
+        assert_eq!(pin, closed);
     }
 
     #[test]

@@ -102,8 +102,7 @@ impl Engine {
         let pin = entry.value();
         let (server, encoding) = (pin.server(), pin.encoding());
         let vip = &self.pool.vips()[usize::from(plain.vip)];
-        let is_steered = pin.state() == CONFIRMED
-            && !pin.expired_at(moment.tick)
+        let is_steered = pin.is_confirmed_at(moment.tick)
             && vip.tables.is_member(server)
             && self.health.of(server) != Opinion::Dead;
         let len = usize::from(plain.len);

@@ -1,6 +1,8 @@
 //! New versions of the pool under a running engine: servers go, drain, come; generations are
 //! staged, activated, kept.
 
+use std::time::Duration;
+
 use consistent_hash::{Member, State as Used};
 use daemon::DropReason;
 use srh::Encoding::{Encap, Insert};
@@ -172,6 +174,28 @@ fn an_engine_with_the_old_pool_leaves_new_servers_entries() {
         late.poll(early.now, &mut Vec::new());
     }
     assert_eq!(early.entry(), Entry::Confirmed(4));
+}
+
+/// An engine that hasn't reloaded yet doesn't know the server that another one suspects.
+#[test]
+fn an_engine_with_the_old_pool_asks_no_new_server() {
+    let mut early = world(Encap);
+    let shared = early.engine.shared();
+    let config = early.engine.config().clone();
+    let few = pool(
+        4,
+        2,
+        &[version(1, Used::Active, &members(&[0, 1, 2]))],
+        true,
+    );
+    let mut late = Engine::sharing(&shared, Contract::default(), config, few);
+    early.engine.health.suspect(SERVERS - 1, early.now);
+    let mut out = Vec::new();
+    late.poll(early.now, &mut out);
+    assert!(out.is_empty());
+    early.pass(Duration::from_secs(2));
+    early.engine.poll(early.now, &mut out);
+    assert_eq!(out.len(), 1);
 }
 
 #[test]
