@@ -15,6 +15,7 @@ mod worker;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::Context;
 use daemon::config::ConfigErrors;
@@ -44,6 +45,7 @@ const CONTROL: Token = Token(2);
 use fast::Fast;
 use pressure::Pressure;
 use reload::Reloads;
+use shown::MOST_WAITING;
 use team::Team;
 use worker::TICK;
 
@@ -170,8 +172,12 @@ impl Daemon {
 
     fn serve(&mut self) -> anyhow::Result<()> {
         let mut events = Events::with_capacity(128);
+        let mut more = false;
         loop {
-            let sleep = self.clock.sleep_until(Some(self.next_tick), TICK);
+            let sleep = match more {
+                true => Duration::ZERO,
+                false => self.clock.sleep_until(Some(self.next_tick), TICK),
+            };
             match self.poll.poll(&mut events, Some(sleep)) {
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
                 polled => polled.context("waiting for events")?,
@@ -179,7 +185,7 @@ impl Daemon {
             self.clock.tick();
             self.team.check()?;
             self.tick();
-            self.show();
+            more = self.show();
             self.requests(&events);
             self.take_what_is_ready();
             for signal in self.signals.pending() {
@@ -213,9 +219,11 @@ impl Daemon {
         }
     }
 
-    /// Shows packets to those who watch.
-    fn show(&mut self) {
-        while let Some(sight) = self.team.sight() {
+    /// Shows packets to those who watch, for one turn; true if there may be more.
+    fn show(&mut self) -> bool {
+        let mut shown = 0;
+        for sight in self.team.sights() {
+            shown += 1;
             if sight.lost > 0 {
                 self.tracers.lose(&mut self.control, sight.lost);
             }
@@ -224,6 +232,7 @@ impl Daemon {
                 .show(&mut self.control, sight.flow.as_ref(), line);
         }
         self.team.set_filters(self.tracers.filters());
+        shown == MOST_WAITING
     }
 
     fn requests(&mut self, events: &Events) {

@@ -1,6 +1,6 @@
 //! What a worker shows of its packets to those who watch (`trace`).
 
-use std::sync::mpsc::SyncSender;
+use std::sync::mpsc::{Receiver, SyncSender};
 use std::sync::Arc;
 
 use daemon::trace::TraceFilter;
@@ -20,6 +20,11 @@ pub(super) struct Sight {
     pub line: Value,
     /// So many were not shown before it.
     pub lost: u64,
+}
+
+/// What waits, and never more than may wait: workers may fill up as fast as it is taken, and whoever takes it has other things to do.
+pub(super) fn turn<T>(waiting: &Receiver<T>) -> impl Iterator<Item = T> + '_ {
+    waiting.try_iter().take(MOST_WAITING)
 }
 
 /// A worker's end.
@@ -125,4 +130,21 @@ fn line(
             Verdict::Transmit => Some(Describe(frame.bytes()).to_string()),
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::sync_channel;
+
+    #[test]
+    fn a_turn_ends_although_what_is_taken_is_filled_up() {
+        let (to, waiting) = sync_channel(MOST_WAITING);
+        to.send(0).unwrap();
+        // One more would show that it doesn't end; the test has to.
+        let endless = turn(&waiting).take(MOST_WAITING + 1);
+        let taken = endless.inspect(|n| to.send(n + 1).unwrap()).count();
+        assert_eq!(taken, MOST_WAITING);
+        assert_eq!(turn(&waiting).collect::<Vec<_>>(), [MOST_WAITING]);
+    }
 }

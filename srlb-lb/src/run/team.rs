@@ -13,7 +13,7 @@ use packet_io::tun::Tun;
 
 use super::cores;
 use super::fast::Lanes;
-use super::shown::{Shown, Sight, MOST_WAITING};
+use super::shown::{self, Shown, Sight, MOST_WAITING};
 use super::worker::{Order, Parts, Report, Worker};
 use crate::engine::{Config, Engine, Pool};
 
@@ -122,9 +122,9 @@ impl Team {
         self.filters = filters;
     }
 
-    /// What there is to see, if there is anything.
-    pub fn sight(&self) -> Option<Sight> {
-        self.sights.try_recv().ok()
+    /// What there is to see, as much as one turn may take.
+    pub fn sights(&self) -> impl Iterator<Item = Sight> + '_ {
+        shown::turn(&self.sights)
     }
 
     /// What each of them has done, in their order. One that doesn't answer is left out.
