@@ -37,7 +37,8 @@ pub struct Balancer {
 }
 
 impl Balancer {
-    /// Starts one, and waits until it serves.
+    /// Starts one, and waits until it serves. All its threads have the rank of the other programs that are measured: those beside the worker
+    /// wake a few times a second, and what they take is the load balancer's cost.
     pub fn start(
         bed: &Bed,
         machine: &Machine,
@@ -59,7 +60,7 @@ impl Balancer {
         command
             .args([
                 "--fifo",
-                "1",
+                polls::FIRST,
                 "taskset",
                 "-c",
                 &polls::UNDER_TEST.to_string(),
