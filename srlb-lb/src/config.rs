@@ -312,6 +312,19 @@ impl Settings {
         Ok(())
     }
 
+    /// May AF_XDP work with so few queues, or is it not wanted? To be asked after all that replaces what the file says.
+    pub fn check_queues(&self) -> Result<(), ConfigErrors> {
+        let wrong = few_queues(self.xdp.queues, self.workers);
+        let Some((problem, expected)) = wrong.filter(|_| self.wants_xdp()) else {
+            return Ok(());
+        };
+        let error = ConfigError {
+            key: "xdp.queues".to_owned(),
+            ..ConfigError::of_file(&self.path, problem, expected)
+        };
+        Err(error.into())
+    }
+
     /// Is AF_XDP to be tried?
     pub fn wants_xdp(&self) -> bool {
         self.driver != DriverName::Tun && !self.interfaces.is_empty()
@@ -393,6 +406,15 @@ const NO_INTERFACES: (&str, &str) = (
     "the interfaces that packets for VIPs and locators come from",
 );
 
+/// What is wrong with fewer queues than workers, if there are fewer, and what would be right.
+fn few_queues(queues: Option<u32>, workers: usize) -> Option<(String, String)> {
+    let queues = queues.filter(|&queues| (queues as usize) < workers)?;
+    Some((
+        format!("{queues} for {workers} workers, and each of them needs one"),
+        format!("at least {workers}, or fewer workers (`workers`, `--workers`)"),
+    ))
+}
+
 fn check_xdp(check: &mut Check<'_, LbFile>, file: &LbFile) {
     if file.driver == DriverName::AfXdp && file.interfaces.is_empty() {
         check.problem("interfaces", NO_INTERFACES.0, NO_INTERFACES.1);
@@ -409,6 +431,11 @@ fn check_xdp(check: &mut Check<'_, LbFile>, file: &LbFile) {
     }
     if let Some(queues) = file.xdp.queues {
         check.within("xdp.queues", queues, 1, 1 << 10);
+    }
+    let is_wanted = file.driver != DriverName::Tun && !file.interfaces.is_empty();
+    let few = few_queues(file.xdp.queues, file.workers);
+    if let Some((problem, expected)) = few.filter(|_| is_wanted) {
+        check.problem("xdp.queues", problem, expected);
     }
     check.within("xdp.busy_poll_us", file.xdp.busy_poll_us, 0, 1_000_000);
 }

@@ -115,6 +115,12 @@ fn every_wrong_lb_toml_is_refused() {
             &["workers", "0", "256"],
         ),
         (
+            "fewer queues than workers",
+            "name =",
+            "workers = 4\ninterfaces = [\"eth0\"]\nxdp.queues = 2\nname =",
+            &["xdp.queues", "2 for 4 workers", "at least 4"],
+        ),
+        (
             "small MTU",
             "name =",
             "fabric_mtu_bytes = 1400\nname =",
@@ -357,6 +363,25 @@ fn what_cannot_change_while_it_runs_is_named() {
     );
     let pool_only = load(LB, &POOL.replace("s2 = 1", "s2 = 3")).unwrap();
     old.may_become(&pool_only, Path::new("lb.toml")).unwrap();
+}
+
+#[test]
+fn queues_are_enough_for_workers_or_not_wanted() {
+    use srlb_lb::config::DriverName;
+    let queues = |n: u32| format!("workers = 2\ninterfaces = [\"eth0\"]\nxdp.queues = {n}\nname =");
+    let mut settings = load(&LB.replace("name =", &queues(2)), POOL).unwrap();
+    settings.check_queues().unwrap();
+    settings.workers = 3;
+    let text = settings.check_queues().unwrap_err().to_string();
+    for word in ["lb.toml", "xdp.queues", "2 for 3 workers", "at least 3"] {
+        assert!(text.contains(word), "no \"{word}\" in: {text}");
+    }
+    settings.set_driver(DriverName::Tun).unwrap();
+    settings.check_queues().unwrap();
+    let tun = queues(1).replace("workers", "driver = \"tun\"\nworkers");
+    let mut settings = load(&LB.replace("name =", &tun), POOL).unwrap();
+    settings.set_driver(DriverName::Auto).unwrap();
+    settings.check_queues().unwrap_err();
 }
 
 #[test]

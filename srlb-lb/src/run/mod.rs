@@ -86,6 +86,7 @@ fn load(config: &Path, overrides: Overrides) -> Result<Settings, ConfigErrors> {
     if let Some(workers) = overrides.workers {
         settings.workers = workers;
     }
+    settings.check_queues()?;
     Ok(settings)
 }
 

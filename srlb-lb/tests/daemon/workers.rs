@@ -221,6 +221,12 @@ fn fewer_queues_than_workers_and_other_nonsense_are_said() {
             78,
             "2 queues for 5 workers",
         ),
+        (
+            fast::config().replace("[flows]", "[xdp]\nqueues = 2\n[flows]"),
+            vec!["--workers", "3"],
+            78,
+            "2 for 3 workers",
+        ),
         (with_workers(CONFIG, 0), vec![], 78, "workers"),
         (
             CONFIG.to_owned(),
