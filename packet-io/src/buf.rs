@@ -8,6 +8,8 @@ use crate::prefetch::prefetch_at;
 const LINE_BYTES: usize = 64;
 /// What is looked at of nearly every packet: an IPv6 header, and TCP's up to the flags.
 const HEAD_BYTES: usize = 54;
+/// A SYN-ACK with options, behind a header that sends it to an LB, is no longer.
+const SHORT_BYTES: usize = 3 * LINE_BYTES;
 
 /// One packet, owned, from the first byte of its IPv6 header on.
 ///
@@ -107,6 +109,10 @@ impl PacketBuf {
         prefetch_at(start.wrapping_sub(front));
         prefetch_at(start);
         prefetch_at(start.wrapping_add(HEAD_BYTES - 1));
+        // Of one that is hardly longer all is read, for its checksum: what carries a function is such a one.
+        if (LINE_BYTES..=SHORT_BYTES).contains(&self.len()) {
+            prefetch_at(start.wrapping_add(self.len() - 1));
+        }
     }
 
     /// Where the packet begins if it becomes `n` bytes longer.
@@ -160,6 +166,12 @@ impl Frame for PacketBuf {
         let start = self.room_for(n)?;
         self.data[start as usize..self.start as usize].fill(0);
         self.start = start;
+        Ok(())
+    }
+
+    #[inline]
+    fn open_front(&mut self, n: usize) -> Result<(), NoHeadroom> {
+        self.start = self.room_for(n)?;
         Ok(())
     }
 

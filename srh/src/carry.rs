@@ -59,6 +59,7 @@ impl Default for Segments {
 
 impl Segments {
     /// A list of one.
+    #[inline]
     pub fn one(addr: Ipv6Addr) -> Self {
         let mut list = Self::default();
         list.push(addr);
@@ -66,6 +67,7 @@ impl Segments {
     }
 
     /// Appends an address; what would be one too many is left out.
+    #[inline]
     pub fn push(&mut self, addr: Ipv6Addr) {
         if let Some(slot) = self.list.get_mut(self.len) {
             *slot = addr;
@@ -74,6 +76,7 @@ impl Segments {
     }
 
     /// The addresses, in the order of the visit.
+    #[inline]
     pub fn as_slice(&self) -> &[Ipv6Addr] {
         &self.list[..self.len]
     }
@@ -111,15 +114,17 @@ pub fn put_on(
     sids: &Segments,
     flow_label: u32,
 ) -> Result<(), RewriteError> {
-    rewrite::decrement_hop_limit(frame)?;
     let (node, sids) = (sender.node.node(), sids.as_slice());
     match encoding {
-        Encoding::Encap => rewrite::encap(frame, packet, node, sids, flow_label, sender.keys),
+        Encoding::Encap => {
+            rewrite::decrement_hop_limit(frame)?;
+            rewrite::encap(frame, packet, node, sids, flow_label, sender.keys)
+        }
         Encoding::Insert => {
-            let mut list = Segments::one(node);
-            sids.iter().for_each(|&sid| list.push(sid));
-            list.push(packet.dst);
-            rewrite::insert(frame, packet, list.as_slice(), sender.keys)
+            rewrite::check_hop_limit(frame)?;
+            rewrite::insert_between(frame, packet, (node, packet.dst), sids, sender.keys)?;
+            // Only now: the header is moved, and nobody should read what was just written in another size.
+            rewrite::decrement_hop_limit(frame)
         }
     }
 }

@@ -6,14 +6,14 @@ use crate::parse::{next_header, Packet, Upper};
 
 /// The one's complement sum of `bytes`, added to `sum` and not yet folded.
 fn add(mut sum: u64, bytes: &[u8]) -> u64 {
-    let mut words = bytes.chunks_exact(8);
-    for word in &mut words {
-        // what chunks_exact promises
-        sum += word
-            .try_into()
-            .map_or(0, |word| halves(u64::from_be_bytes(word)));
-    }
-    let mut pairs = words.remainder().chunks_exact(2);
+    let words = bytes.chunks_exact(8);
+    let rest = words.remainder();
+    // what chunks_exact promises
+    let value = |word: &[u8]| word.try_into().map_or(0, u64::from_be_bytes);
+    // In 128 bits one carry a word is all that it takes.
+    let total: u128 = words.map(|word| u128::from(value(word))).sum();
+    sum += halves(total as u64) + (total >> 64) as u64;
+    let mut pairs = rest.chunks_exact(2);
     for pair in &mut pairs {
         sum += u64::from(u16::from_be_bytes([pair[0], pair[1]]));
     }

@@ -16,6 +16,10 @@ pub trait Frame {
     fn bytes_mut(&mut self) -> &mut [u8];
     /// Makes the packet `n` bytes longer at its front; the new bytes are zero.
     fn push_front(&mut self, n: usize) -> Result<(), NoHeadroom>;
+    /// The same for who writes all of the new bytes: what they are before is not said.
+    fn open_front(&mut self, n: usize) -> Result<(), NoHeadroom> {
+        self.push_front(n)
+    }
     /// Puts `head` in front of the packet.
     fn prepend<const N: usize>(&mut self, head: &[u8; N]) -> Result<(), NoHeadroom> {
         self.push_front(N)?;

@@ -258,6 +258,7 @@ impl Packet {
     }
 
     /// The TCP header, if it is TCP.
+    #[inline]
     pub fn tcp(&self) -> Option<&Tcp> {
         match &self.upper {
             Upper::Tcp(tcp) => Some(tcp),
@@ -289,6 +290,7 @@ impl Packet {
     }
 
     /// The flow of a packet that a server has sent, as the VIP, to `client` (its final destination).
+    #[inline]
     pub fn flow_from_server(&self, client: Ipv6Addr) -> Option<Flow> {
         let (protocol, vip_port, client_port) = self.ports()?;
         Some(Flow {
@@ -304,7 +306,14 @@ impl Packet {
 /// Takes a packet apart. Bytes behind its payload length are ignored.
 #[inline]
 pub fn packet(bytes: &[u8]) -> Result<Packet, ParseError> {
-    Walk::new(bytes, Whole::Yes)?.run()
+    let walk = Walk::new(bytes, Whole::Yes)?;
+    // Nearly all have no extension header, and need not be walked along in memory.
+    let upper = match walk.next_header {
+        next_header::TCP => walk.tcp().map(Upper::Tcp)?,
+        next_header::IPV6 => Upper::Ipv6,
+        _ => return Walk::new(bytes, Whole::Yes)?.run(),
+    };
+    Ok(walk.end(upper))
 }
 
 /// Takes apart a packet that an ICMPv6 error quotes: its end may be missing, and of the
@@ -594,6 +603,7 @@ impl<'a> Walk<'a> {
 
     /// The first `N` bytes of the transport header. In a quotation, what is missing behind
     /// the first `needed` bytes reads as zero.
+    #[inline]
     fn transport<const N: usize>(&self, needed: usize) -> Option<[u8; N]> {
         let there = self.bytes.get(self.at..)?;
         let needed = if self.whole == Whole::Yes { N } else { needed };
@@ -651,6 +661,7 @@ impl<'a> Walk<'a> {
     }
 }
 
+#[inline]
 fn address(bytes: &[u8], at: usize) -> Option<Ipv6Addr> {
     let octets: [u8; 16] = bytes.get(at..at + 16)?.try_into().ok()?;
     Some(Ipv6Addr::from(octets))

@@ -55,14 +55,20 @@ pub const fn encap_bytes(segments: usize, signed: bool) -> usize {
     }
 }
 
+/// Is there a hop left for an encapsulation or insertion?
+#[inline]
+pub(crate) fn check_hop_limit(frame: &impl Frame) -> Result<(), RewriteError> {
+    match frame.bytes()[HOP_LIMIT] {
+        0 | 1 => Err(RewriteError::HopLimit),
+        _ => Ok(()),
+    }
+}
+
 /// Lowers the hop limit by one, as every encapsulation and insertion does.
 #[inline]
 pub fn decrement_hop_limit(frame: &mut impl Frame) -> Result<(), RewriteError> {
-    let limit = &mut frame.bytes_mut()[7];
-    if *limit <= 1 {
-        return Err(RewriteError::HopLimit);
-    }
-    *limit -= 1;
+    check_hop_limit(frame)?;
+    frame.bytes_mut()[HOP_LIMIT] -= 1;
     Ok(())
 }
 
@@ -77,21 +83,49 @@ pub fn insert(
     segments: &[Ipv6Addr],
     keys: Option<&Keys>,
 ) -> Result<(), RewriteError> {
-    if segments.len() < 3 || segments.len() > MAX_SEGMENTS {
+    match segments {
+        [sender, nodes @ .., last] => insert_between(frame, packet, (*sender, *last), nodes, keys),
+        _ => Err(RewriteError::SegmentCount),
+    }
+}
+
+/// [`insert`] of the sender, these nodes, and the final destination.
+#[inline]
+pub(crate) fn insert_between(
+    frame: &mut impl Frame,
+    packet: &Packet,
+    (sender, last): (Ipv6Addr, Ipv6Addr),
+    nodes: &[Ipv6Addr],
+    keys: Option<&Keys>,
+) -> Result<(), RewriteError> {
+    let segments = nodes.len() + 2;
+    let &first = nodes.first().ok_or(RewriteError::SegmentCount)?;
+    if segments > MAX_SEGMENTS {
         return Err(RewriteError::SegmentCount);
     }
-    let added = insert_bytes(segments.len(), keys.is_some());
+    let added = insert_bytes(segments, keys.is_some());
     let payload = payload_len(packet.len + added)?;
-    frame.push_front(added)?;
+    frame.open_front(added)?;
     let bytes = frame.bytes_mut();
-    bytes.copy_within(added..added + packet.insert_at, 0);
+    if packet.insert_at == IPV6_BYTES {
+        // As nearly always; of a length that is known it takes no call.
+        bytes.copy_within(added..added + IPV6_BYTES, 0);
+    } else {
+        bytes.copy_within(added..added + packet.insert_at, 0);
+    }
     let follows = bytes[packet.insert_announced_at];
     bytes[packet.insert_announced_at] = next_header::ROUTING;
     set_payload_len(bytes, payload);
-    set_dst(bytes, segments[1]);
+    set_dst(bytes, first);
     let (head, rest) = bytes.split_at_mut(packet.insert_at);
     let srh = &mut rest[..added];
-    write_srh(srh, follows, segments.len() - 2, segments);
+    write_fixed(srh, follows, segments - 1, segments - 2);
+    let (end, list) =
+        srh[SRH_FIXED_BYTES..][..SEGMENT_BYTES * segments].split_at_mut(SEGMENT_BYTES);
+    let (list, start) = list.split_at_mut(SEGMENT_BYTES * nodes.len());
+    end.copy_from_slice(&last.octets());
+    write_list(list, nodes);
+    start.copy_from_slice(&sender.octets());
     if let Some(keys) = keys {
         keys.sign(&head[SRC], srh);
     }
@@ -118,12 +152,12 @@ pub fn encap(
     let listed = if keys.is_some() { segments } else { later };
     let added = encap_bytes(segments.len(), keys.is_some());
     let payload = payload_len(packet.len + added)?;
-    frame.push_front(added)?;
+    frame.open_front(added)?;
     let bytes = frame.bytes_mut();
     let first_word = 6 << 28 | u32::from(packet.traffic_class) << 20 | (flow_label & 0xf_ffff);
     bytes[..4].copy_from_slice(&first_word.to_be_bytes());
     set_payload_len(bytes, payload);
-    bytes[7] = OUTER_HOP_LIMIT;
+    bytes[HOP_LIMIT] = OUTER_HOP_LIMIT;
     bytes[SRC].copy_from_slice(&src.octets());
     set_dst(bytes, dst);
     if listed.is_empty() {
@@ -133,14 +167,17 @@ pub fn encap(
     bytes[6] = next_header::ROUTING;
     let (head, rest) = bytes.split_at_mut(IPV6_BYTES);
     let srh = &mut rest[..added - IPV6_BYTES];
-    write_srh(srh, next_header::IPV6, later.len(), listed);
+    write_fixed(srh, next_header::IPV6, listed.len() - 1, later.len());
+    write_list(&mut srh[SRH_FIXED_BYTES..], listed);
     if let Some(keys) = keys {
         keys.sign(&head[SRC], srh);
     }
     Ok(())
 }
 
-/// Where the source stands in an IPv6 header.
+/// Where the hop limit stands in an IPv6 header.
+const HOP_LIMIT: usize = 7;
+/// Where the source stands there.
 const SRC: std::ops::Range<usize> = 8..24;
 
 /// Hop limit of the outer header; what is inside keeps its own.
@@ -187,31 +224,44 @@ pub fn decap(frame: &mut impl Frame, packet: &Packet) {
     frame.pull_front(packet.upper_at);
 }
 
+#[inline]
 fn payload_len(total: usize) -> Result<u16, RewriteError> {
     u16::try_from(total - IPV6_BYTES).map_err(|_| RewriteError::TooLong)
 }
 
+#[inline]
 fn set_payload_len(bytes: &mut [u8], payload: u16) {
     bytes[4..6].copy_from_slice(&payload.to_be_bytes());
 }
 
+#[inline]
 fn set_dst(bytes: &mut [u8], dst: Ipv6Addr) {
     bytes[24..40].copy_from_slice(&dst.octets());
 }
 
-/// Writes an SRH that holds `segments` (order of the visit); what `srh` is longer is left to TLVs.
-fn write_srh(srh: &mut [u8], follows: u8, segments_left: usize, segments: &[Ipv6Addr]) {
-    srh[0] = follows;
-    srh[1] = (srh.len() / 8 - 1) as u8;
-    srh[2] = 4;
-    srh[3] = segments_left as u8;
-    srh[4] = (segments.len() - 1) as u8;
-    // flags and tag: zero
-    srh[5..8].fill(0);
-    for (slot, segment) in srh[SRH_FIXED_BYTES..]
-        .chunks_exact_mut(SEGMENT_BYTES)
-        .zip(segments.iter().rev())
-    {
+/// Writes what stands before the list of an SRH; its length is that of `srh`.
+#[inline]
+fn write_fixed(srh: &mut [u8], follows: u8, last_entry: usize, segments_left: usize) {
+    let units = (srh.len() / 8 - 1) as u8;
+    // Routing type 4; flags and tag are zero.
+    let fixed = [
+        follows,
+        units,
+        4,
+        segments_left as u8,
+        last_entry as u8,
+        0,
+        0,
+        0,
+    ];
+    srh[..SRH_FIXED_BYTES].copy_from_slice(&fixed);
+}
+
+/// Writes segments (order of the visit) to the front of `list`, the last one first.
+#[inline]
+fn write_list(list: &mut [u8], segments: &[Ipv6Addr]) {
+    let slots = list.chunks_exact_mut(SEGMENT_BYTES);
+    for (slot, segment) in slots.zip(segments.iter().rev()) {
         slot.copy_from_slice(&segment.octets());
     }
 }

@@ -16,11 +16,13 @@ impl Locator {
     }
 
     /// The address of `function` with argument 0 at this locator.
+    #[inline]
     pub fn sid(self, function: Function) -> Ipv6Addr {
         self.sid_with(function, 0)
     }
 
     /// The address of `function` with an argument at this locator.
+    #[inline]
     pub fn sid_with(self, function: Function, arg: u8) -> Ipv6Addr {
         Sid {
             locator: self,
@@ -31,6 +33,7 @@ impl Locator {
     }
 
     /// The node's own SID, the sender of the functions that it uses on others.
+    #[inline]
     pub fn node(self) -> Ipv6Addr {
         self.sid(Function::Node)
     }
@@ -131,6 +134,7 @@ pub struct Sid {
 impl Sid {
     /// Takes an address apart. `None` where the 48 middle bits are not zero or
     /// no function has that code.
+    #[inline]
     pub fn parse(addr: Ipv6Addr) -> Option<Self> {
         let bits = addr.to_bits();
         let low = bits as u64;
@@ -145,6 +149,7 @@ impl Sid {
     }
 
     /// The SID as an address.
+    #[inline]
     pub fn addr(self) -> Ipv6Addr {
         let low = u128::from(self.function.code()) << 8 | u128::from(self.arg);
         Ipv6Addr::from_bits(u128::from(self.locator.0) << 64 | low)

@@ -173,6 +173,11 @@ impl Engine {
         let (count, view) = (frames.len(), self.flows.view());
         self.flows.hasher().hash_all(&mut looks.flows, count);
         (0..count).for_each(|number| view.prefetch(looks.flows.hash(number)));
+        if !looks.parsed.is_empty() {
+            let all = looks.all.iter().take(count).enumerate();
+            let parsed = all.filter(|(_, look)| matches!(look, Look::Parsed));
+            parsed.for_each(|(number, _)| self.sketch.prefetch(looks.flows.hash(number).tag()));
+        }
     }
 
     /// [`Engine::process`] for a batch; `verdicts` is filled with one for each packet, in order.

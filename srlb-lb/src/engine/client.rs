@@ -30,7 +30,9 @@ pub(super) struct Offer {
     pub again: Option<Again>,
     /// Seen again: who of the candidates may have kept silent.
     silent: Option<u16>,
-    /// Is none of the candidates thought to be well?
+    /// Are all candidates thought to be well?
+    all_alive: bool,
+    /// Is none of them?
     in_doubt: bool,
 }
 
@@ -278,6 +280,7 @@ impl Engine {
         // The silent one may be any of those behind the first.
         let must = match offer.again {
             Some(_) => 0,
+            None if offer.all_alive => order.as_slice().len() - 1,
             None => order.last_sound(&self.health),
         };
         let segments = order.offer(&self.pool, must, Function::ConnectForce);
@@ -302,14 +305,19 @@ impl Engine {
             order.rotate(again.times);
             order.by_word_after(again.at, &self.health);
         }
-        order.by_health(&self.health);
+        let is_alive = |&server: &u16| self.health.of(server) == Opinion::Alive;
+        let all_alive = order.as_slice().iter().all(is_alive);
+        if !all_alive {
+            order.by_health(&self.health);
+        }
         let list = order.as_slice();
         let offer = Offer {
             tag,
             first: list[0],
             again,
             silent,
-            in_doubt: list.iter().all(|&s| self.health.of(s) != Opinion::Alive),
+            all_alive,
+            in_doubt: !all_alive && !list.iter().any(is_alive),
         };
         Ok((order, offer))
     }

@@ -138,9 +138,10 @@ impl Pool {
     }
 
     /// The number of the service with this address.
+    #[inline]
     pub fn vip_at(&self, address: Ipv6Addr) -> Option<usize> {
         self.vips
-            .binary_search_by_key(&address, |vip| vip.address)
+            .binary_search_by_key(&address.to_bits(), |vip| vip.address.to_bits())
             .ok()
     }
 

@@ -4,7 +4,7 @@
 
 mod slot;
 
-use packet_io::Instant;
+use packet_io::{prefetch, Instant};
 
 use super::contract::Limits;
 use slot::{Seen, Slot};
@@ -52,6 +52,16 @@ impl SynSketch {
         &self.slots[set * self.ways..][..self.ways]
     }
 
+    /// Asks for the lines in which this flow may lie.
+    #[inline]
+    pub fn prefetch(&self, tag: u64) {
+        let set = self.set(tag);
+        [set.first(), set.last()]
+            .into_iter()
+            .flatten()
+            .for_each(prefetch);
+    }
+
     fn find(&self, tag: u64) -> Option<(&Slot, Seen)> {
         let mut slots = self.set(tag).iter().map(|slot| (slot, slot.get()));
         slots.find(|(_, seen)| seen.tag == tag)
@@ -71,16 +81,19 @@ impl SynSketch {
     /// The SYN is offered, to `first` before the others.
     pub fn offered(&self, tag: u64, first: u16, times: u8, now: Instant) {
         let soonest = self.limits.syn_again_soonest;
-        let known = self.find(tag);
-        // A duplicate in between must not hide the retransmission that follows.
-        if known.is_some_and(|(_, seen)| now.since(seen.at) < soonest) {
-            return;
-        }
-        let age = |slot: &&Slot| {
+        let mut oldest = None;
+        for slot in self.set(tag) {
             let seen = slot.get();
-            (seen.tag != tag, seen.tag != 0, seen.at)
-        };
-        if let Some(slot) = self.set(tag).iter().min_by_key(age) {
+            // A duplicate in between must not hide the retransmission that follows.
+            if seen.tag == tag && now.since(seen.at) < soonest {
+                return;
+            }
+            let age = (seen.tag != tag, seen.tag != 0, seen.at);
+            if oldest.is_none_or(|(least, _)| age < least) {
+                oldest = Some((age, slot));
+            }
+        }
+        if let Some((_, slot)) = oldest {
             slot.set(Seen {
                 tag,
                 at: now,
