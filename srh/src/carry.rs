@@ -122,9 +122,11 @@ pub fn put_on(
         }
         Encoding::Insert => {
             rewrite::check_hop_limit(frame)?;
-            rewrite::insert_between(frame, packet, (node, packet.dst), sids, sender.keys)?;
+            let ends = (node, packet.dst);
+            let inserted = rewrite::insert_between(frame, packet, ends, sids, sender.keys);
             // Only now: the header is moved, and nobody should read what was just written in another size.
-            rewrite::decrement_hop_limit(frame)
+            rewrite::decrement_hop_limit(frame)?;
+            inserted
         }
     }
 }

@@ -275,12 +275,18 @@ impl<'a, W: Word, V: Packed> Sets<'a, W, V> {
         W::fence();
         let tag = tag_of(flow);
         let mut found = false;
-        for slot in self.slots_of(flow) {
-            if let Some(value) = slot.value_of(tag) {
-                if found {
-                    self.empty(slot, Seen { tag, value });
+        let [first, second] = flow.homes(self.lines.len());
+        for home in [first, second] {
+            for slot in self.slots(home) {
+                if let Some(value) = slot.value_of(tag) {
+                    if found {
+                        self.empty(slot, Seen { tag, value });
+                    }
+                    found = true;
                 }
-                found = true;
+            }
+            if second == first {
+                break;
             }
         }
     }
@@ -297,6 +303,9 @@ impl<'a, W: Word, V: Packed> Sets<'a, W, V> {
     fn place_for(&self, flow: FlowHash, now: Instant) -> Option<(Slot<'a, W>, Seen, Inserted<V>)> {
         let [first, second] = flow.homes(self.lines.len());
         let first = self.glance(first, now);
+        if let (0..NEARLY_FULL, Some((slot, seen))) = (first.live, first.free) {
+            return Some((slot, seen, Inserted::Fresh));
+        }
         let second = self.glance(second, now);
         let is_roomier = first.live >= NEARLY_FULL && second.live < first.live;
         let (wanted, other) = match is_roomier {

@@ -77,6 +77,7 @@ impl Engine {
     }
 
     /// Parses a packet; the hash of its flow is still to come.
+    #[inline]
     fn parse(&self, bytes: &[u8]) -> (Ahead, Option<Unhashed>) {
         let packet = parse::packet(bytes);
         let mut whose = Whose::Nobody;
@@ -123,12 +124,13 @@ impl Engine {
 
     /// The flow of a server's packet that came in an outer one (or with an SRH, which keeps its ports).
     fn flow_inside(&self, bytes: &[u8], packet: &Packet) -> Option<Unhashed> {
+        let inner;
         let (carried, last) = match (packet.upper, &packet.srh) {
             (Upper::Ipv6, _) => {
-                let inner = parse::packet(&bytes[packet.upper_at..packet.len]).ok()?;
-                (inner, inner.dst)
+                inner = parse::packet(&bytes[packet.upper_at..packet.len]).ok()?;
+                (&inner, inner.dst)
             }
-            (_, Some(srh)) => (*packet, srh.final_destination(bytes)?),
+            (_, Some(srh)) => (packet, srh.final_destination(bytes)?),
             _ => return None,
         };
         let has_srh = carried.srh.is_some() && matches!(packet.upper, Upper::Ipv6);

@@ -167,28 +167,28 @@ impl Engine {
         }
         let fresh = self.config.encoding;
         let mut offer = None;
-        let (segments, counter) = match action {
+        let mut segments = Segments::default();
+        let counter = match action {
             Action::Hunt => {
-                let (segments, made) = self.hunt(now, subject)?;
-                offer = Some(made);
-                (segments, Event::Hunted)
+                offer = Some(self.hunt(now, subject, &mut segments)?);
+                Event::Hunted
             }
             Action::HuntAgain => {
-                let segments = self.hunt_again(subject, visit)?;
-                (segments, Event::HuntedAgain)
+                segments = self.hunt_again(subject, visit)?;
+                Event::HuntedAgain
             }
             Action::RecoverNext => {
                 let asked = visit.asked.unwrap_or(0);
                 let number = asked.checked_add(1).ok_or(DropReason::RecoveryEnded)?;
-                let segments = self.recover(now, subject, number, None)?;
-                (segments, Event::RecoveredNext)
+                segments = self.recover(now, subject, number, None)?;
+                Event::RecoveredNext
             }
             // what happens to servers' packets only
             Action::ToClient | Action::DropLoser => return Err(DropReason::LosersSynAck),
-            Action::Recover | Action::RecoverElsewhere | Action::ToPinned => (
-                self.recover(now, subject, 0, visit.back_from)?,
-                Event::Recovered,
-            ),
+            Action::Recover | Action::RecoverElsewhere | Action::ToPinned => {
+                segments = self.recover(now, subject, 0, visit.back_from)?;
+                Event::Recovered
+            }
         };
         let done = self.put_on(now, frame, packet, fresh, &segments, subject)?;
         if matches!(done, Done::Forwarded) {
@@ -275,7 +275,12 @@ impl Engine {
 
     /// The candidates of a new flow. A SYN seen again goes to another candidate first, who may not
     /// refuse it.
-    fn hunt(&mut self, now: Instant, subject: &Subject) -> Result<(Segments, Offer), DropReason> {
+    fn hunt(
+        &mut self,
+        now: Instant,
+        subject: &Subject,
+        segments: &mut Segments,
+    ) -> Result<Offer, DropReason> {
         let (order, offer) = self.offer(now, subject)?;
         // The silent one may be any of those behind the first.
         let must = match offer.again {
@@ -283,8 +288,8 @@ impl Engine {
             None if offer.all_alive => order.as_slice().len() - 1,
             None => order.last_sound(&self.health),
         };
-        let segments = order.offer(&self.pool, must, Function::ConnectForce);
-        Ok((segments, offer))
+        order.offer_into(segments, &self.pool, must, Function::ConnectForce);
+        Ok(offer)
     }
 
     /// To whom a new flow is offered, in which order.

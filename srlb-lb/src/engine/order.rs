@@ -113,37 +113,46 @@ impl Order {
 
     /// Segments that offer a new flow: connectAvail, and from place `must` on `force`.
     pub fn offer(&self, pool: &Pool, must: usize, force: Function) -> Segments {
-        self.segments(pool, |i, locator| {
+        let mut segments = Segments::default();
+        self.offer_into(&mut segments, pool, must, force);
+        segments
+    }
+
+    /// Appends the segments of [`Order::offer`].
+    pub fn offer_into(&self, segments: &mut Segments, pool: &Pool, must: usize, force: Function) {
+        self.push_segments(segments, pool, |i, locator| {
             locator.sid(if i >= must {
                 force
             } else {
                 Function::ConnectAvail
             })
-        })
+        });
     }
 
     /// Segments that ask for the owner: chunk `number` of a recovery list, with the last word
     /// at its end if it is the last chunk of a complete list.
     pub fn ask(&self, pool: &Pool, number: u8, last_word: bool) -> Segments {
-        self.segments(pool, |i, locator| {
+        let mut segments = Segments::default();
+        self.push_segments(&mut segments, pool, |i, locator| {
             if i + 1 == self.len && last_word {
                 locator.sid(Function::RecoverFinal)
             } else {
                 locator.sid_with(Function::RecoverStickiness, number)
             }
-        })
+        });
+        segments
     }
 
-    fn segments(
+    #[inline]
+    fn push_segments(
         &self,
+        segments: &mut Segments,
         pool: &Pool,
         sid: impl Fn(usize, Locator) -> std::net::Ipv6Addr,
-    ) -> Segments {
-        let mut segments = Segments::default();
+    ) {
         for (i, &server) in self.as_slice().iter().enumerate() {
             segments.push(sid(i, pool.servers()[usize::from(server)].locator));
         }
-        segments
     }
 }
 

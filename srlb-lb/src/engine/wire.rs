@@ -1,9 +1,11 @@
 //! Taking a function off the packet that carried it here.
 
+use std::net::Ipv6Addr;
+
 use daemon::DropReason;
 use packet_io::PacketBuf;
 use srh::carry::{node_of, Encoding};
-use srh::parse::{self, Packet, Upper};
+use srh::parse::{self, Packet, Srh, Upper};
 use srh::{rewrite, Frame, Locator};
 
 /// A function that arrived here, off its packet.
@@ -16,16 +18,16 @@ pub struct Arrived {
     pub packet: Packet,
 }
 
-/// Takes a function's headers off `frame`. The packet behind them is parsed anew.
+/// Takes a function's headers off `frame`.
 pub fn take_off(frame: &mut PacketBuf, packet: &Packet) -> Result<Arrived, DropReason> {
-    let (sender, encoding) = match (&packet.srh, packet.upper) {
+    let (sender, encoding, known) = match (&packet.srh, packet.upper) {
         // encap: the one segment left is where we are, so an SRH has nothing more to say
         (srh, Upper::Ipv6) => {
             if srh.is_some_and(|srh| srh.segments_left != 0) {
                 return Err(DropReason::WrongSegments);
             }
             rewrite::decap(frame, packet);
-            (packet.src, Encoding::Encap)
+            (packet.src, Encoding::Encap, None)
         }
         // insert: (sender, this function, final destination)
         (Some(srh), _) => {
@@ -34,13 +36,20 @@ pub fn take_off(frame: &mut PacketBuf, packet: &Packet) -> Result<Arrived, DropR
                 return Err(DropReason::WrongSegments);
             }
             let first = srh.first_visited(frame.bytes());
-            rewrite::strip(frame, packet)?;
-            (first.ok_or(DropReason::WrongSegments)?, Encoding::Insert)
+            let dst = rewrite::strip(frame, packet)?;
+            let first = first.ok_or(DropReason::WrongSegments)?;
+            let known = packet.fragment.is_none();
+            let known = known.then(|| without_srh(packet, srh, dst));
+            (first, Encoding::Insert, known)
         }
         (None, _) => return Err(DropReason::NotEncapsulated),
     };
     let sender = node_of(sender).ok_or(DropReason::UnknownSender)?;
-    let inner = parse::packet(frame.bytes())?;
+    let inner = match known {
+        Some(inner) => inner,
+        None => parse::packet(frame.bytes())?,
+    };
+    debug_assert_eq!(parse::packet(frame.bytes()), Ok(inner));
     if inner.srh.is_some() {
         return Err(DropReason::RoutingTowardsVip);
     }
@@ -50,4 +59,15 @@ pub fn take_off(frame: &mut PacketBuf, packet: &Packet) -> Result<Arrived, DropR
         encoding,
         packet: inner,
     })
+}
+
+/// What parsing says about a packet, not a fragment, from which its SRH has been taken out: nothing new, so it isn't done again.
+fn without_srh(packet: &Packet, srh: &Srh, dst: Ipv6Addr) -> Packet {
+    Packet {
+        len: packet.len - srh.len,
+        dst,
+        srh: None,
+        upper_at: packet.upper_at - srh.len,
+        ..*packet
+    }
 }
