@@ -11,7 +11,7 @@ use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 use packet_io::tun::Tun;
 use packet_io::xdp::{Lane, Sent};
-use packet_io::{Driver, PacketBuf};
+use packet_io::{Batch, Driver, PacketBuf};
 
 /// The devices.
 pub(super) struct Wire {
@@ -82,13 +82,14 @@ impl Wire {
 impl Driver for Wire {
     fn receive(&mut self, into: &mut [PacketBuf]) -> io::Result<usize> {
         let Some(lane) = &mut self.lane else {
-            return self.tun.receive(into);
+            let most = into.len().min(Batch::PACKETS);
+            return self.tun.receive(&mut into[..most]);
         };
         let mut filled = 0;
         if self.tun_ready {
-            // Half of a batch at most: neither of the two waits for ever.
-            let half = into.len().div_ceil(2);
-            filled = self.tun.receive(&mut into[..half])?;
+            // Each packet is a system call here, for which those of the lane wait; and neither of the two waits for ever.
+            let most = into.len().div_ceil(2).min(Batch::PACKETS);
+            filled = self.tun.receive(&mut into[..most])?;
             self.tun_ready = filled > 0;
         }
         Ok(filled + lane.receive(&mut into[filled..]))

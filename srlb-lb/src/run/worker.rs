@@ -28,7 +28,9 @@ const ORDERS: Token = Token(2);
 /// How often the engine is told that time passes.
 pub(super) const TICK: Duration = Duration::from_millis(100);
 /// Batches taken in before the kernel is asked whether other devices have packets.
-const BATCHES_A_TURN: usize = 64;
+const BATCHES_A_TURN: usize = 16;
+/// Packets in a batch: several times as many as the engine looks at together, so that it works on some while the lines of others come.
+const PACKETS: usize = 256;
 
 /// What a worker is told. Whoever tells it sees that it is done when the sender in it is gone.
 pub(super) enum Order {
@@ -258,8 +260,8 @@ struct Buffers {
 impl Buffers {
     fn new(capacity_bytes: usize) -> Self {
         Buffers {
-            batch: Batch::new(Batch::PACKETS, capacity_bytes),
-            verdicts: Vec::with_capacity(Batch::PACKETS),
+            batch: Batch::new(PACKETS, capacity_bytes),
+            verdicts: Vec::with_capacity(PACKETS),
             capacity_bytes,
         }
     }

@@ -27,7 +27,7 @@ pub struct BenchArgs {
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub passes: Option<u32>,
     /// Packets that the engine is given at a time
-    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1_024))]
+    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..=1_024))]
     pub batch: u16,
     /// Sizes of batches to compare, with pinned packets [default: 1, 8, 32, 64, 128, 256, with --quick none]
     #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..=1_024))]

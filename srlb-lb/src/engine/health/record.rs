@@ -13,7 +13,7 @@ use super::Opinion;
 /// | 2 | doubted: it is asked whether it is there, and nothing is held against it until it doesn't answer |
 /// | 8..16 | strikes |
 /// | 16..24 | echo requests without an answer |
-/// | 24..64 | when it may be asked next, in milliseconds: 34 years |
+/// | 24..64 | when it may be asked next, in milliseconds, rounded up: 34 years |
 ///
 /// Zero is a server that nobody has had reason to doubt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,9 +25,14 @@ const STRIKES_AT: u32 = 8;
 const UNANSWERED_AT: u32 = 16;
 const PROBE_AT: u32 = 24;
 
+/// In its place, rounded up: nobody is asked sooner.
+fn probe_bits(next_probe: Instant) -> u64 {
+    next_probe.micros().div_ceil(1_000) << PROBE_AT
+}
+
 impl Record {
     fn of(opinion: Opinion, next_probe: Instant) -> Self {
-        Record(opinion as u64 | next_probe.millis() << PROBE_AT)
+        Record(opinion as u64 | probe_bits(next_probe))
     }
 
     pub fn opinion(self) -> Opinion {
@@ -90,7 +95,7 @@ impl Record {
         }
         let next_probe = self.next_probe().max(now);
         let rest = self.0 & ((1 << PROBE_AT) - 1);
-        Record(rest | DOUBTED | next_probe.millis() << PROBE_AT)
+        Record(rest | DOUBTED | probe_bits(next_probe))
     }
 
     /// It is asked now; none if it need not be, or not yet. Once too often without an answer, and it counts as dead.
