@@ -164,7 +164,7 @@ const MAX_FLOWS: usize = 1 << 26;
 const MAX_IDLE_S: u64 = 20 * 86_400;
 
 /// A valid `lb.toml` with its pool.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// The instance's name.
     pub name: String,
@@ -283,13 +283,14 @@ impl Settings {
             pool,
             engine,
         };
-        settings.set_bounds();
+        settings.set_bounds(settings.wants_xdp());
         Ok(settings)
     }
 
-    /// What the file doesn't say depends on what brings packets: past the kernel more new flows come in a second.
-    fn set_bounds(&mut self) {
-        let defaults = match self.wants_xdp() {
+    /// What the file doesn't say depends on what brings packets: past the kernel more new flows come in a second. Until it is known whether AF_XDP opens, it is
+    /// taken to if it is wanted.
+    pub fn set_bounds(&mut self, is_past_kernel: bool) {
+        let defaults = match is_past_kernel {
             true => [engine::FAST_HUNTS_PPS, engine::FAST_RECOVERIES_PPS],
             false => [engine::DEFAULT_HUNTS_PPS, engine::DEFAULT_RECOVERIES_PPS],
         };
@@ -301,7 +302,7 @@ impl Settings {
     /// Takes another driver than the file says.
     pub fn set_driver(&mut self, driver: DriverName) -> Result<(), ConfigErrors> {
         self.driver = driver;
-        self.set_bounds();
+        self.set_bounds(self.wants_xdp());
         if driver == DriverName::AfXdp && self.interfaces.is_empty() {
             let error = ConfigError {
                 key: "interfaces".to_owned(),

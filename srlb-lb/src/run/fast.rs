@@ -68,6 +68,11 @@ impl Fast {
         Ok(lanes.into_iter().map(Some).collect())
     }
 
+    /// Do packets come past the kernel?
+    pub fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
     /// Takes other VIPs and prefixes.
     pub fn update(&mut self, settings: &Settings) -> anyhow::Result<()> {
         match &mut self.open {
@@ -83,7 +88,7 @@ impl Fast {
             return;
         }
         self.look_at = Instant::from_millis(now.millis() + LOOK_MS);
-        let is_open = self.open.is_some();
+        let is_open = self.is_open();
         let is_outdated = |open: &Open| open.interfaces.is_outdated();
         if is_open && !self.open.as_ref().is_some_and(is_outdated) {
             return;

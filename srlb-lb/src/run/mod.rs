@@ -122,7 +122,7 @@ struct Daemon {
 }
 
 impl Daemon {
-    fn start(config: &Path, overrides: Overrides, settings: Settings) -> anyhow::Result<Self> {
+    fn start(config: &Path, overrides: Overrides, mut settings: Settings) -> anyhow::Result<Self> {
         let poll = Poll::new().context("making an event loop")?;
         // First of all: a second instance must not touch what the first one has installed.
         let control = Control::bind(&settings.control_socket, poll.registry(), CONTROL)?;
@@ -132,6 +132,7 @@ impl Daemon {
         let tuns = Tun::create_queues(&settings.tun, settings.fabric_mtu_bytes, workers)?;
         let tun = tuns[0].handle().context("keeping the TUN device")?;
         let (fast, lanes) = Fast::start(&settings)?;
+        settings.set_bounds(fast.is_open());
         let mut registry = Registry::default();
         let pool = Arc::new(tables(&settings.pool, &mut registry)?);
         let (desk, engines) = engines(&settings, &pool)?;
@@ -205,9 +206,21 @@ impl Daemon {
         }
         self.next_tick = now + TICK;
         self.weigh(now);
-        let team = &self.team;
+        let (team, was_open) = (&self.team, self.fast.is_open());
         self.fast
             .look(&self.settings, now, |lanes| team.set_lanes(lanes));
+        if self.fast.is_open() != was_open {
+            self.fit_bounds();
+        }
+    }
+
+    /// Takes the bounds that fit what brings packets now. They are shared: one engine takes them for all.
+    fn fit_bounds(&mut self) {
+        Arc::make_mut(&mut self.settings).set_bounds(self.fast.is_open());
+        self.desk.set_config(self.settings.engine.clone());
+        if self.pressure.is_on() {
+            guard::limit_others(self.guard.as_ref(), &self.settings, true);
+        }
     }
 
     /// Lets the guard know when what knocks a second time belongs to nobody.
@@ -330,10 +343,11 @@ impl Daemon {
 
     fn take(&mut self, ready: Ready) -> anyhow::Result<()> {
         let Ready {
-            settings,
+            mut settings,
             pool,
             registry,
         } = ready;
+        settings.set_bounds(self.fast.is_open());
         guard::update(&mut self.guard, &settings, &self.tun)?;
         self.fast.update(&settings)?;
         self.registry = registry;

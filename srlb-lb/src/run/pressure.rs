@@ -32,6 +32,11 @@ impl Pressure {
         let is = self.until.is_some();
         (is != before).then_some(is)
     }
+
+    /// Is there pressure, as far as the last look saw?
+    pub fn is_on(&self) -> bool {
+        self.until.is_some()
+    }
 }
 
 #[cfg(test)]
@@ -40,7 +45,7 @@ mod tests {
 
     #[test]
     fn it_begins_with_the_first_refusal_and_ends_after_the_last() {
-        let mut pressure = Pressure::default();
+        let (mut pressure, mut is_on) = (Pressure::default(), false);
         let rows = [
             (0, 0, 5, None),
             (100, 7, 5, Some(true)),
@@ -56,6 +61,8 @@ mod tests {
             let now = Instant::from_millis(at_ms);
             let said = pressure.look(recoveries, knocks, now);
             assert_eq!(said, expected, "at {at_ms} ms");
+            is_on = said.unwrap_or(is_on);
+            assert_eq!(pressure.is_on(), is_on, "at {at_ms} ms");
         }
     }
 }

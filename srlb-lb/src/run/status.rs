@@ -97,6 +97,10 @@ pub(super) fn engine(engine: &Engine, all: &Total, settings: &Settings, now: Ins
             "slots": slots,
             "memory_bytes": memory_bytes,
         },
+        "bounds": {
+            "hunts_pps": engine.config().hunts_pps,
+            "recoveries_pps": engine.config().recoveries_pps,
+        },
         "servers": servers(engine),
         "events": all.events.to_json(),
         "drops": all.drops.to_json(),

@@ -37,6 +37,12 @@ pub fn count(value: &Value, key: &str) -> u64 {
         .unwrap_or_else(|| panic!("{key}: {value:#}"))
 }
 
+/// How many hunts and recoveries there may be a second.
+fn bounds(daemon: &Daemon) -> [u64; 2] {
+    let bounds = &daemon.status()["bounds"];
+    ["hunts_pps", "recoveries_pps"].map(|key| count(bounds, key))
+}
+
 fn a_connection(lab: &Lab, encoding: &str) {
     let daemon = Daemon::start(lab, &config().replace("encap", encoding));
     introduce(lab, &daemon);
@@ -145,8 +151,10 @@ fn a_neighbour_that_vanishes_is_found_again_and_so_is_an_interface() {
     assert!(lab.command("ip").args(cut).status().unwrap().success());
     let why = wait_until(|| driver()["why_not_af_xdp"].as_str().map(str::to_owned));
     assert!(why.contains("no network interface eth0"), "{why}");
+    assert_eq!(bounds(&daemon), [10_000, 500]);
     lab.plug_in();
     wait_until(|| (driver()["name"] == "af-xdp").then_some(()));
+    assert_eq!(bounds(&daemon), [100_000, 5_000]);
     assert!(has_program(&lab));
     introduce(&lab, &daemon);
     let _knocking = knock();
@@ -260,9 +268,14 @@ fn auto_serves_by_the_tun_device_where_af_xdp_cannot_be() {
         .unwrap()
         .contains("no Ethernet"));
     assert!(daemon.log().contains("no AF_XDP, the TUN device serves"));
+    assert_eq!(bounds(&daemon), [10_000, 500]);
+    daemon.signal("HUP");
+    wait_until(|| daemon.log().contains("reloaded").then_some(()));
+    assert_eq!(bounds(&daemon), [10_000, 500]);
     drop(daemon);
     let daemon = Daemon::start(&lab, &auto);
     assert_eq!(daemon.status()["driver"]["name"], "af-xdp");
+    assert_eq!(bounds(&daemon), [100_000, 5_000]);
     drop(daemon);
     let daemon = Daemon::start(&lab, CONFIG);
     let driver = daemon.status()["driver"].clone();
