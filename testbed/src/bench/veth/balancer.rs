@@ -37,8 +37,8 @@ pub struct Balancer {
 }
 
 impl Balancer {
-    /// Starts one, and waits until it serves. All its threads have the rank of the other programs that are measured: those beside the worker
-    /// wake a few times a second, and what they take is the load balancer's cost.
+    /// Starts one, and waits until it serves. Its worker gets the rank of the other programs that are measured. Not so its other threads, which wake a
+    /// few times a second: they ask the kernel for what it may have to finish on the same processor, and in front of it they would wait for ever.
     pub fn start(
         bed: &Bed,
         machine: &Machine,
@@ -56,15 +56,9 @@ impl Balancer {
         put("pool.toml", pool_file(args.servers))?;
         put("lb.toml", lb_file(machine, encoding, flows))?;
         let program = tools::own_binary(PROGRAM)?;
-        let mut command = shell::command_in(&machine.namespace, Path::new("chrt"));
+        let mut command = shell::command_in(&machine.namespace, Path::new("taskset"));
         command
-            .args([
-                "--fifo",
-                polls::FIRST,
-                "taskset",
-                "-c",
-                &polls::UNDER_TEST.to_string(),
-            ])
+            .args(["-c", &polls::UNDER_TEST.to_string()])
             .arg(program)
             .args(["run", "--config"])
             .arg(folder.join("lb.toml"));
@@ -83,6 +77,7 @@ impl Balancer {
             }
             Ok(balancer.client().and_then(|c| Ok(c.greet()?)).is_ok())
         })?;
+        polls::set_rank(Some(balancer.worker()?), polls::FIRST)?;
         let name = &balancer.status()?["driver"]["name"];
         ensure!(
             name == "af-xdp",
@@ -90,6 +85,23 @@ impl Balancer {
             shell::tail(&log)
         );
         Ok(balancer)
+    }
+
+    /// Its thread that works on packets.
+    fn worker(&self) -> Result<i32> {
+        let tasks = format!("/proc/{}/task", self.process.pid);
+        for task in fs::read_dir(&tasks).with_context(|| format!("reading {tasks}"))? {
+            let task = task?;
+            let name = fs::read_to_string(task.path().join("comm")).unwrap_or_default();
+            if name.trim() == "worker 0" {
+                let number = task.file_name();
+                return number
+                    .to_string_lossy()
+                    .parse()
+                    .context("a thread's number");
+            }
+        }
+        bail!("srlb-lb has no thread called \"worker 0\"")
     }
 
     fn client(&self) -> Result<Client> {
