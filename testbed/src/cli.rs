@@ -32,7 +32,7 @@ pub struct Cli {
 pub enum Command {
     /// Build a testbed and leave it running
     Up(UpArgs),
-    /// Take it down, or what is left of it
+    /// Take it down, or what is left of it, and of any `bench veth` that was killed
     Down,
     /// Run a command on a node
     Exec(ExecArgs),

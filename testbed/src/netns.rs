@@ -10,7 +10,7 @@ use crate::process::ProcessId;
 use crate::shell;
 
 /// Where `ip netns` keeps its names.
-const NAMES: &str = "/run/netns";
+pub const NAMES: &str = "/run/netns";
 
 /// The namespaces of the testbed with this name that exist now, whoever made them.
 pub fn existing(name: &str) -> Vec<(Node, String)> {

@@ -22,6 +22,7 @@ use std::time::Duration;
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::bench::veth;
 use crate::cli::{Cli, Command, CoresArgs};
 use crate::cores;
 use crate::signals::Interrupt;
@@ -56,6 +57,9 @@ fn down(name: &str) -> Result<ExitCode> {
     tools::check_host()?;
     // Half a tear-down is what we are here to prevent: a Ctrl-C waits for its end.
     let _interrupt = Interrupt::install()?;
+    if veth::leftovers::remove()? {
+        eprintln!("removed what a killed `bench veth` had left");
+    }
     if !teardown::anything_there(name) {
         eprintln!("nothing is up");
         return Ok(ExitCode::SUCCESS);

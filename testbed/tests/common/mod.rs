@@ -89,7 +89,7 @@ pub fn words(output: &Output) -> String {
 }
 
 /// Command lines that mention this name, other than our own.
-fn processes_with(name: &str) -> Vec<String> {
+pub fn processes_with(name: &str) -> Vec<String> {
     let entries = std::fs::read_dir("/proc")
         .expect("/proc is there")
         .flatten();

@@ -11,6 +11,7 @@ use rustix::net::netdevice::name_to_index;
 use rustix::thread::{move_into_link_name_space, LinkNameSpaceType};
 
 use super::case::Case;
+use super::leftovers;
 use crate::bench::packets;
 use crate::netns;
 use crate::plan::run_dir;
@@ -82,20 +83,20 @@ impl Bed {
     pub fn build(cases: &[Case]) -> Result<Bed> {
         // Names of interfaces are names of kernel threads, too, which must be found among all on this host.
         let own = std::process::id();
+        let name = leftovers::name(own);
         let machine = |(number, &case): (usize, &Case)| Machine {
             case,
-            namespace: format!("srlbv{own}-{number}"),
+            namespace: format!("{name}-{number}"),
             ends: ["g", "i", "o", "s"].map(|end| format!("{end}{own}v{number}")),
         };
         let bed = Bed {
-            folder: run_dir(&format!("srlbv{own}")),
-            generator: format!("srlbv{own}-gen"),
-            sink: format!("srlbv{own}-sink"),
+            folder: run_dir(&name),
+            generator: format!("{name}-gen"),
+            sink: format!("{name}-sink"),
             machines: cases.iter().enumerate().map(machine).collect(),
         };
         // From here on the guard cleans up, whatever happens.
-        fs::create_dir_all(&bed.folder)
-            .with_context(|| format!("making {}", bed.folder.display()))?;
+        leftovers::claim(&bed.folder)?;
         for namespace in bed.namespaces() {
             shell::run("ip", &["netns", "add", namespace])?;
         }
@@ -169,7 +170,6 @@ impl Drop for Bed {
     fn drop(&mut self) {
         let namespaces: Vec<String> = self.namespaces().map(str::to_owned).collect();
         crate::process::kill_all(&netns::processes_in(&namespaces));
-        let _ = fs::remove_dir_all(&self.folder);
         for namespace in &namespaces {
             if !Path::new("/run/netns").join(namespace).exists() {
                 continue;
@@ -178,6 +178,8 @@ impl Drop for Bed {
                 eprintln!("{error:#}");
             }
         }
+        // Last, as it says whose the rest is.
+        let _ = fs::remove_dir_all(&self.folder);
     }
 }
 

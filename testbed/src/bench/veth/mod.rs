@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Every case has a machine of its own: a network namespace with one interface in and one out. [`bed`] builds them; [`case`] says what
-//! each does; [`polls`] says which processor takes packets off a veth, [`slabs`] where their memory is kept; [`sender`], [`forward`] and [`balancer`] are who works there; [`run`] takes turns, [`check`] looks at every byte of a few packets first;
+//! each does; [`polls`] says which processor takes packets off a veth, [`slabs`] where their memory is kept; [`sender`], [`forward`] and [`balancer`] are who works there; [`leftovers`] removes what a killed run leaves; [`run`] takes turns, [`check`] looks at every byte of a few packets first;
 //! [`show`] prints and [`page`] writes the page.
 
 mod args;
@@ -15,6 +15,7 @@ pub mod bed;
 pub mod case;
 pub mod check;
 pub mod forward;
+pub mod leftovers;
 pub mod page;
 pub mod polls;
 pub mod run;

@@ -13,6 +13,7 @@ use super::bed::{self, Bed, Machine};
 use super::case::Case;
 use super::check;
 use super::forward::Worker;
+use super::leftovers;
 use super::polls;
 use super::sender::{frames, generator, Sender};
 use super::slabs::Slabs;
@@ -82,8 +83,10 @@ pub fn measure(
 ) -> Result<Vec<Figure>> {
     polls::bind(polls::OUTSIDE)?;
     polls::set_rank(None, polls::WATCH)?;
-    let _slabs = Slabs::keep();
+    leftovers::remove()?;
     let bed = Bed::build(&args.cases())?;
+    // Once the bed says that somebody measures: before, the settings would pass for what a killed run has left.
+    let _slabs = Slabs::keep()?;
     let sizes = args.sizes();
     let all = sizes
         .iter()
