@@ -48,11 +48,15 @@ impl Engine {
             _ => self.recovered(arrival, &subject, tcp, given)?,
         };
         let (action, state) = self.consult(&subject, said, Some(arrival.lb));
+        let is_guess = is_guess(said, &subject);
         let action = match action {
             // Our kernel's answer shows where it is.
-            Action::Deliver if is_guess(said, &subject) => Action::DeliverSteered,
+            Action::Deliver if is_guess => Action::DeliverSteered,
             action => action,
         };
+        if is_guess && is_recovered(said) && arrival.has_next {
+            self.ask_the_others(frame, arrival, subject.hash.flow_label(), given);
+        }
         let done = match self.act(frame, arrival, subject.hash.flow_label(), action, given) {
             Err(Stop::Drop(DropReason::HopLimit)) => {
                 return self.time_exceeded(frame, arrival, given.now)
@@ -177,6 +181,24 @@ impl Engine {
             Answer::Mine => Ok(true),
             Answer::NotMine => Ok(false),
             Answer::Unknown => Err(DropReason::UnknownNumber.into()),
+        }
+    }
+
+    /// The packet goes to our kernel on a guess. Where it is wrong, nobody would ever get what the client sends: a table
+    /// that is too small forgets the kernel's answer before the client tries again. So the LB gets it as well, to be given to
+    /// the others first. We are last then, where a guess does no harm.
+    fn ask_the_others(
+        &mut self,
+        frame: &PacketBuf,
+        arrival: &Arrival,
+        flow_label: u32,
+        given: &mut Given,
+    ) {
+        let mut copy = PacketBuf::from_slice(frame.bytes());
+        let returned = self.act(&mut copy, arrival, flow_label, Action::ReturnFlow, given);
+        if returned.is_ok() {
+            self.events.add(Event::Returned);
+            given.extra.push(copy);
         }
     }
 
@@ -358,11 +380,17 @@ fn has_ended(subject: &Subject, given: &Given) -> bool {
         )
 }
 
-/// Was a packet taken for a half-closed connection of which no number is known? Then it may belong to a later one of the same ports.
+/// Was a packet taken for ours although no number of the flow is known, because it is recovered, or the flow half closed? Then it may
+/// belong to a later connection of the same ports.
 fn is_guess(said: Said, subject: &Subject) -> bool {
-    let has_ended = matches!(said, Said::AckMineEnded | Said::RecoverMineEnded);
     let is_known = |entry: Entry| entry.fin().or(entry.surely_sent()).is_some();
-    has_ended && !subject.entry.is_some_and(is_known)
+    let may_be = is_recovered(said) || said == Said::AckMineEnded;
+    may_be && !subject.entry.is_some_and(is_known)
+}
+
+/// Is it a packet without a pin that was taken for ours?
+fn is_recovered(said: Said) -> bool {
+    matches!(said, Said::RecoverMine | Said::RecoverMineEnded)
 }
 
 /// Was the packet for the application here?

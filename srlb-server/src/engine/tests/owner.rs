@@ -151,6 +151,62 @@ fn a_recovered_flow_waits_for_its_pin() {
     }
 }
 
+/// The socket may be what is left of an earlier connection whose client has gone, and the packet that of a later one, with another server.
+#[test]
+fn on_a_guess_the_others_are_asked_as_well() {
+    let sockets = [
+        SocketAnswer::Open {
+            acked: Some(0),
+            sent: Some(0),
+        },
+        SocketAnswer::Ended { sent: Some(0) },
+    ];
+    for (encoding, socket) in ENCODINGS.into_iter().flat_map(|e| sockets.map(|s| (e, s))) {
+        let mut bench = Bench::always();
+        bench.socket = socket;
+        let later = client(ACK, 900_000_000);
+        bench.delivers_steered(&recovery(encoding, &later, 0), &later);
+        let [copy] = &bench.extra[..] else {
+            panic!("{} copies", bench.extra.len());
+        };
+        same(
+            copy.bytes(),
+            &back(encoding, Function::ReturnFlow, 0, &later),
+        );
+        bench.put(&server(ACK, 101, b""));
+        bench.transmits(
+            &recovery(encoding, &later, 0),
+            &recovery(encoding, &later, 1),
+        );
+        let of_ours = client(ACK, 101);
+        bench.put(&recovery(encoding, &of_ours, 0));
+        assert!(bench.extra.is_empty(), "nothing is guessed any more");
+    }
+}
+
+#[test]
+fn who_is_asked_last_asks_nobody() {
+    for encoding in ENCODINGS {
+        let data = client(ACK, 77);
+        for function in [
+            Function::RecoverStickiness,
+            Function::RecoverFinal,
+            Function::AckStickiness,
+        ] {
+            let packet = one(encoding, function, &data);
+            let mut bench = Bench::always();
+            bench.socket = SocketAnswer::Open {
+                acked: Some(0),
+                sent: Some(0),
+            };
+            let (verdict, bytes) = bench.put(&packet);
+            assert!(matches!(verdict, Verdict::Deliver { .. }), "{verdict:?}");
+            same(&bytes, &hop(&data));
+            assert!(bench.extra.is_empty());
+        }
+    }
+}
+
 #[test]
 fn a_recovery_that_is_not_ours_goes_on() {
     for encoding in ENCODINGS {
