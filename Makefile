@@ -46,8 +46,8 @@ fmt:
 
 swarm:
 	@scripts/install-missing.sh build
-	cargo build --release --package testbed
-	@$(TARGET_DIR)/release/srlb-testbed swarm --seeds 20000 $(ARGS)
+	cargo build --profile soon --package testbed
+	@$(TARGET_DIR)/soon/srlb-testbed swarm --seeds 20000 $(ARGS)
 
 # Some figures are made on real Apaches. Nine or ten of the paper's claims are missed, and the page says why; ARGS=--strict makes that an error.
 reproduce:
