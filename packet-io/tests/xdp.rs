@@ -199,6 +199,60 @@ fn packets_pass_both_ways_and_rings_wrap() {
     });
 }
 
+/// A macvlan's driver has no XDP: the kernel runs the program behind it.
+#[test]
+fn a_driver_without_xdp_has_the_program_behind_it() {
+    const BEHIND: &str = "srlbxm";
+    in_namespace("a_driver_without_xdp_has_the_program_behind_it", || {
+        veth(1, 1_500);
+        ip(&format!(
+            "link add link {NEAR} name {BEHIND} type macvlan mode private"
+        ));
+        ip(&format!("link set {BEHIND} up"));
+        let (mut near, mut far) = (open(BEHIND, FAR), open(FAR, BEHIND));
+        assert!(ip(&format!("link show {BEHIND}")).contains("xdpgeneric"));
+        let packets: Vec<_> = (0..5_000).map(|n| packet(n, 100)).collect();
+        assert_passes(&mut near, &mut far, &packets);
+        assert_passes(&mut far, &mut near, &packets);
+        let status = near.status().next().unwrap();
+        assert!(!status.native && status.copies && !status.down);
+        assert_eq!((status.counts.received, status.counts.sent), (5_000, 5_000));
+        assert!(far.status().next().unwrap().native);
+        drop(near);
+        assert!(!ip(&format!("link show {BEHIND}")).contains("xdp"));
+    });
+}
+
+#[test]
+fn who_polls_asks_whenever_nothing_has_come() {
+    in_namespace("who_polls_asks_whenever_nothing_has_come", || {
+        veth(2, 1_500);
+        let polling = PortConfig {
+            busy_poll_us: 20,
+            ..config(NEAR)
+        };
+        let (mut near, mut far) = (open_with(&polling, FAR).unwrap(), open(FAR, NEAR));
+        let packets: Vec<_> = (0..3_000).map(|n| packet(n, 50)).collect();
+        assert_passes(&mut near, &mut far, &packets);
+        assert_passes(&mut far, &mut near, &packets);
+        let asked = |xdp: &Xdp| xdp.status().next().unwrap().counts.rx_wakeups;
+        let before = (asked(&near), asked(&far));
+        let mut batch = vec![PacketBuf::with_capacity(1_500); 4];
+        for xdp in [&mut near, &mut far] {
+            assert_eq!(xdp.receive(&mut batch), 0);
+        }
+        // Both queues; who doesn't poll has told the kernel of free frames long ago.
+        assert_eq!((asked(&near), asked(&far)), (before.0 + 2, before.1));
+        // Longer than the kernel can count is as long as it can.
+        drop(near);
+        let ever = PortConfig {
+            busy_poll_us: u32::MAX,
+            ..config(NEAR)
+        };
+        open_with(&ever, FAR).unwrap();
+    });
+}
+
 #[test]
 fn several_queues_share_one_memory() {
     in_namespace("several_queues_share_one_memory", || {

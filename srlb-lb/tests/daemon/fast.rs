@@ -44,7 +44,17 @@ fn bounds(daemon: &Daemon) -> [u64; 2] {
 }
 
 fn a_connection(lab: &Lab, encoding: &str) {
-    let daemon = Daemon::start(lab, &config().replace("encap", encoding));
+    let driver = a_connection_with(lab, &config(), encoding);
+    let port = &driver["interfaces"][0];
+    assert_eq!(
+        (port["interface"].as_str(), port["program"].as_str()),
+        (Some("eth0"), Some("native"))
+    );
+}
+
+/// Returns what `status` says of the driver in the end.
+fn a_connection_with(lab: &Lab, config: &str, encoding: &str) -> Value {
+    let daemon = Daemon::start(lab, &config.replace("encap", encoding));
     introduce(lab, &daemon);
     let [first, second] = crate::candidates(&daemon).try_into().unwrap();
     let status = crate::hunt(lab, &daemon, &[encoding, &first, &second, "past"]);
@@ -53,10 +63,7 @@ fn a_connection(lab: &Lab, encoding: &str) {
     let port = &driver["interfaces"][0];
     // SYN, two createStickiness of which one is a stranger's, ACK; three of them go on.
     assert_eq!((count(port, "received"), count(port, "sent")), (4, 3));
-    assert_eq!(
-        (port["interface"].as_str(), port["mode"].as_str()),
-        (Some("eth0"), Some("copy"))
-    );
+    assert_eq!(port["mode"], "copy");
     for dropped in [
         "too_long",
         "malformed",
@@ -72,10 +79,9 @@ fn a_connection(lab: &Lab, encoding: &str) {
     }
     // What isn't ours is the kernel's.
     assert!(ping(lab));
-    assert_eq!(
-        count(&daemon.status()["driver"]["interfaces"][0], "received"),
-        4
-    );
+    let driver = daemon.status()["driver"].clone();
+    assert_eq!(count(&driver["interfaces"][0], "received"), 4);
+    driver
 }
 
 #[test]
@@ -91,6 +97,44 @@ fn a_connection_past_the_kernel_in_insert() {
     let Some(lab) = Lab::new("xin") else { return };
     if lab.has_scapy() {
         a_connection(&lab, "insert");
+    }
+}
+
+/// A macvlan's driver has no XDP: the kernel runs the program behind it, and `auto` is content with that.
+#[test]
+fn a_connection_where_the_driver_has_no_xdp() {
+    let Some(lab) = Lab::new("xgen") else { return };
+    if !lab.has_scapy() {
+        return;
+    }
+    for words in [
+        "link add link eth0 name mac0 type macvlan mode private",
+        "link set mac0 up",
+        "addr del fd00:fa::11/64 dev eth0",
+        "addr add fd00:fa::11/64 dev mac0 nodad",
+        "route replace default via fd00:fa::1 dev mac0",
+    ] {
+        let words: Vec<&str> = words.split(' ').collect();
+        assert!(lab.command("ip").args(&words).status().unwrap().success());
+    }
+    let auto = config().replace("af-xdp", "auto").replace("eth0", "mac0");
+    let driver = a_connection_with(&lab, &auto, "encap");
+    let port = &driver["interfaces"][0];
+    assert_eq!(
+        (port["interface"].as_str(), port["program"].as_str()),
+        (Some("mac0"), Some("generic"))
+    );
+}
+
+#[test]
+fn a_connection_with_busy_polling() {
+    let Some(lab) = Lab::new("xbusy") else { return };
+    if lab.has_scapy() {
+        let polling = config().replace("[flows]", "[xdp]\nbusy_poll_us = 50\n[flows]");
+        let driver = a_connection_with(&lab, &polling, "encap");
+        // A look that finds nothing asks the network driver to work: one at least behind each of four packets' batches.
+        let port = &driver["interfaces"][0];
+        assert!(count(port, "rx_wakeups") >= 4, "{driver:#}");
     }
 }
 
@@ -213,6 +257,8 @@ pub fn refused(lab: &Lab, config: &str, words: &[&str]) -> (Option<i32>, String)
 #[test]
 fn what_cannot_be_is_an_error_of_the_configuration() {
     let Some(lab) = Lab::new("xbad") else { return };
+    let tap = ["tuntap", "add", "tun7", "mode", "tun"];
+    assert!(lab.command("ip").args(tap).status().unwrap().success());
     let with = |from: &str, to: &str| config().replace(from, to);
     for (config, words, expected) in [
         (
@@ -224,6 +270,11 @@ fn what_cannot_be_is_an_error_of_the_configuration() {
             with("[\"eth0\"]\n[flows]", "[\"lo\"]\n[flows]"),
             vec![],
             "lo is no Ethernet",
+        ),
+        (
+            with("[\"eth0\"]\n[flows]", "[\"eth0\", \"tun7\"]\n[flows]"),
+            vec![],
+            "tun7 is no Ethernet",
         ),
         (
             with("[\"eth0\"]\n[flows]", "[]\n[flows]"),

@@ -144,6 +144,52 @@ fn while_pools_change_no_packet_is_lost() {
     assert_eq!(after["last_reload_error"], Value::Null);
 }
 
+/// The kernel sends what either worker can't, until somebody answers for the neighbour again.
+#[test]
+fn a_neighbour_that_vanishes_is_missed_by_both_and_found_again() {
+    let Some(lab) = lab("wneigh") else { return };
+    let daemon = Daemon::start(&lab, &config());
+    introduce(&lab, &daemon);
+    let [first, second] = crate::candidates(&daemon).try_into().unwrap();
+    crate::hunt(&lab, &daemon, &["encap", &first, &second, "past", "split"]);
+    let of_driver = || {
+        let driver = daemon.status()["driver"].clone();
+        let sent = count(&driver["interfaces"][0], "sent");
+        [sent, count(&driver["sent_by_kernel"], "no_neighbour")]
+    };
+    let stream = || {
+        let stream = lab.fabric(&["stream", "20000"]).spawn();
+        Running(stream.unwrap())
+    };
+    let [sent, _] = of_driver();
+    let streaming = stream();
+    wait_until(|| (of_driver()[0] > sent).then_some(()));
+
+    let address = |verb| {
+        let words = ["addr", verb, "fd00:fa::1/64", "dev", "eth0", "nodad"];
+        assert!(lab.outside("ip").args(words).status().unwrap().success());
+    };
+    address("del");
+    let forget = ["neigh", "flush", "dev", "eth0"];
+    // By turns a packet comes to the one worker and to the other one: of so many in a row each has some.
+    wait_until(|| {
+        assert!(lab.command("ip").args(forget).status().unwrap().success());
+        let [sent, missed] = of_driver();
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        let [still, more] = of_driver();
+        (still == sent && more >= missed + 20).then_some(())
+    });
+
+    address("add");
+    let [sent, _] = of_driver();
+    wait_until(|| (of_driver()[0] > sent + 20).then_some(()));
+    drop(streaming);
+    let status = daemon.status();
+    let received = of_workers(&status, "received");
+    assert!(received.iter().all(|&packets| packets > 20), "{received:?}");
+    assert_eq!(of_workers(&status, "lost"), [0, 0], "{status:#}");
+}
+
 #[test]
 fn ends_leave_nothing_and_a_killed_one_starts_again() {
     let Some(lab) = lab("wend") else { return };
