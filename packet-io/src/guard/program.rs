@@ -4,6 +4,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::Duration;
 
 use crate::bpf::asm::{Assembler, Label, Op, Reg, When, Width};
+use crate::bpf::numbers::helper;
 use Reg::{Frame, R0, R1, R2, R3, R4, R6, R7, R8, R9};
 use Width::{Byte, Double, Word};
 
@@ -70,10 +71,6 @@ pub(super) fn per_window(pps: u32) -> u64 {
 pub(super) fn units(time: Duration) -> u64 {
     time.as_nanos() as u64 >> CLOCK_SHIFT
 }
-
-const HELPER_MAP_LOOKUP: i32 = 1;
-const HELPER_CLOCK: i32 = 5;
-const HELPER_PACKET_BYTES: i32 = 26;
 
 /// The frame: the IPv6 header, 4 bytes behind it, an index into a map, and what has to survive a call.
 const HEADER: i16 = -48;
@@ -165,7 +162,7 @@ fn read_settings(code: &mut Assembler, parts: &Parts, pass: Label) {
     }
     code.load(Double, R0, R0, settings::CLOCK);
     code.jump_if(When::NotEqual, R0, 0, told);
-    code.call(HELPER_CLOCK);
+    code.call(helper::CLOCK);
     code.op(Op::ShiftRight, R0, CLOCK_SHIFT);
     code.place(told);
     code.op_reg_32(Op::Move, R8, R0);
@@ -177,7 +174,7 @@ fn packet_bytes(code: &mut Assembler, offset: i32, to: i16, bytes: i32) {
     code.op_reg(Op::Move, R3, Frame);
     code.op(Op::Add, R3, i32::from(to));
     code.op(Op::Move, R4, bytes);
-    code.call(HELPER_PACKET_BYTES);
+    code.call(helper::PACKET_BYTES);
 }
 
 /// R7 = hash of the source address; the mark is not 0.
@@ -226,7 +223,7 @@ fn entry(code: &mut Assembler, map: &OwnedFd, pass: Label) {
     code.set_map(R1, map.as_raw_fd());
     code.op_reg(Op::Move, R2, Frame);
     code.op(Op::Add, R2, i32::from(INDEX));
-    code.call(HELPER_MAP_LOOKUP);
+    code.call(helper::MAP_LOOKUP);
     code.jump_if(When::Equal, R0, 0, pass);
 }
 

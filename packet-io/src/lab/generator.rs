@@ -6,6 +6,8 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use crate::bpf::asm::{Assembler, Op, Reg, When, Width};
+use crate::bpf::numbers::helper;
+use crate::bpf::numbers::xdp::{DATA, DATA_END, DROP};
 use crate::bpf::sys::{self, MapKind, ProgramKind};
 use Reg::{Frame, R0, R1, R2, R3, R6, R7, R8};
 
@@ -20,13 +22,6 @@ const PACE_LOG: i32 = 6;
 // Places in the counters.
 const SENT: i16 = 0;
 const NEXT: i16 = 8;
-const DROP: i32 = 1;
-const HELPER_MAP_LOOKUP: i32 = 1;
-const HELPER_RANDOM: i32 = 7;
-const HELPER_REDIRECT: i32 = 23;
-// Offsets in the program's context.
-const DATA: i16 = 0;
-const DATA_END: i16 = 4;
 /// Where a map's key is built in the frame.
 const KEY: i16 = -4;
 
@@ -149,7 +144,7 @@ fn assemble(
     match order {
         Order::Random => {
             count(&mut code);
-            code.call(HELPER_RANDOM);
+            code.call(helper::RANDOM);
             code.set(R1, u64::from(frames.slots));
             code.op_reg(Op::Mul, R0, R1);
             code.op(Op::ShiftRight, R0, 32);
@@ -178,7 +173,7 @@ fn assemble(
     copy(&mut code, frames.len_bytes);
     code.set(R1, u64::from(if_index));
     code.op(Op::Move, R2, 0);
-    code.call(HELPER_REDIRECT);
+    code.call(helper::REDIRECT);
     code.exit_with_r0();
     code.place(drop);
     code.exit(DROP);
@@ -197,7 +192,7 @@ fn look_up(code: &mut Assembler, map: &OwnedFd) {
     code.set_map(R1, map.as_raw_fd());
     code.op_reg(Op::Move, R2, Frame);
     code.op(Op::Add, R2, i32::from(KEY));
-    code.call(HELPER_MAP_LOOKUP);
+    code.call(helper::MAP_LOOKUP);
 }
 
 /// Copies from R0 to R7. All of it each time: pages come back as the machine under test has left them.

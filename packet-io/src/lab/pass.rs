@@ -4,11 +4,8 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 use crate::bpf::asm::Assembler;
+use crate::bpf::numbers::xdp::{NATIVE, PASS};
 use crate::bpf::sys::{self, ProgramKind};
-
-const PASS: i32 = 2;
-/// In the driver.
-const NATIVE: u32 = 1 << 2;
 
 /// Attached as long as this value lives.
 #[derive(Debug)]

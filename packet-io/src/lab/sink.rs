@@ -4,27 +4,15 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use crate::bpf::asm::{Assembler, Op, Reg, When, Width};
+use crate::bpf::numbers::frame::{ETHER_TYPE, HEADERS_BYTES, IPV6, NEXT_HEADER};
+use crate::bpf::numbers::helper;
+use crate::bpf::numbers::xdp::{DATA, DATA_END, DROP, NATIVE, PASS};
 use crate::bpf::sys::{self, MapKind, ProgramKind};
 use crate::xdp::bare::Listener;
 use crate::xdp::XdpError;
 use crate::PacketBuf;
 use Reg::{Frame, R0, R1, R2, R3, R6, R7, R8, R9};
 
-const DROP: i32 = 1;
-const PASS: i32 = 2;
-/// In the driver: a veth end then takes packets by turns of its own, and not within the sender's call.
-const NATIVE: u32 = 1 << 2;
-const HELPER_MAP_LOOKUP: i32 = 1;
-const HELPER_REDIRECT_MAP: i32 = 51;
-// Offsets in the program's context.
-const DATA: i16 = 0;
-const DATA_END: i16 = 4;
-// Offsets in a packet.
-const ETHER_TYPE: i16 = 12;
-const NEXT_HEADER: i16 = 14 + 6;
-const HEADERS_BYTES: i32 = 14 + 40;
-/// `0x86dd` as it lies in memory.
-const IPV6: i32 = 0xdd86;
 /// Where a map's key is built in the frame.
 const KEY: i16 = -4;
 
@@ -150,7 +138,7 @@ fn assemble(counts: &OwnedFd, wanted: &OwnedFd, sockets: &OwnedFd) -> Vec<u64> {
     code.set_map(R1, sockets.as_raw_fd());
     code.op(Op::Move, R2, 0);
     code.op(Op::Move, R3, DROP);
-    code.call(HELPER_REDIRECT_MAP);
+    code.call(helper::REDIRECT_MAP);
     code.exit_with_r0();
     code.place(pass);
     code.exit(PASS);
@@ -163,5 +151,5 @@ fn look_up(code: &mut Assembler, map: &OwnedFd) {
     code.set_map(R1, map.as_raw_fd());
     code.op_reg(Op::Move, R2, Frame);
     code.op(Op::Add, R2, i32::from(KEY));
-    code.call(HELPER_MAP_LOOKUP);
+    code.call(helper::MAP_LOOKUP);
 }

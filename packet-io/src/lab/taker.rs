@@ -4,20 +4,11 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 use crate::bpf::asm::{Assembler, Op, Reg, When, Width};
+use crate::bpf::numbers::frame::{ETHERNET_BYTES, ETHER_TYPE, IPV6};
+use crate::bpf::numbers::helper;
+use crate::bpf::numbers::xdp::{DATA, DATA_END, NATIVE, PASS};
 use crate::bpf::sys::{self, MapKind, ProgramKind};
 use Reg::{R0, R1, R2, R3};
-
-const PASS: i32 = 2;
-/// In the driver, before the kernel has made anything of a packet.
-const NATIVE: u32 = 1 << 2;
-const HELPER_REDIRECT_MAP: i32 = 51;
-// Offsets in the program's context.
-const DATA: i16 = 0;
-const DATA_END: i16 = 4;
-const ETHER_TYPE: i16 = 12;
-const ETHERNET_BYTES: i32 = 14;
-/// `0x86dd` as it lies in memory.
-const IPV6: i32 = 0xdd86;
 
 /// The program and its socket.
 #[derive(Debug)]
@@ -41,7 +32,7 @@ impl Taker {
         code.set_map(R1, sockets.as_raw_fd());
         code.op(Op::Move, R2, 0);
         code.op(Op::Move, R3, PASS);
-        code.call(HELPER_REDIRECT_MAP);
+        code.call(helper::REDIRECT_MAP);
         code.exit_with_r0();
         code.place(pass);
         code.exit(PASS);

@@ -12,11 +12,8 @@ use super::lane::{Lane, Strip};
 use super::program::{Addresses, Place, Program, MAX_QUEUES};
 use super::socket::{Failed, Socket, FRAMES, LOCK_MEMORY};
 use super::umem::{Umem, FRAME_BYTES};
+use crate::bpf::numbers::xdp::{GENERIC, NATIVE};
 
-/// In the driver, before the kernel has made anything of a packet.
-const NATIVE: u32 = 1 << 2;
-/// In the kernel, behind any driver.
-const GENERIC: u32 = 1 << 1;
 /// How often, and after what pause, an interface is asked for again that another program holds: a daemon that was killed a moment ago may still be on its way out.
 const TRIES: usize = 20;
 const PAUSE: Duration = Duration::from_millis(50);

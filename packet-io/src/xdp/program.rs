@@ -16,22 +16,12 @@ use std::net::Ipv6Addr;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 use crate::bpf::asm::{Assembler, Label, Op, Reg, When, Width};
+use crate::bpf::numbers::frame::{DESTINATION, ETHER_TYPE, HEADERS_BYTES, IPV6, SOURCE};
+use crate::bpf::numbers::helper;
+use crate::bpf::numbers::xdp::{DATA, DATA_END, PASS, QUEUE};
 use crate::bpf::sys::{self, MapKind, ProgramKind};
 use Reg::{Frame, R0, R1, R2, R3, R6, R7, R8};
 
-/// XDP_PASS: go on into the kernel.
-const PASS: i32 = 2;
-const HELPER_MAP_LOOKUP: i32 = 1;
-const HELPER_REDIRECT_MAP: i32 = 51;
-// Offsets in the program's context.
-const DATA: i16 = 0;
-const DATA_END: i16 = 4;
-const QUEUE: i16 = 16;
-// Offsets in a packet.
-const ETHER_TYPE: i16 = 12;
-const SOURCE: i16 = 14 + 8;
-const DESTINATION: i16 = 14 + 24;
-const HEADERS_BYTES: i32 = 14 + 40;
 // Offsets in the frame: a prefix's key, length and address.
 const PREFIX: i16 = -40;
 const PREFIX_ADDRESS: i16 = PREFIX + 4;
@@ -212,7 +202,7 @@ fn assemble(place: Place, addresses: &Addresses, sockets: &OwnedFd) -> Vec<u64> 
     code.set_map(R1, sockets.as_raw_fd());
     code.load(Width::Word, R2, R6, QUEUE);
     code.op(Op::Move, R3, PASS);
-    code.call(HELPER_REDIRECT_MAP);
+    code.call(helper::REDIRECT_MAP);
     code.exit_with_r0();
     code.place(pass);
     code.exit(PASS);
@@ -225,13 +215,14 @@ fn ethernet(code: &mut Assembler, mac: [u8; 6], pass: Label) {
         (0, [mac[0], mac[1]]),
         (2, [mac[2], mac[3]]),
         (4, [mac[4], mac[5]]),
-        (ETHER_TYPE, [0x86, 0xdd]),
     ];
     for (offset, bytes) in halves {
         code.load(Width::Half, R0, R7, offset);
         let value = u16::from_ne_bytes(bytes);
         code.jump_if(When::NotEqual, R0, i32::from(value), pass);
     }
+    code.load(Width::Half, R0, R7, ETHER_TYPE);
+    code.jump_if(When::NotEqual, R0, IPV6, pass);
 }
 
 /// Compares the destination with the VIPs at R8.
@@ -262,16 +253,17 @@ fn look_up(code: &mut Assembler, map: &OwnedFd, base: Reg, key: i16) {
     code.set_map(R1, map.as_raw_fd());
     code.op_reg(Op::Move, R2, base);
     code.op(Op::Add, R2, i32::from(key));
-    code.call(HELPER_MAP_LOOKUP);
+    code.call(helper::MAP_LOOKUP);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bpf::numbers::xdp;
     use rustix::net::{socket_with, AddressFamily, SocketFlags, SocketType};
     use std::os::fd::AsFd;
 
-    const REDIRECT: u32 = 4;
+    const REDIRECT: u32 = xdp::REDIRECT as u32;
     const TO_KERNEL: u32 = PASS as u32;
     const MAC: [u8; 6] = [2, 0, 0, 0, 0, 7];
     const VIP: &str = "2001:db8:80::1";
