@@ -4,8 +4,7 @@ use std::net::Ipv6Addr;
 
 use crate::frame::Frame;
 use crate::hmac::Keys;
-use crate::parse::Packet;
-use crate::rewrite::{self, RewriteError, MAX_SEGMENTS};
+use crate::rewrite::{self, RewriteError, Shape, MAX_SEGMENTS};
 use crate::sid::{Function, Locator, Sid};
 
 /// How functions are written on packets (docs/protocol.md, "Two encodings, one meaning").
@@ -106,24 +105,25 @@ pub struct Sender<'a> {
 
 /// Sends `frame` along `sids`, from `sender`, in one of the encodings; its own destination stays
 /// the final one. One hop of the packet is used up.
+#[inline]
 pub fn put_on(
     frame: &mut impl Frame,
-    packet: &Packet,
+    shape: impl Into<Shape>,
     sender: Sender<'_>,
     encoding: Encoding,
     sids: &Segments,
     flow_label: u32,
 ) -> Result<(), RewriteError> {
-    let (node, sids) = (sender.node.node(), sids.as_slice());
+    let (node, sids, shape) = (sender.node.node(), sids.as_slice(), shape.into());
     match encoding {
         Encoding::Encap => {
             rewrite::decrement_hop_limit(frame)?;
-            rewrite::encap(frame, packet, node, sids, flow_label, sender.keys)
+            rewrite::encap(frame, shape, node, sids, flow_label, sender.keys)
         }
         Encoding::Insert => {
             rewrite::check_hop_limit(frame)?;
-            let ends = (node, packet.dst);
-            let inserted = rewrite::insert_between(frame, packet, ends, sids, sender.keys);
+            let ends = (node, rewrite::dst(frame));
+            let inserted = rewrite::insert_between(frame, shape, ends, sids, sender.keys);
             // Only now: the header is moved, and nobody should read what was just written in another size.
             rewrite::decrement_hop_limit(frame)?;
             inserted

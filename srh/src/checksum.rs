@@ -5,6 +5,7 @@ use std::net::Ipv6Addr;
 use crate::parse::{next_header, Packet, Upper};
 
 /// The one's complement sum of `bytes`, added to `sum` and not yet folded.
+#[inline]
 fn add(mut sum: u64, bytes: &[u8]) -> u64 {
     let words = bytes.chunks_exact(8);
     let rest = words.remainder();
@@ -25,15 +26,18 @@ fn add(mut sum: u64, bytes: &[u8]) -> u64 {
 
 /// Both halves of eight bytes. 2^16 is 1 in one's complement, so it does not count how many words of 16 bits are added at once; and the sum
 /// of the halves of a packet's words is far from what 64 bits hold.
+#[inline]
 fn halves(word: u64) -> u64 {
     (word >> 32) + (word & 0xffff_ffff)
 }
 
+#[inline]
 fn add_address(sum: u64, address: Ipv6Addr) -> u64 {
     let bits = address.to_bits();
     sum + halves((bits >> 64) as u64) + halves(bits as u64)
 }
 
+#[inline]
 fn fold(mut sum: u64) -> u16 {
     while sum >> 16 != 0 {
         sum = (sum & 0xffff) + (sum >> 16);
@@ -43,6 +47,7 @@ fn fold(mut sum: u64) -> u16 {
 
 /// The checksum of `payload` (its own checksum field included as it stands: zero it to
 /// compute; a sum of 0 means that it is right) between two addresses.
+#[inline]
 pub fn over(src: Ipv6Addr, dst: Ipv6Addr, protocol: u8, payload: &[u8]) -> u16 {
     let mut sum = add_address(0, src);
     sum = add_address(sum, dst);

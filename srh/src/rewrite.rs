@@ -1,7 +1,8 @@
 //! The one rewriter: puts headers on, moves them on, takes them off, in place.
 //!
 //! Every function takes a frame and the [`Packet`] that the parser made of that frame as it
-//! is now; after a rewrite the packet has to be parsed anew if somebody looks at it again.
+//! is now, or its [`Shape`] where that is enough; after a rewrite the packet has to be parsed anew if somebody
+//! looks at it again.
 
 use std::net::Ipv6Addr;
 
@@ -31,6 +32,37 @@ pub enum RewriteError {
     /// A segment list that is empty, too short or too long.
     #[error("a segment list of a length that can't be written")]
     SegmentCount,
+}
+
+/// What has to be known of a packet to put a header on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    len: usize,
+    insert_at: usize,
+    insert_announced_at: usize,
+}
+
+impl Shape {
+    /// That of a packet of `len` bytes without Hop-by-Hop Options.
+    #[inline]
+    pub const fn plain(len: usize) -> Self {
+        Shape {
+            len,
+            insert_at: IPV6_BYTES,
+            insert_announced_at: NEXT_HEADER,
+        }
+    }
+}
+
+impl From<&Packet> for Shape {
+    #[inline]
+    fn from(packet: &Packet) -> Self {
+        Shape {
+            len: packet.len,
+            insert_at: packet.insert_at,
+            insert_announced_at: packet.insert_announced_at,
+        }
+    }
 }
 
 /// Bytes of an SRH with a list of `segments` addresses, with an HMAC TLV if it is `signed`.
@@ -79,12 +111,14 @@ pub fn decrement_hop_limit(frame: &mut impl Frame) -> Result<(), RewriteError> {
 /// follows the list.
 pub fn insert(
     frame: &mut impl Frame,
-    packet: &Packet,
+    shape: impl Into<Shape>,
     segments: &[Ipv6Addr],
     keys: Option<&Keys>,
 ) -> Result<(), RewriteError> {
     match segments {
-        [sender, nodes @ .., last] => insert_between(frame, packet, (*sender, *last), nodes, keys),
+        [sender, nodes @ .., last] => {
+            insert_between(frame, shape.into(), (*sender, *last), nodes, keys)
+        }
         _ => Err(RewriteError::SegmentCount),
     }
 }
@@ -93,7 +127,7 @@ pub fn insert(
 #[inline]
 pub(crate) fn insert_between(
     frame: &mut impl Frame,
-    packet: &Packet,
+    shape: Shape,
     (sender, last): (Ipv6Addr, Ipv6Addr),
     nodes: &[Ipv6Addr],
     keys: Option<&Keys>,
@@ -104,20 +138,20 @@ pub(crate) fn insert_between(
         return Err(RewriteError::SegmentCount);
     }
     let added = insert_bytes(segments, keys.is_some());
-    let payload = payload_len(packet.len + added)?;
+    let payload = payload_len(shape.len + added)?;
     frame.open_front(added)?;
     let bytes = frame.bytes_mut();
-    if packet.insert_at == IPV6_BYTES {
+    if shape.insert_at == IPV6_BYTES {
         // As nearly always; of a length that is known it takes no call.
         bytes.copy_within(added..added + IPV6_BYTES, 0);
     } else {
-        bytes.copy_within(added..added + packet.insert_at, 0);
+        bytes.copy_within(added..added + shape.insert_at, 0);
     }
-    let follows = bytes[packet.insert_announced_at];
-    bytes[packet.insert_announced_at] = next_header::ROUTING;
+    let follows = bytes[shape.insert_announced_at];
+    bytes[shape.insert_announced_at] = next_header::ROUTING;
     set_payload_len(bytes, payload);
     set_dst(bytes, first);
-    let (head, rest) = bytes.split_at_mut(packet.insert_at);
+    let (head, rest) = bytes.split_at_mut(shape.insert_at);
     let srh = &mut rest[..added];
     write_fixed(srh, follows, segments - 1, segments - 2);
     let (end, list) =
@@ -137,9 +171,10 @@ pub(crate) fn insert_between(
 /// Without `keys` this is H.Encaps.Red (RFC 8986 section 5.2): an SRH holds the other segments, and only if there
 /// are any. With `keys` it is H.Encaps (section 5.1): the SRH holds all of them, because the HMAC in it covers no
 /// other destination (RFC 8754 section 2.1.2.1).
+#[inline]
 pub fn encap(
     frame: &mut impl Frame,
-    packet: &Packet,
+    shape: impl Into<Shape>,
     src: Ipv6Addr,
     segments: &[Ipv6Addr],
     flow_label: u32,
@@ -151,20 +186,22 @@ pub fn encap(
     }
     let listed = if keys.is_some() { segments } else { later };
     let added = encap_bytes(segments.len(), keys.is_some());
-    let payload = payload_len(packet.len + added)?;
+    let payload = payload_len(shape.into().len + added)?;
     frame.open_front(added)?;
     let bytes = frame.bytes_mut();
-    let first_word = 6 << 28 | u32::from(packet.traffic_class) << 20 | (flow_label & 0xf_ffff);
+    // Version and traffic class are those inside.
+    let class = u32::from(u16::from_be_bytes([bytes[added], bytes[added + 1]]) & 0xfff0);
+    let first_word = class << 16 | (flow_label & 0xf_ffff);
     bytes[..4].copy_from_slice(&first_word.to_be_bytes());
     set_payload_len(bytes, payload);
     bytes[HOP_LIMIT] = OUTER_HOP_LIMIT;
     bytes[SRC].copy_from_slice(&src.octets());
     set_dst(bytes, dst);
     if listed.is_empty() {
-        bytes[6] = next_header::IPV6;
+        bytes[NEXT_HEADER] = next_header::IPV6;
         return Ok(());
     }
-    bytes[6] = next_header::ROUTING;
+    bytes[NEXT_HEADER] = next_header::ROUTING;
     let (head, rest) = bytes.split_at_mut(IPV6_BYTES);
     let srh = &mut rest[..added - IPV6_BYTES];
     write_fixed(srh, next_header::IPV6, listed.len() - 1, later.len());
@@ -175,10 +212,14 @@ pub fn encap(
     Ok(())
 }
 
-/// Where the hop limit stands in an IPv6 header.
+/// Where the Next Header byte stands in an IPv6 header.
+const NEXT_HEADER: usize = 6;
+/// Where the hop limit stands there.
 const HOP_LIMIT: usize = 7;
 /// Where the source stands there.
 const SRC: std::ops::Range<usize> = 8..24;
+/// Where the destination stands there.
+const DST: std::ops::Range<usize> = 24..40;
 
 /// Hop limit of the outer header; what is inside keeps its own.
 pub const OUTER_HOP_LIMIT: u8 = 64;
@@ -234,9 +275,17 @@ fn set_payload_len(bytes: &mut [u8], payload: u16) {
     bytes[4..6].copy_from_slice(&payload.to_be_bytes());
 }
 
+/// Where a packet is sent now.
+#[inline]
+pub(crate) fn dst(frame: &impl Frame) -> Ipv6Addr {
+    let mut octets = [0; SEGMENT_BYTES];
+    octets.copy_from_slice(&frame.bytes()[DST]);
+    Ipv6Addr::from(octets)
+}
+
 #[inline]
 fn set_dst(bytes: &mut [u8], dst: Ipv6Addr) {
-    bytes[24..40].copy_from_slice(&dst.octets());
+    bytes[DST].copy_from_slice(&dst.octets());
 }
 
 /// Writes what stands before the list of an SRH; its length is that of `srh`.

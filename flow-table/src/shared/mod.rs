@@ -123,6 +123,12 @@ impl<'a, V: Packed> View<'a, V> {
         Hint(slot)
     }
 
+    /// Is nothing kept for a flow, not even what has expired?
+    #[inline]
+    pub fn is_absent(&self, flow: FlowHash) -> bool {
+        self.0.is_absent(flow)
+    }
+
     /// What is kept for a flow, expired or not, to be changed; the hint is of [`View::prefetch_rest`].
     #[inline]
     pub fn entry(&self, flow: FlowHash, hint: Hint) -> Option<Entry<'a, V>> {

@@ -183,14 +183,16 @@ impl<'a, W: Word, V: Packed> Sets<'a, W, V> {
     pub(super) fn slot_at_home(&self, flow: FlowHash) -> Option<u32> {
         let tag = tag_of(flow);
         let first = flow.first_home(self.lines.len());
-        let words = &self.lines[first].0;
-        // All four, whichever it is: a guess at the first one that fits would mostly be wrong.
-        let mut found = 0_u32;
-        for slot in 0..SLOTS {
-            found |= u32::from(words[2 * slot].load() == tag) << slot;
-        }
+        let found = tagged(&self.lines[first], tag);
         let number = first * SLOTS + found.trailing_zeros() as usize;
         u32::try_from(number).ok().filter(|_| found != 0)
+    }
+
+    /// Has no slot of the two homes the flow's tag?
+    #[inline]
+    pub(super) fn is_absent(&self, flow: FlowHash) -> bool {
+        let tag = tag_of(flow);
+        tagged(self.first(flow), tag) | tagged(self.second(flow), tag) == 0
     }
 
     /// The entry of a flow, expired or not; `hint` is the slot in which it was seen.
@@ -395,6 +397,15 @@ impl<'a, W: Word, V: Packed> Sets<'a, W, V> {
         let seen = self.slots(set).filter_map(owned);
         seen.map(|seen| V::unpack(seen.value))
     }
+}
+
+/// Which slots of a set have this tag, a bit each.
+#[inline]
+fn tagged<W: Word>(line: &Line<W>, tag: u64) -> u32 {
+    // All four, whichever it is: a guess at the first one that fits would mostly be wrong.
+    (0..SLOTS).fold(0, |found, slot| {
+        found | u32::from(line.0[2 * slot].load() == tag) << slot
+    })
 }
 
 /// What a slot holds, if it is a flow's.

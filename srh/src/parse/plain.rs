@@ -18,6 +18,12 @@ impl PlainTcp<'_> {
         IPV6_BYTES + usize::from(self.u16_at(4))
     }
 
+    /// Hop limit.
+    #[inline]
+    pub fn hop_limit(self) -> u8 {
+        self.0[7]
+    }
+
     /// Source address.
     #[inline]
     pub fn src(self) -> Ipv6Addr {
@@ -115,12 +121,12 @@ mod tests {
         fn the_parser_says_the_same(bytes in bytes()) {
             let plain = plain_tcp(&bytes).map(|tcp| {
                 let ports = (tcp.src_port(), tcp.dst_port());
-                (tcp.len_bytes(), tcp.src(), tcp.dst(), ports, tcp.flags())
+                (tcp.len_bytes(), tcp.hop_limit(), tcp.src(), tcp.dst(), ports, tcp.flags())
             });
             let parsed = packet(&bytes).ok();
             let expected = parsed.filter(|p| p.upper_at == IPV6_BYTES).and_then(|p| {
                 let tcp: Tcp = *p.tcp()?;
-                Some((p.len, p.src, p.dst, (tcp.src_port, tcp.dst_port), tcp.flags))
+                Some((p.len, p.hop_limit, p.src, p.dst, (tcp.src_port, tcp.dst_port), tcp.flags))
             });
             prop_assert_eq!(plain, expected);
         }

@@ -9,6 +9,7 @@ use packet_io::{prefetch, Instant, PacketBuf};
 use srh::parse::{self, Packet, ParseError, Upper};
 use srh::{Flow, Frame};
 
+use super::newflow::NewFlow;
 use super::pin::{End, Tick};
 use super::plain::{Moment, Plain};
 use super::{Engine, Event, Verdict};
@@ -44,6 +45,7 @@ pub(super) struct Ahead {
 #[derive(Clone, Copy)]
 enum Look {
     Plain(Plain),
+    New(NewFlow),
     /// The next one of those that were parsed.
     Parsed,
 }
@@ -147,7 +149,8 @@ impl Engine {
     /// Looks at the packets of a batch, and asks for the lines of the table in which their flows lie first.
     fn look_at_all(&self, frames: &[PacketBuf], looks: &mut Looks) {
         looks.parsed.clear();
-        let may_be_plain = self.may_be_plain();
+        let (may_be_plain, may_be_new) = (self.may_be_plain(), self.may_be_new());
+        let mut any_unsettled = false;
         let mut near = self.near(0);
         let room = self.config.encoding.overhead_bytes(1, false);
         for (number, (frame, look)) in frames.iter().zip(&mut looks.all).enumerate() {
@@ -163,6 +166,16 @@ impl Engine {
                 looks.flows.put(number, flow);
                 continue;
             }
+            any_unsettled = true;
+            let new = match may_be_new {
+                true => self.look_new(frame.bytes(), &mut near),
+                false => None,
+            };
+            if let Some((new, flow)) = new {
+                *look = Look::New(new);
+                looks.flows.put(number, flow);
+                continue;
+            }
             let (mut ahead, flow) = self.parse(frame.bytes());
             if let Some(flow) = flow {
                 looks.flows.put(number, flow);
@@ -175,10 +188,10 @@ impl Engine {
         let (count, view) = (frames.len(), self.flows.view());
         self.flows.hasher().hash_all(&mut looks.flows, count);
         (0..count).for_each(|number| view.prefetch(looks.flows.hash(number)));
-        if !looks.parsed.is_empty() {
+        if any_unsettled {
             let all = looks.all.iter().take(count).enumerate();
-            let parsed = all.filter(|(_, look)| matches!(look, Look::Parsed));
-            parsed.for_each(|(number, _)| self.sketch.prefetch(looks.flows.hash(number).tag()));
+            let others = all.filter(|(_, look)| !matches!(look, Look::Plain(_)));
+            others.for_each(|(number, _)| self.sketch.prefetch(looks.flows.hash(number).tag()));
         }
     }
 
@@ -227,7 +240,7 @@ impl Engine {
         let hints = looks.hints.iter_mut().take(frames.len()).enumerate();
         hints.for_each(|(number, hint)| *hint = view.prefetch_rest(looks.flows.hash(number)));
         let mut parsed = looks.parsed.iter_mut();
-        let mut steered = 0;
+        let (mut steered, mut offered) = (0, 0);
         let of_packet = looks.all.iter().zip(&looks.hints).enumerate();
         for (frame, (number, (look, hint))) in frames.iter_mut().zip(of_packet) {
             let hash = looks.flows.hash(number);
@@ -246,6 +259,18 @@ impl Engine {
                         None => self.process(moment.now, frame),
                     }
                 }
+                Look::New(new) => match self.offer_new(moment, frame, new, hash) {
+                    Some(Verdict::Transmit) => {
+                        offered += 1;
+                        Verdict::Transmit
+                    }
+                    Some(Verdict::Drop(reason)) => {
+                        self.events.add(Event::Received);
+                        self.drops.add(reason);
+                        Verdict::Drop(reason)
+                    }
+                    None => self.process(moment.now, frame),
+                },
                 Look::Parsed => match parsed.next() {
                     Some(ahead) => {
                         ahead.hash = ahead.hash.map(|_| hash);
@@ -256,8 +281,10 @@ impl Engine {
             };
             verdicts.push(verdict);
         }
-        for event in [Event::Received, Event::Steered, Event::Transmitted] {
-            self.events.add_n(event, steered);
+        self.events.add_n(Event::Steered, steered);
+        self.events.add_n(Event::Hunted, offered);
+        for event in [Event::Received, Event::Transmitted] {
+            self.events.add_n(event, steered + offered);
         }
     }
 }

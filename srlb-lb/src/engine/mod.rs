@@ -19,6 +19,7 @@ mod functions;
 mod health;
 mod icmp;
 mod maglev;
+mod newflow;
 mod note;
 mod open;
 mod order;

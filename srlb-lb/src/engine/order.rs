@@ -120,20 +120,14 @@ impl Order {
 
     /// Appends the segments of [`Order::offer`].
     pub fn offer_into(&self, segments: &mut Segments, pool: &Pool, must: usize, force: Function) {
-        self.push_segments(segments, pool, |i, locator| {
-            locator.sid(if i >= must {
-                force
-            } else {
-                Function::ConnectAvail
-            })
-        });
+        offer(self.as_slice(), segments, pool, must, force);
     }
 
     /// Segments that ask for the owner: chunk `number` of a recovery list, with the last word
     /// at its end if it is the last chunk of a complete list.
     pub fn ask(&self, pool: &Pool, number: u8, last_word: bool) -> Segments {
         let mut segments = Segments::default();
-        self.push_segments(&mut segments, pool, |i, locator| {
+        push_segments(self.as_slice(), &mut segments, pool, |i, locator| {
             if i + 1 == self.len && last_word {
                 locator.sid(Function::RecoverFinal)
             } else {
@@ -142,17 +136,29 @@ impl Order {
         });
         segments
     }
+}
 
-    #[inline]
-    fn push_segments(
-        &self,
-        segments: &mut Segments,
-        pool: &Pool,
-        sid: impl Fn(usize, Locator) -> std::net::Ipv6Addr,
-    ) {
-        for (i, &server) in self.as_slice().iter().enumerate() {
-            segments.push(sid(i, pool.servers()[usize::from(server)].locator));
-        }
+/// Appends segments that offer a new flow to these servers: connectAvail, and from place `must` on `force`.
+#[inline]
+pub fn offer(servers: &[u16], segments: &mut Segments, pool: &Pool, must: usize, force: Function) {
+    push_segments(servers, segments, pool, |i, locator| {
+        locator.sid(if i >= must {
+            force
+        } else {
+            Function::ConnectAvail
+        })
+    });
+}
+
+#[inline]
+fn push_segments(
+    servers: &[u16],
+    segments: &mut Segments,
+    pool: &Pool,
+    sid: impl Fn(usize, Locator) -> std::net::Ipv6Addr,
+) {
+    for (i, &server) in servers.iter().enumerate() {
+        segments.push(sid(i, pool.servers()[usize::from(server)].locator));
     }
 }
 

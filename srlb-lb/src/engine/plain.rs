@@ -35,9 +35,9 @@ pub(super) struct Plain {
 /// The service that the packet before was for: most likely that of the next one, too.
 #[derive(Clone, Copy)]
 pub(super) struct Near {
-    number: u16,
+    pub number: u16,
     address: Ipv6Addr,
-    state: VipState,
+    pub state: VipState,
 }
 
 const CONFIRMED: State = State::Steer { confirmed: true };
@@ -62,6 +62,15 @@ impl Engine {
         })
     }
 
+    /// The service at this address, if there is one.
+    #[inline]
+    pub(super) fn near_to(&self, address: Ipv6Addr, near: &mut Option<Near>) -> Option<Near> {
+        if near.is_none_or(|near| near.address != address) {
+            *near = self.near(self.pool.vip_at(address)?);
+        }
+        *near
+    }
+
     /// Is it such a packet? Whether its flow is pinned is not known yet.
     #[inline]
     pub(super) fn look_plain(
@@ -74,11 +83,7 @@ impl Engine {
         if tcp.flags() & (Tcp::SYN | Tcp::RST) != 0 {
             return None;
         }
-        let dst = tcp.dst();
-        if near.is_none_or(|near| near.address != dst) {
-            *near = self.near(self.pool.vip_at(dst)?);
-        }
-        let vip = (*near)?;
+        let vip = self.near_to(tcp.dst(), near)?;
         if !self.may_be_client(tcp.src()) {
             return None;
         }
@@ -133,7 +138,7 @@ impl Engine {
 }
 
 #[inline]
-fn flow_of(tcp: PlainTcp<'_>) -> Flow {
+pub(super) fn flow_of(tcp: PlainTcp<'_>) -> Flow {
     Flow {
         protocol: next_header::TCP,
         client: tcp.src(),

@@ -105,6 +105,11 @@ impl Selector {
         self.services = pool.vips().iter().map(service).collect();
     }
 
+    /// Does the bucket say who is offered a flow?
+    pub fn is_by_bucket(&self) -> bool {
+        self.selection == Selection::Candidates
+    }
+
     /// Are open flows counted?
     pub fn counts_flows(&self) -> bool {
         self.selection == Selection::LeastConnections

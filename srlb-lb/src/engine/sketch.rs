@@ -21,6 +21,22 @@ pub struct SynSketch {
     ways: usize,
 }
 
+/// A slot that a SYN may have.
+pub struct Free<'a>(&'a Slot);
+
+impl Free<'_> {
+    /// The SYN is offered, to `first` before the others.
+    #[inline]
+    pub fn take(self, tag: u64, first: u16, times: u8, now: Instant) {
+        self.0.set(Seen {
+            tag,
+            at: now,
+            first,
+            times,
+        });
+    }
+}
+
 /// What the sketch says about a SYN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Again {
@@ -45,6 +61,7 @@ impl SynSketch {
     }
 
     /// The slots in which this flow may lie.
+    #[inline]
     fn set(&self, tag: u64) -> &[Slot] {
         let sets = self.slots.len() / self.ways;
         // No division: the upper half is a fraction of 2^32, and this the same fraction of the sets.
@@ -67,6 +84,23 @@ impl SynSketch {
         slots.find(|(_, seen)| seen.tag == tag)
     }
 
+    /// The place for a SYN that nothing is remembered of: a free slot, else the oldest. `None` if something is, whatever that is worth.
+    #[inline]
+    pub fn place_for(&self, tag: u64) -> Option<Free<'_>> {
+        let mut is_known = false;
+        let mut oldest: Option<(u64, &Slot)> = None;
+        for slot in self.set(tag) {
+            let seen = slot.get();
+            is_known |= seen.tag == tag;
+            let age = seen.at.micros() | u64::from(seen.tag != 0) << (u64::BITS - 1);
+            if oldest.is_none_or(|(least, _)| age < least) {
+                oldest = Some((age, slot));
+            }
+        }
+        let (_, slot) = oldest?;
+        (!is_known).then_some(Free(slot))
+    }
+
     /// Has this SYN been seen before, with nothing in between?
     pub fn seen_before(&self, tag: u64, now: Instant) -> Option<Again> {
         let window = self.limits.syn_again_soonest..=self.limits.syn_again_latest;
@@ -80,27 +114,17 @@ impl SynSketch {
 
     /// The SYN is offered, to `first` before the others.
     pub fn offered(&self, tag: u64, first: u16, times: u8, now: Instant) {
-        let soonest = self.limits.syn_again_soonest;
-        let mut oldest = None;
-        for slot in self.set(tag) {
-            let seen = slot.get();
+        let slot = match self.find(tag) {
             // A duplicate in between must not hide the retransmission that follows.
-            if seen.tag == tag && now.since(seen.at) < soonest {
-                return;
-            }
-            let age = (seen.tag != tag, seen.tag != 0, seen.at);
-            if oldest.is_none_or(|(least, _)| age < least) {
-                oldest = Some((age, slot));
-            }
-        }
-        if let Some((_, slot)) = oldest {
-            slot.set(Seen {
-                tag,
-                at: now,
-                first,
-                times,
-            });
-        }
+            Some((_, seen)) if now.since(seen.at) < self.limits.syn_again_soonest => return,
+            Some((slot, _)) => Free(slot),
+            // Another thread has remembered it just now.
+            None => match self.place_for(tag) {
+                Some(slot) => slot,
+                None => return,
+            },
+        };
+        slot.take(tag, first, times, now);
     }
 
     /// A server has answered for this flow.

@@ -23,6 +23,7 @@ pub struct Slot {
 }
 
 impl Slot {
+    #[inline]
     pub fn get(&self) -> Seen {
         let (at, what) = (
             self.at.load(Ordering::Relaxed),
@@ -36,6 +37,7 @@ impl Slot {
         }
     }
 
+    #[inline]
     pub fn set(&self, seen: Seen) {
         let at = seen.at.micros();
         let what = u64::from(seen.times) << 16 | u64::from(seen.first);

@@ -21,6 +21,7 @@ mod packets;
 mod pools;
 mod races;
 mod recovery;
+mod rounds;
 mod rows;
 mod selections;
 mod udp;
