@@ -3,6 +3,7 @@
 //! Offsets count from the first byte of the IPv6 header. The IPv6 payload length bounds
 //! everything: bytes behind it (Ethernet padding) are never looked at.
 
+mod carried;
 mod error;
 mod plain;
 
@@ -11,6 +12,7 @@ use std::net::Ipv6Addr;
 use crate::flow::Flow;
 use crate::hmac;
 
+pub use carried::{carried_tcp, CarriedTcp};
 pub use error::ParseError;
 pub use plain::{plain_tcp, PlainTcp};
 
@@ -72,6 +74,17 @@ pub struct Srh {
 }
 
 impl Srh {
+    /// That of a [`CarriedTcp`] in the insert encoding.
+    pub(crate) const OF_ONE: Self = Srh {
+        at: IPV6_BYTES,
+        len: SRH_FIXED_BYTES + 3 * SEGMENT_BYTES,
+        announced_at: 6,
+        next_header: next_header::TCP,
+        segments_left: 1,
+        last_entry: 2,
+        hmac_at: None,
+    };
+
     /// How many segments are in the header.
     pub fn segments(&self) -> usize {
         usize::from(self.last_entry) + 1

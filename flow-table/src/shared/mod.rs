@@ -223,6 +223,11 @@ impl<V: Packed> SharedTable<V> {
         self.parts().insert(flow, value, now)
     }
 
+    /// The same for a flow of which nothing was kept a moment ago ([`View::is_absent`]): that is not looked for again.
+    pub fn insert_absent(&self, flow: FlowHash, value: V, now: Instant) -> Option<Inserted<V>> {
+        self.parts().insert_absent(flow, value, now)
+    }
+
     /// Takes a flow's entry out, expired or not.
     pub fn remove(&self, flow: FlowHash) -> Option<V> {
         self.parts().remove(flow)

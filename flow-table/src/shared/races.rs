@@ -4,7 +4,7 @@
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
-use loom::sync::atomic::{fence, AtomicU64, Ordering};
+use loom::sync::atomic::{AtomicU64, Ordering};
 use loom::thread;
 use packet_io::Instant;
 
@@ -32,11 +32,7 @@ impl Word for AtomicU64 {
     }
 
     fn add(&self, value: u64) -> u64 {
-        self.fetch_add(value, Ordering::Relaxed)
-    }
-
-    fn fence() {
-        fence(Ordering::SeqCst);
+        self.fetch_add(value, Ordering::AcqRel)
     }
 }
 

@@ -156,6 +156,15 @@ impl<'a, W: Word, V: Packed> Sets<'a, W, V> {
         })
     }
 
+    #[inline]
+    fn slot(&self, set: usize, number: usize) -> Slot<'a, W> {
+        let words = &self.lines[set].0;
+        Slot {
+            tag: &words[2 * number],
+            value: &words[2 * number + 1],
+        }
+    }
+
     /// The slots in which `flow` may lie, always in the same order: an entry counts before those behind it.
     fn slots_of(&self, flow: FlowHash) -> impl Iterator<Item = Slot<'a, W>> + use<'a, '_, W, V> {
         let [first, second] = flow.homes(self.lines.len());
@@ -256,6 +265,17 @@ impl<'a, W: Word, V: Packed> Sets<'a, W, V> {
         None
     }
 
+    /// See [`super::SharedTable::insert_absent`].
+    pub(super) fn insert_absent(
+        &self,
+        flow: FlowHash,
+        value: V,
+        now: Instant,
+    ) -> Option<Inserted<V>> {
+        let inserted = self.insert_new(flow, value.pack().get(), now);
+        inserted.or_else(|| self.insert(flow, value, now))
+    }
+
     /// Puts a flow into a slot that is not its own yet. `None` if another one was faster.
     fn insert_new(&self, flow: FlowHash, new: u64, now: Instant) -> Option<Inserted<V>> {
         let (slot, seen, inserted) = self.place_for(flow, now)?;
@@ -264,20 +284,25 @@ impl<'a, W: Word, V: Packed> Sets<'a, W, V> {
         }
         slot.value.store(new);
         slot.tag.store(tag_of(flow));
-        if seen.tag == EMPTY {
-            self.taken.add(1);
-        }
+        // Also where nothing is added: see `drop_twins`.
+        self.taken.add(u64::from(seen.tag == EMPTY));
         self.drop_twins(flow);
         Some(inserted)
     }
 
     /// Two who insert one flow at the same time may take two slots. Each then looks: what lies behind the first one
-    /// goes. With the fence at least one of them sees both.
+    /// goes. Both have added to `taken` before, and who was second there sees what the first one wrote: so at least one of them sees both.
     fn drop_twins(&self, flow: FlowHash) {
-        W::fence();
         let tag = tag_of(flow);
-        let mut found = false;
         let [first, second] = flow.homes(self.lines.len());
+        let mut all = tagged(&self.lines[first], tag);
+        if second != first {
+            all |= tagged(&self.lines[second], tag) << SLOTS;
+        }
+        if all.count_ones() <= 1 {
+            return;
+        }
+        let mut found = false;
         for home in [first, second] {
             for slot in self.slots(home) {
                 if let Some(value) = slot.value_of(tag) {
@@ -304,6 +329,13 @@ impl<'a, W: Word, V: Packed> Sets<'a, W, V> {
 
     fn place_for(&self, flow: FlowHash, now: Instant) -> Option<(Slot<'a, W>, Seen, Inserted<V>)> {
         let [first, second] = flow.homes(self.lines.len());
+        // Mostly there is room, whatever the other slots hold.
+        let empty = tagged(&self.lines[first], EMPTY);
+        if SLOTS - (empty.count_ones() as usize) < NEARLY_FULL {
+            let slot = self.slot(first, empty.trailing_zeros() as usize);
+            let (tag, value) = (EMPTY, slot.value.load());
+            return Some((slot, Seen { tag, value }, Inserted::Fresh));
+        }
         let first = self.glance(first, now);
         if let (0..NEARLY_FULL, Some((slot, seen))) = (first.live, first.free) {
             return Some((slot, seen, Inserted::Fresh));

@@ -1,6 +1,6 @@
 //! The atomics that the table is made of: the machine's, or loom's in a test.
 
-use std::sync::atomic::{fence, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// 64 bits that many threads read and write.
 pub(crate) trait Word {
@@ -10,10 +10,8 @@ pub(crate) trait Word {
     fn store(&self, value: u64);
     /// Writes `new` if `old` is there.
     fn replace(&self, old: u64, new: u64) -> bool;
-    /// Adds, modulo 2^64, and returns what was there.
+    /// Adds, modulo 2^64, and returns what was there. Who adds later sees what was written before.
     fn add(&self, value: u64) -> u64;
-    /// No read behind it overtakes a write before it.
-    fn fence();
 }
 
 impl Word for AtomicU64 {
@@ -35,12 +33,7 @@ impl Word for AtomicU64 {
 
     #[inline]
     fn add(&self, value: u64) -> u64 {
-        self.fetch_add(value, Ordering::Relaxed)
-    }
-
-    #[inline]
-    fn fence() {
-        fence(Ordering::SeqCst);
+        self.fetch_add(value, Ordering::AcqRel)
     }
 }
 

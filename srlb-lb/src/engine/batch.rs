@@ -9,6 +9,7 @@ use packet_io::{prefetch, Instant, PacketBuf};
 use srh::parse::{self, Packet, ParseError, Upper};
 use srh::{Flow, Frame};
 
+use super::created::Created;
 use super::newflow::NewFlow;
 use super::pin::{End, Tick};
 use super::plain::{Moment, Plain};
@@ -46,6 +47,7 @@ pub(super) struct Ahead {
 enum Look {
     Plain(Plain),
     New(NewFlow),
+    Created(Created),
     /// The next one of those that were parsed.
     Parsed,
 }
@@ -150,6 +152,7 @@ impl Engine {
     fn look_at_all(&self, frames: &[PacketBuf], looks: &mut Looks) {
         looks.parsed.clear();
         let (may_be_plain, may_be_new) = (self.may_be_plain(), self.may_be_new());
+        let may_be_created = self.may_be_created();
         let mut any_unsettled = false;
         let mut near = self.near(0);
         let room = self.config.encoding.overhead_bytes(1, false);
@@ -173,6 +176,15 @@ impl Engine {
             };
             if let Some((new, flow)) = new {
                 *look = Look::New(new);
+                looks.flows.put(number, flow);
+                continue;
+            }
+            let created = match may_be_created {
+                true => self.look_created(frame.bytes(), &mut near),
+                false => None,
+            };
+            if let Some((created, flow)) = created {
+                *look = Look::Created(created);
                 looks.flows.put(number, flow);
                 continue;
             }
@@ -240,7 +252,7 @@ impl Engine {
         let hints = looks.hints.iter_mut().take(frames.len()).enumerate();
         hints.for_each(|(number, hint)| *hint = view.prefetch_rest(looks.flows.hash(number)));
         let mut parsed = looks.parsed.iter_mut();
-        let (mut steered, mut offered) = (0, 0);
+        let (mut steered, mut offered, mut created) = (0, 0, 0);
         let of_packet = looks.all.iter().zip(&looks.hints).enumerate();
         for (frame, (number, (look, hint))) in frames.iter_mut().zip(of_packet) {
             let hash = looks.flows.hash(number);
@@ -271,6 +283,13 @@ impl Engine {
                     }
                     None => self.process(moment.now, frame),
                 },
+                Look::Created(made) => match self.pin_created(moment, frame, made, hash) {
+                    Some(()) => {
+                        created += 1;
+                        Verdict::Transmit
+                    }
+                    None => self.process(moment.now, frame),
+                },
                 Look::Parsed => match parsed.next() {
                     Some(ahead) => {
                         ahead.hash = ahead.hash.map(|_| hash);
@@ -284,7 +303,7 @@ impl Engine {
         self.events.add_n(Event::Steered, steered);
         self.events.add_n(Event::Hunted, offered);
         for event in [Event::Received, Event::Transmitted] {
-            self.events.add_n(event, steered + offered);
+            self.events.add_n(event, steered + offered + created);
         }
     }
 }

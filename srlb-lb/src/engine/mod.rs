@@ -11,6 +11,7 @@ mod batch;
 mod client;
 mod clients;
 pub mod contract;
+mod created;
 mod datagram;
 mod events;
 mod explain;
@@ -540,9 +541,14 @@ impl Engine {
     }
 
     fn pin(&mut self, subject: &Subject, pin: Pin, now: Instant) {
-        self.events.add(Event::Pinned);
         self.selector.opened(pin.server());
-        if let Some(Inserted::Evicted(_)) = self.flows.insert(subject.hash, pin, now) {
+        let inserted = self.flows.insert(subject.hash, pin, now);
+        self.count_pinned(inserted);
+    }
+
+    fn count_pinned(&mut self, inserted: Option<Inserted<Pin>>) {
+        self.events.add(Event::Pinned);
+        if let Some(Inserted::Evicted(_)) = inserted {
             self.events.add(Event::Evicted);
         }
     }

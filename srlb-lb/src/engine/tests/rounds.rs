@@ -11,7 +11,7 @@ use srh::{Encoding, Frame};
 use super::build::{hops_less, spoiled, with_source, with_target, HOPS, SYN};
 use super::world::*;
 use crate::engine::contract::{Contract, Limits};
-use crate::engine::{Config, Engine, Event, Opinion, Verdict};
+use crate::engine::{Config, Engine, Opinion, Verdict};
 
 /// How the LB is set up, and what it thinks of servers.
 #[derive(Clone, Debug)]
@@ -23,6 +23,7 @@ struct Setup {
     hunts_pps: u32,
     fabric_mtu_bytes: usize,
     syns_remembered: usize,
+    max_flows: usize,
     suspect: Option<u16>,
     dead: Option<u16>,
 }
@@ -39,6 +40,7 @@ fn setup() -> impl Strategy<Value = Setup> {
         prop::sample::select(vec![5, 1_000_000]),
         prop::sample::select(vec![150, FABRIC_MTU_BYTES]),
         prop::sample::select(vec![1, 6, 4_096]),
+        prop::sample::select(vec![6, 1_000]),
     );
     (how, bounds, in_doubt(), in_doubt()).prop_map(|(how, bounds, suspect, dead)| Setup {
         encoding: how.0,
@@ -48,6 +50,7 @@ fn setup() -> impl Strategy<Value = Setup> {
         hunts_pps: bounds.0,
         fabric_mtu_bytes: bounds.1,
         syns_remembered: bounds.2,
+        max_flows: bounds.3,
         suspect,
         dead,
     })
@@ -60,6 +63,7 @@ impl Setup {
         let config = Config {
             hunts_pps: self.hunts_pps,
             fabric_mtu_bytes: self.fabric_mtu_bytes,
+            max_flows: self.max_flows,
             hmac: self.is_signed.then(keys),
             ..config(self.encoding)
         };
@@ -100,7 +104,7 @@ struct Sent {
 
 fn sent() -> impl Strategy<Value = Sent> {
     // More of the first kinds: plain SYNs, and what servers answer.
-    let kind = prop_oneof![6 => Just(0u8), 2 => Just(1), 4 => 2u8..14];
+    let kind = prop_oneof![6 => Just(0u8), 2 => Just(1), 4 => 2u8..17];
     (kind, 0u16..40, 0u16..4).prop_map(|(kind, flow, server)| Sent { kind, flow, server })
 }
 
@@ -122,7 +126,11 @@ impl Sent {
             10 => says(CREATE, world.syn_ack(9)),
             11 => says(RETURN_FLOW, world.syn()),
             12 => says(CREATE, world.reply(16, NUMBER, b"data")),
-            _ => says(REMOVE, world.reply(17, NUMBER, b"")),
+            13 => says(REMOVE, world.reply(17, NUMBER, b"")),
+            14 => says(CREATE, spoiled(&world.syn_ack(NUMBER))),
+            15 => [says(CREATE, world.syn_ack(NUMBER)), vec![0; 6]].concat(),
+            // who is no member
+            _ => world.says(4, CREATE, &world.syn_ack(NUMBER)),
         }
     }
 }
@@ -180,30 +188,33 @@ proptest! {
     }
 }
 
-/// Else the property would say nothing of the short way.
+/// Else the property would say nothing of the short ways.
 #[test]
-fn plain_syns_of_new_flows_take_the_short_way_and_no_others_do() {
-    let world = World::new(Encoding::Encap);
-    let engine = &world.engine;
-    assert!(engine.may_be_new());
-    let is_short = |packet: &[u8]| engine.look_new(packet, &mut engine.near(0)).is_some();
-    assert!(is_short(&world.syn()));
-    let others = [
-        world.ack(),
-        spoiled(&world.request(SYN, 0, b"x")),
-        hops_less(&world.syn(), HOPS - 1),
-        with_source(&world.syn(), sid(1, NODE)),
-    ];
-    assert!(others.iter().all(|packet| !is_short(packet)));
-    let mut shown = World::new(Encoding::Encap);
-    shown.engine.set_tracing(true);
-    assert!(!shown.engine.may_be_new());
-    assert!(!World::signed(Encoding::Encap).engine.may_be_new());
-    let mut hunted = World::new(Encoding::Insert);
-    let mut frames = frames(&[hunted.syn()]);
-    let now = hunted.now;
-    hunted
-        .engine
-        .process_batch(now, &mut frames, &mut Vec::new());
-    assert_eq!(hunted.engine.events().get(Event::Hunted), 1);
+fn plain_syns_and_servers_answers_take_short_ways_and_no_others_do() {
+    for encoding in [Encoding::Encap, Encoding::Insert] {
+        let world = World::new(encoding);
+        let engine = &world.engine;
+        assert!(engine.may_be_new() && engine.may_be_created());
+        let is_new = |packet: &[u8]| engine.look_new(packet, &mut engine.near(0)).is_some();
+        let is_created = |packet: &[u8]| engine.look_created(packet, &mut engine.near(0)).is_some();
+        let answer = world.says(1, CREATE, &world.syn_ack(NUMBER));
+        assert!(is_new(&world.syn()) && is_created(&answer));
+        let others = [
+            world.ack(),
+            spoiled(&world.request(SYN, 0, b"x")),
+            hops_less(&world.syn(), HOPS - 1),
+            with_source(&world.syn(), sid(1, NODE)),
+            world.says(4, CREATE, &world.syn_ack(NUMBER)),
+            world.says(1, CREATE, &spoiled(&world.syn_ack(NUMBER))),
+            world.says(1, REMOVE, &world.syn_ack(NUMBER)),
+            world.says(1, CREATE, &world.ack()),
+        ];
+        let is_short = |packet: &[u8]| is_new(packet) || is_created(packet);
+        assert!(others.iter().all(|packet| !is_short(packet)));
+        let mut shown = World::new(encoding);
+        shown.engine.set_tracing(true);
+        for engine in [&shown.engine, &World::signed(encoding).engine] {
+            assert!(!engine.may_be_new() && !engine.may_be_created());
+        }
+    }
 }
