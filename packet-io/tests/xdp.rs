@@ -381,6 +381,37 @@ fn a_link_that_comes_back_serves_again() {
     });
 }
 
+/// A packet that the other end doesn't take is lost alone: those behind it in the ring go with the same flush.
+#[test]
+fn what_the_interface_throws_away_holds_nothing_up() {
+    in_namespace("what_the_interface_throws_away_holds_nothing_up", || {
+        veth(1, 1_500);
+        ip(&format!("link set {FAR} mtu 1280"));
+        let shorter = PortConfig {
+            mtu_bytes: 1_280,
+            ..config(FAR)
+        };
+        let mut far = open_with(&shorter, NEAR).unwrap();
+        let mut near = open(NEAR, FAR);
+        const PACKETS: u32 = 200;
+        for number in 0..PACKETS {
+            let payload = if number % 2 == 0 { 1_400 } else { 100 };
+            assert_eq!(near.send(&packet(number, payload)), Sent::Yes);
+        }
+        near.flush();
+        let mut batch = vec![PacketBuf::with_capacity(1_500); PACKETS as usize];
+        let (mut came, end) = (0, Instant::now() + PATIENCE);
+        while came < PACKETS as usize / 2 && Instant::now() < end {
+            came += far.receive(&mut batch[came..]);
+        }
+        assert_eq!(came, PACKETS as usize / 2);
+        assert!(batch[..came].iter().all(|packet| packet.len() == 140));
+        let counts = near.status().next().unwrap().counts;
+        let lost = u64::from(PACKETS / 2);
+        assert_eq!((counts.tx_dropped, counts.tx_full), (lost, 0));
+    });
+}
+
 #[test]
 fn what_does_not_fit_is_said() {
     in_namespace("what_does_not_fit_is_said", || {

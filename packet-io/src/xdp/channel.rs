@@ -31,6 +31,8 @@ pub struct RingCounts {
     pub malformed: u64,
     /// Packets not sent because the ring or the frames were used up.
     pub tx_full: u64,
+    /// Packets that the interface threw away: they were too long for the other end of a veth, or it had no room.
+    pub tx_dropped: u64,
     /// System calls that told the kernel to send.
     pub tx_wakeups: u64,
     /// System calls that told the driver about free frames.
@@ -47,6 +49,7 @@ impl RingCounts {
             too_long: self.too_long + other.too_long,
             malformed: self.malformed + other.malformed,
             tx_full: self.tx_full + other.tx_full,
+            tx_dropped: self.tx_dropped + other.tx_dropped,
             tx_wakeups: self.tx_wakeups + other.tx_wakeups,
             rx_wakeups: self.rx_wakeups + other.rx_wakeups,
         }

@@ -92,7 +92,7 @@ fn driver(driver: &Value) -> anyhow::Result<()> {
     }
     for port in list(&driver["interfaces"]) {
         say!(
-            "driver: AF_XDP on {} ({} program, {}), {} queues{}: {} received, {} sent; dropped: {} ring full, {} no free frame, {} too long, {} malformed; not sent: {} ring full; {} calls to send, {} to receive",
+            "driver: AF_XDP on {} ({} program, {}), {} queues{}: {} received, {} sent; dropped: {} ring full, {} no free frame, {} too long, {} malformed; not sent: {} ring full, {} thrown away by the interface; {} calls to send, {} to receive",
             word(&port["interface"]),
             word(&port["program"]),
             word(&port["mode"]),
@@ -105,6 +105,7 @@ fn driver(driver: &Value) -> anyhow::Result<()> {
             port["too_long"],
             port["malformed"],
             port["tx_full"],
+            port["tx_dropped"],
             port["tx_wakeups"],
             port["rx_wakeups"]
         );

@@ -149,6 +149,7 @@ fn port(port: &PortStatus) -> Value {
         "too_long": port.counts.too_long,
         "malformed": port.counts.malformed,
         "tx_full": port.counts.tx_full,
+        "tx_dropped": port.counts.tx_dropped,
         "tx_wakeups": port.counts.tx_wakeups,
         "rx_wakeups": port.counts.rx_wakeups,
         "rx_ring_full": port.rx_ring_full,

@@ -68,6 +68,7 @@ fn a_connection_with(lab: &Lab, config: &str, encoding: &str) -> Value {
         "too_long",
         "malformed",
         "tx_full",
+        "tx_dropped",
         "rx_ring_full",
         "fill_empty",
     ] {
