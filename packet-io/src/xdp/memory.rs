@@ -7,7 +7,7 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::ptr::{self, NonNull};
 
-use rustix::mm::{mmap, mmap_anonymous, munmap, MapFlags, ProtFlags};
+use rustix::mm::{madvise, mmap, mmap_anonymous, munmap, Advice, MapFlags, ProtFlags};
 
 /// Some memory that somebody else reads and writes at the same time: nothing here makes a reference into it.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ impl Memory {
         Memory::mapped(base, len_bytes)
     }
 
-    /// Pages of our own, all zero, there from the beginning.
+    /// Pages of our own, all zero, there from the beginning; huge ones where the kernel has some: packets lie far apart, one or two to an ordinary page.
     pub fn pages(len_bytes: usize) -> io::Result<Self> {
         // SAFETY: as above.
         let base = unsafe {
@@ -55,10 +55,15 @@ impl Memory {
                 ptr::null_mut(),
                 len_bytes,
                 ProtFlags::READ | ProtFlags::WRITE,
-                MapFlags::PRIVATE | MapFlags::POPULATE,
+                MapFlags::PRIVATE,
             )?
         };
-        Memory::mapped(base, len_bytes)
+        let memory = Memory::mapped(base, len_bytes)?;
+        // SAFETY: the mapping is ours and new; this is advice about pages, and leaves what is in them.
+        let _ = unsafe { madvise(base, len_bytes, Advice::LinuxHugepage) };
+        // SAFETY: all of it is ours, writable, and known to nobody else yet.
+        unsafe { ptr::write_bytes(base.cast::<u8>(), 0, len_bytes) };
+        Ok(memory)
     }
 
     fn mapped(base: *mut c_void, len_bytes: usize) -> io::Result<Self> {

@@ -114,6 +114,11 @@ impl<T: Slot> Producer<T> {
         Ok(Producer { ring, next, seen })
     }
 
+    /// How many slots there are.
+    pub fn size(&self) -> u32 {
+        self.ring.size
+    }
+
     fn free_as_seen(&self) -> u32 {
         let used = self.next.wrapping_sub(self.seen);
         self.ring.size.saturating_sub(used)
