@@ -9,7 +9,7 @@ use crate::bpf::asm::{Assembler, Op, Reg, When, Width};
 use crate::bpf::numbers::helper;
 use crate::bpf::numbers::xdp::{DATA, DATA_END, DROP};
 use crate::bpf::sys::{self, MapKind, ProgramKind};
-use Reg::{Frame, R0, R1, R2, R3, R6, R7, R8};
+use Reg::{Frame, R0, R1, R2, R3, R6, R7, R8, R9};
 
 /// The longest frame.
 const SLOT_BYTES: usize = 256;
@@ -17,11 +17,10 @@ const SLOT_BYTES: usize = 256;
 const MIN_BYTES: usize = 54;
 /// Frames that the kernel makes before it sends them, the most that it allows: as many pages it keeps, and new ones are dear.
 const BATCH: u32 = 256;
-/// Slowness is runs of the program without a frame: this power of two for each frame.
-const PACE_LOG: i32 = 6;
 // Places in the counters.
 const SENT: i16 = 0;
 const NEXT: i16 = 8;
+const DUE: i16 = 16;
 /// Where a map's key is built in the frame.
 const KEY: i16 = -4;
 
@@ -66,7 +65,7 @@ impl Frames {
 pub enum Order {
     /// Each one as likely as any other, every time.
     Random,
-    /// From the first to the last, and from the first again; slowly, some hundred thousand a second, so that whoever is to get each one does.
+    /// From the first to the last, and from the first again.
     Turns,
 }
 
@@ -76,74 +75,83 @@ pub struct Generator {
     program: OwnedFd,
     /// For the kernel, which wants to be given a packet.
     template: Vec<u8>,
-    /// Frames that were sent, and whose turn it is.
+    /// Frames that were sent, whose turn it is, and when the next one is due.
     counters: OwnedFd,
-    stop: OwnedFd,
-    runs_a_frame: u32,
+    /// The interface's index, or 0.
+    aim: OwnedFd,
 }
 
 impl Generator {
-    /// One for the interface with this index. It is the interface of the network namespace in which [`Generator::run`] will be called. The other end of the veth pair must have an
-    /// XDP program, or GRO switched on.
-    pub fn new(frames: &Frames, if_index: u32, order: Order) -> io::Result<Self> {
-        let (counters, stop) = (sys::array::<2>(1)?, sys::array::<1>(1)?);
-        let code = assemble(frames, if_index, order, &counters, &stop);
+    /// One that sends a frame every so many nanoseconds, or as fast as it can if it can't so fast, once it is aimed at an interface.
+    pub fn new(frames: &Frames, order: Order, every_ns: u32) -> io::Result<Self> {
+        let (counters, aim) = (sys::array::<3>(1)?, sys::array::<1>(1)?);
+        let every_ns = i32::try_from(every_ns).map_err(|_| io::ErrorKind::InvalidInput)?;
+        let code = assemble(frames, order, every_ns, &counters, &aim);
         Ok(Generator {
             program: sys::load(ProgramKind::Xdp, &code)?,
             template: vec![0; frames.len_bytes],
             counters,
-            stop,
-            runs_a_frame: match order {
-                Order::Random => 1,
-                Order::Turns => 1 << PACE_LOG,
-            },
+            aim,
         })
     }
 
     /// Frames sent so far, lost ones too.
     pub fn sent(&self) -> io::Result<u64> {
-        let [sent, _] = sys::read(&self.counters)?;
+        let [sent, ..] = sys::read::<3>(&self.counters)?;
         Ok(sent)
     }
 
-    /// While it is stopped, runs send nothing, one that is going on neither, and end the sooner for it.
-    pub fn set_stopped(&self, stopped: bool) -> io::Result<()> {
-        sys::write(&self.stop, [u64::from(stopped)])
+    /// From now on frames go to the interface with this index, of the network namespace in which [`Generator::run`] is called; nowhere without one. The other end of the veth pair must
+    /// have an XDP program, or GRO switched on.
+    pub fn aim(&self, if_index: Option<u32>) -> io::Result<()> {
+        sys::write(&self.aim, [u64::from(if_index.unwrap_or(0))])
     }
 
-    /// Sends so many frames, in the network namespace of this thread. Those for which there is no room at the other end are lost. Each call costs the kernel some ten milliseconds.
-    pub fn run(&self, frames: u32) -> io::Result<()> {
-        let runs = frames.saturating_mul(self.runs_a_frame);
-        sys::run_live(&self.program, &self.template, runs, BATCH)
+    /// Looks so often whether a frame is due, and sends those that are, in the network namespace of this thread. Those for which there is no room at the other end are lost. Each call
+    /// costs the kernel some ten milliseconds, and a look less than 100 ns.
+    pub fn run(&self, looks: u32) -> io::Result<()> {
+        sys::run_live(&self.program, &self.template, looks, BATCH)
     }
 }
 
-/// R6: context, R7: packet, R8: number of the frame.
+/// R6: where frames go, R7: packet, R8: number of the frame, R9: counters.
 fn assemble(
     frames: &Frames,
-    if_index: u32,
     order: Order,
+    every_ns: i32,
     counters: &OwnedFd,
-    stop: &OwnedFd,
+    aim: &OwnedFd,
 ) -> Vec<u64> {
     let mut code = Assembler::default();
     let drop = code.label();
-    code.op_reg(Op::Move, R6, R1);
-    code.load(Width::Word, R7, R6, DATA);
-    code.load(Width::Word, R3, R6, DATA_END);
+    code.load(Width::Word, R7, R1, DATA);
+    code.load(Width::Word, R3, R1, DATA_END);
     code.op_reg(Op::Move, R2, R7);
     code.op(Op::Add, R2, frames.len_bytes as i32);
     code.jump_if_reg(When::Greater, R2, R3, drop);
     code.store_value(Width::Word, Frame, KEY, 0);
-    look_up(&mut code, stop);
+    look_up(&mut code, aim);
     code.jump_if(When::Equal, R0, 0, drop);
-    code.load(Width::Double, R1, R0, 0);
-    code.jump_if(When::NotEqual, R1, 0, drop);
+    code.load(Width::Double, R6, R0, 0);
+    code.jump_if(When::Equal, R6, 0, drop);
     look_up(&mut code, counters);
     code.jump_if(When::Equal, R0, 0, drop);
+    code.op_reg(Op::Move, R9, R0);
+    code.call(helper::CLOCK);
+    code.load(Width::Double, R1, R9, DUE);
+    code.jump_if_reg(When::Greater, R1, R0, drop);
+    // The next one is due in time, or at once if this one was so late; what was missed before is not made up for.
+    let in_time = code.label();
+    code.op(Op::Add, R1, every_ns);
+    code.jump_if_reg(When::Greater, R1, R0, in_time);
+    code.op_reg(Op::Move, R1, R0);
+    code.place(in_time);
+    code.store(Width::Double, R9, DUE, R1);
+    code.load(Width::Double, R1, R9, SENT);
+    code.op(Op::Add, R1, 1);
+    code.store(Width::Double, R9, SENT, R1);
     match order {
         Order::Random => {
-            count(&mut code);
             code.call(helper::RANDOM);
             code.set(R1, u64::from(frames.slots));
             code.op_reg(Op::Mul, R0, R1);
@@ -152,39 +160,27 @@ fn assemble(
         }
         Order::Turns => {
             let further = code.label();
-            code.load(Width::Double, R8, R0, NEXT);
+            code.load(Width::Double, R8, R9, NEXT);
             code.op_reg(Op::Move, R1, R8);
             code.op(Op::Add, R1, 1);
-            code.set(R2, u64::from(frames.slots) << PACE_LOG);
+            code.set(R2, u64::from(frames.slots));
             code.jump_if_reg(When::NotEqual, R1, R2, further);
             code.op(Op::Move, R1, 0);
             code.place(further);
-            code.store(Width::Double, R0, NEXT, R1);
-            code.op_reg(Op::Move, R1, R8);
-            code.op(Op::And, R1, (1 << PACE_LOG) - 1);
-            code.jump_if(When::NotEqual, R1, 0, drop);
-            count(&mut code);
-            code.op(Op::ShiftRight, R8, PACE_LOG);
+            code.store(Width::Double, R9, NEXT, R1);
         }
     }
     code.store(Width::Word, Frame, KEY, R8);
     look_up(&mut code, &frames.map);
     code.jump_if(When::Equal, R0, 0, drop);
     copy(&mut code, frames.len_bytes);
-    code.set(R1, u64::from(if_index));
+    code.op_reg(Op::Move, R1, R6);
     code.op(Op::Move, R2, 0);
     code.call(helper::REDIRECT);
     code.exit_with_r0();
     code.place(drop);
     code.exit(DROP);
     code.finish()
-}
-
-/// One more was sent. R0: the counters.
-fn count(code: &mut Assembler) {
-    code.load(Width::Double, R1, R0, SENT);
-    code.op(Op::Add, R1, 1);
-    code.store(Width::Double, R0, SENT, R1);
 }
 
 /// R0 = the entry for the key in the frame, or 0.

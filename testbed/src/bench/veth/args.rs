@@ -9,7 +9,7 @@ use super::case::Case;
 /// What to measure.
 #[derive(Args, Clone, Debug)]
 pub struct VethArgs {
-    /// A look only: three short rounds
+    /// A look only: few and short rounds
     #[arg(long)]
     pub quick: bool,
     /// Pinned flows, whose packets come in random order [default: 1000, 128000]
@@ -18,12 +18,15 @@ pub struct VethArgs {
     /// What forwards [default: all]
     #[arg(long, value_delimiter = ',')]
     pub only: Vec<Case>,
-    /// Rounds of all cases [default: 15, with --quick 3]
+    /// Rounds of all cases [default: 301, with --quick 31]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub rounds: Option<u32>,
-    /// How long each case is measured in each round [default: 500, with --quick 200]
-    #[arg(long, value_parser = clap::value_parser!(u64).range(10..=60_000))]
+    /// How long each case is measured in each round [default: 10, with --quick 5]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(2..=60_000))]
     pub round_ms: Option<u64>,
+    /// Packets offered, in thousands a second
+    #[arg(long, default_value_t = 400, value_parser = clap::value_parser!(u32).range(10..=1_000))]
+    pub rate_kpps: u32,
     /// Servers in the pool
     #[arg(long, default_value_t = 48, value_parser = clap::value_parser!(u16).range(2..=5_000))]
     pub servers: u16,
@@ -54,11 +57,11 @@ impl VethArgs {
 
     /// Rounds of all cases.
     pub fn rounds(&self) -> u32 {
-        self.rounds.unwrap_or(if self.quick { 3 } else { 15 })
+        self.rounds.unwrap_or(if self.quick { 31 } else { 301 })
     }
 
     /// Milliseconds of each case in each round.
     pub fn round_ms(&self) -> u64 {
-        self.round_ms.unwrap_or(if self.quick { 200 } else { 500 })
+        self.round_ms.unwrap_or(if self.quick { 5 } else { 10 })
     }
 }

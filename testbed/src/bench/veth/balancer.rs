@@ -26,6 +26,10 @@ use crate::tools;
 const PROGRAM: &str = "srlb-lb";
 /// Claims that are written to the kernel's map together.
 const SHEET: u32 = 4_096;
+/// One claim so often: each of them is to be taken.
+const CLAIM_NS: u32 = 2_500;
+/// How often the generator looks in one call whether one is due: enough for a sheet.
+const LOOKS: u32 = 1 << 18;
 /// How often all flows are claimed before it is a failure.
 const TRIES: usize = 5;
 
@@ -88,7 +92,7 @@ impl Balancer {
     }
 
     /// Its thread that works on packets.
-    fn worker(&self) -> Result<i32> {
+    pub fn worker(&self) -> Result<i32> {
         let tasks = format!("/proc/{}/task", self.process.pid);
         for task in fs::read_dir(&tasks).with_context(|| format!("reading {tasks}"))? {
             let task = task?;
@@ -155,9 +159,12 @@ impl Balancer {
                     for slot in 0..sheet {
                         frames.set(slot, &claim(flow + slot))?;
                     }
-                    let generator = Generator::new(&frames, index, Order::Turns)?;
-                    interrupt.check()?;
-                    generator.run(sheet)?;
+                    let generator = Generator::new(&frames, Order::Turns, CLAIM_NS)?;
+                    generator.aim(Some(index))?;
+                    while generator.sent()? < u64::from(sheet) {
+                        interrupt.check()?;
+                        generator.run(LOOKS)?;
+                    }
                     flow += sheet;
                 }
                 Ok(())

@@ -27,6 +27,8 @@ const TURNS: usize = 64;
 
 /// A forwarder at work. Dropped, it stops.
 pub struct Worker {
+    /// Its number among threads.
+    pub id: i32,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -91,19 +93,19 @@ impl Worker {
                 .and_then(|(fds, turn)| Ok((watch(&fds)?, turn)));
             match opened {
                 Ok((poll, turn)) => {
-                    let _ = say.send(Ok(()));
+                    let _ = say.send(Ok(polls::own_thread()));
                     serve(poll, &stopped, turn);
                 }
                 Err(error) => drop(say.send(Err(error))),
             }
         });
-        let worker = Worker {
+        let mut worker = Worker {
+            id: 0,
             stop,
             thread: Some(thread),
         };
-        ready
-            .recv()
-            .map_err(|_| anyhow!("a forwarder panicked"))??;
+        let began = ready.recv();
+        worker.id = began.map_err(|_| anyhow!("a forwarder panicked"))??;
         Ok(worker)
     }
 }

@@ -3,11 +3,10 @@
 //! A veth end takes its packets by NAPI, which the kernel runs where the sender runs, unless a thread does it (`threaded`). So every end has its thread, bound to
 //! the processor of the machine that it belongs to.
 //!
-//! At the sink's ends the thread comes by the clock (`gro_flush_timeout`) while a case is measured: a thread that sleeps until a packet
-//! comes would have to be woken by the machine under test, again and again, which a network card does not ask for either.
+//! While a case is measured these threads come by the clock (`gro_flush_timeout`), as the interrupts of a network card do. One that slept until a packet comes would be woken by every few of them:
+//! the machine under test would pay for waking the sink's, and how many packets a program gets at once would be an accident.
 
 use std::fs;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{mpsc, Arc};
 use std::thread::JoinHandle;
@@ -23,8 +22,8 @@ use crate::shell;
 pub const OUTSIDE: usize = 0;
 /// Where the machine under test is.
 pub const UNDER_TEST: usize = 1;
-/// The sink looks so often. A veth holds 256 packets: at three million a second it is full after 85 us.
-const SINK_NS: u64 = 40_000;
+/// A look so often. A veth holds 256 packets: less than that may come in this time.
+const LOOK_NS: u64 = 200_000;
 /// "For ever", in turns without a packet.
 const FOR_EVER: u64 = 1 << 30;
 /// Binds this thread, and those that it makes, to a processor.
@@ -43,19 +42,24 @@ fn set(namespace: &str, interface: &str, file: &str, value: u64) -> Result<()> {
     write_in(namespace, &path, &value.to_string())
 }
 
-/// Gives an interface a thread on a processor. The interface has an XDP program already (a veth end without one has no NAPI), and a name that no other on
+/// Gives an interface a thread on a processor, and says its number. The interface has an XDP program already (a veth end without one has no NAPI), and a name that no other on
 /// this host has.
-pub fn give_thread(namespace: &str, interface: &str, processor: usize, rank: &str) -> Result<()> {
+pub fn give_thread(
+    namespace: &str,
+    interface: &str,
+    processor: usize,
+    rank: &str,
+) -> Result<Vec<i32>> {
     set(namespace, interface, "threaded", 1)?;
     let threads = threads(interface)?;
     if threads.is_empty() {
         bail!("the kernel has made no thread for {interface}");
     }
-    for pid in threads {
+    for &pid in &threads {
         bind_thread(Pid::from_raw(pid), processor)?;
         set_rank(Some(pid), rank)?;
     }
-    Ok(())
+    Ok(threads)
 }
 
 /// Real-time rank of the generator, and of the kernel threads that take packets off the veths of a machine under test: nobody else on
@@ -69,17 +73,32 @@ pub const WATCH: &str = "3";
 
 /// Gives a thread, or this one, a rank, which those that it makes don't inherit.
 pub fn set_rank(thread: Option<i32>, rank: &str) -> Result<()> {
-    let thread = thread.unwrap_or_else(|| rustix::thread::gettid().as_raw_nonzero().get());
-    let thread = thread.to_string();
+    let thread = thread.unwrap_or_else(own_thread).to_string();
     let args = ["--fifo", "--reset-on-fork", "--pid", rank, &thread];
     shell::run("chrt", &args).map(drop)
 }
 
+/// This thread's number.
+pub fn own_thread() -> i32 {
+    rustix::thread::gettid().as_raw_nonzero().get()
+}
+
+/// How long these threads have run in all. One that is at it right now has its last few microseconds left out.
+pub fn ran(threads: &[i32]) -> Result<Duration> {
+    let mut all = Duration::ZERO;
+    for thread in threads {
+        let text = fs::read_to_string(format!("/proc/{thread}/schedstat"))
+            .context("reading a thread's time")?;
+        let ns = text.split(' ').next().and_then(|ns| ns.parse().ok());
+        all += Duration::from_nanos(ns.context("a thread's time is no number")?);
+    }
+    Ok(all)
+}
+
 /// Keeps the processor of the machine under test from falling asleep, which it is slow to wake from on a virtual machine, with a thread that runs when
-/// nobody else wants to: what it runs is what is left. Dropped, it ends.
+/// nobody else wants to. Dropped, it ends.
 pub struct Idle {
     stop: Arc<AtomicBool>,
-    times: PathBuf,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -90,33 +109,21 @@ impl Idle {
         let stopped = Arc::clone(&stop);
         let (say, ready) = mpsc::channel();
         let thread = std::thread::spawn(move || {
-            let thread = rustix::thread::gettid().as_raw_nonzero().to_string();
+            let thread = own_thread().to_string();
             let begun = bind(UNDER_TEST)
-                .and_then(|()| shell::run("chrt", &["--idle", "--pid", "0", &thread]))
-                .map(|_| thread);
+                .and_then(|()| shell::run("chrt", &["--idle", "--pid", "0", &thread]));
             let goes = begun.is_ok();
             let _ = say.send(begun);
             while goes && !stopped.load(Ordering::Relaxed) {
                 std::hint::spin_loop();
             }
         });
-        let mut idle = Idle {
+        let idle = Idle {
             stop,
-            times: PathBuf::new(),
             thread: Some(thread),
         };
-        let thread = ready.recv().context("the idle thread ended")??;
-        idle.times = PathBuf::from(format!("/proc/self/task/{thread}/schedstat"));
+        ready.recv().context("the idle thread ended")??;
         Ok(idle)
-    }
-
-    /// How long it has run.
-    pub fn ran(&self) -> Result<Duration> {
-        let text = fs::read_to_string(&self.times).context("reading a thread's time")?;
-        let ns = text.split(' ').next().and_then(|ns| ns.parse().ok());
-        Ok(Duration::from_nanos(
-            ns.context("a thread's time is no number")?,
-        ))
     }
 }
 
@@ -141,18 +148,18 @@ fn threads(interface: &str) -> Result<Vec<i32>> {
     Ok(pids.filter(is_it).collect())
 }
 
-/// The sink looks by the clock, or waits to be woken.
-pub fn by_clock(namespace: &str, interface: &str, on: bool) -> Result<()> {
-    let (ns, turns) = if on { (SINK_NS, FOR_EVER) } else { (0, 0) };
-    set(namespace, interface, "gro_flush_timeout", ns)?;
-    set(namespace, interface, "napi_defer_hard_irqs", turns)
+/// From now on an interface's thread looks by the clock.
+pub fn by_clock(namespace: &str, interface: &str) -> Result<()> {
+    set(namespace, interface, "gro_flush_timeout", LOOK_NS)?;
+    set(namespace, interface, "napi_defer_hard_irqs", FOR_EVER)
 }
 
 /// What the page says.
 pub fn words() -> String {
     format!(
         "Generator and sink have processor {OUTSIDE}; the machine under test has processor {UNDER_TEST}: its programs, and the kernel thread that takes packets off its veth (`threaded`). \
-         The sink's thread looks every {} us by the clock (`gro_flush_timeout`), so that nobody has to wake it. All of them have real-time ranks, so that nobody else on the host takes their time.",
-        SINK_NS / 1_000
+         Such threads look every {} us by the clock (`gro_flush_timeout`), as interrupts of a network card come, so that nobody has to wake them, and every case gets as many packets at a time. All of them have \
+         real-time ranks, so that nobody else on the host takes their time.",
+        LOOK_NS / 1_000
     )
 }

@@ -1,7 +1,6 @@
 //! All cases in turn, round by round.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{ensure, Context, Result};
@@ -15,18 +14,24 @@ use super::check;
 use super::forward::Worker;
 use super::leftovers;
 use super::polls;
-use super::sender::{frames, generator, Sender};
+use super::sender::{frames, Sender};
 use super::slabs::Slabs;
 use super::VethArgs;
 use crate::bench::spread::Spread;
 use crate::signals::Interrupt;
 
-/// Before a case is measured in a round: its caches are to be warm, and its queues full.
-const WARM_UP: Duration = Duration::from_millis(60);
-/// After it: what is under way is to arrive.
-const DRAIN: Duration = Duration::from_millis(30);
+/// How long each case has the load before any is measured: drivers settle for how much comes.
+const SETTLE: Duration = Duration::from_secs(1);
+/// Before a case is measured in a round: its caches are to be warm.
+const WARM_UP: Duration = Duration::from_millis(2);
+/// How long the generator may send less than it is to.
+const PATIENCE: Duration = Duration::from_secs(3);
 /// Packets that are looked at byte by byte before anything is measured.
-const LOOKED_AT: u32 = 64;
+const LOOKED_AT: usize = 64;
+/// One so often.
+const LOOKED_AT_NS: u32 = 2_000;
+/// How often the generator looks in one call, then, whether one is due.
+const LOOKS: u32 = 1 << 12;
 
 /// One figure.
 #[derive(Clone, Debug)]
@@ -35,14 +40,14 @@ pub struct Figure {
     pub case: Case,
     /// Flows that packets came from.
     pub flows: u32,
-    /// What arrived, in millions of packets a second.
-    pub mpps: Spread,
-    /// The same over what the reference did in the same round; none without it.
+    /// Processor time of a packet that arrived, in nanoseconds.
+    pub ns: Spread,
+    /// Packets that the same time is enough for, over the reference's in the same round; none without it.
     pub ratio: Option<Spread>,
-    /// What was sent, in millions a second.
-    pub offered_mpps: f64,
-    /// The share of its processor that was busy.
-    pub busy: f64,
+    /// What was sent, in thousands of packets a second.
+    pub kpps: f64,
+    /// The share of all packets that arrived.
+    pub arrived: f64,
     /// Packets that arrived and looked otherwise than they should.
     pub wrong: u64,
     /// What packets of this case look like behind it.
@@ -50,10 +55,9 @@ pub struct Figure {
 }
 
 /// Who works on a machine under test.
-#[expect(dead_code, reason = "kept, not asked")]
 enum Host {
     Worker(Worker),
-    Kernel(Pass),
+    Kernel(#[expect(dead_code, reason = "kept, not asked")] Pass),
     Balancer(Balancer),
 }
 
@@ -61,18 +65,21 @@ enum Host {
 struct Ready<'a> {
     machine: &'a Machine,
     host: Host,
+    /// The threads that forward.
+    threads: Vec<i32>,
     sink: Sink,
     shape: Shape,
-    /// For each number of flows.
-    generators: Vec<Arc<Generator>>,
+    /// The index of the generator's end of its cable.
+    aim: u32,
 }
 
 /// One case in one round.
 #[derive(Clone, Copy, Debug)]
 struct Round {
-    mpps: f64,
-    offered_mpps: f64,
-    busy: f64,
+    ns: f64,
+    kpps: f64,
+    sent: u64,
+    arrived: u64,
 }
 
 /// Measures. `done` is called after each case has been made ready, and after each case of each round.
@@ -88,51 +95,51 @@ pub fn measure(
     // Once the bed says that somebody measures: before, the settings would pass for what a killed run has left.
     let _slabs = Slabs::keep()?;
     let sizes = args.sizes();
-    let all = sizes
-        .iter()
-        .map(|&flows| frames(flows))
-        .collect::<Result<Vec<_>>>()?;
     let mut ready = Vec::new();
     for machine in &bed.machines {
         interrupt.check()?;
-        let mut generators = Vec::new();
         let sink = open_sink(&bed, machine)?;
-        let host = open_host(&bed, machine, args, interrupt)?;
-        for frames in &all {
-            generators.push(Arc::new(generator(
-                &bed.generator,
-                machine,
-                frames,
-                Order::Random,
-            )?));
-        }
+        let (host, threads) = open_host(&bed, machine, args, interrupt)?;
         let mut one = Ready {
             machine,
             host,
+            threads,
             sink,
             shape: Shape {
                 len_bytes: 0,
                 next_header: 0,
             },
-            generators,
+            aim: bed::inside(&bed.generator, || bed::if_index(machine.generator()))?,
         };
         one.shape = look(&bed, &mut one, sizes[0], interrupt)?;
         ready.push(one);
         done();
     }
-    let idle = polls::Idle::start()?;
+    let _idle = polls::Idle::start()?;
     let mut rounds: HashMap<(Case, u32), Vec<Round>> = HashMap::new();
-    for _ in 0..args.rounds() {
-        for (number, &flows) in sizes.iter().enumerate() {
+    for one in &ready {
+        polls::by_clock(&bed.sink, one.machine.sink())?;
+        polls::by_clock(&one.machine.namespace, one.machine.inner())?;
+    }
+    for &flows in &sizes {
+        let every_ns = 1_000_000 / args.rate_kpps;
+        let generator = Generator::new(&frames(flows)?, Order::Random, every_ns)
+            .context("loading the generator")?;
+        let sender = Sender::start(&bed.generator, generator);
+        for one in &ready {
+            sender.aim(one.aim)?;
+            interrupt.sleep(SETTLE)?;
+        }
+        for _ in 0..args.rounds() {
             for one in &ready {
-                let round = round(&bed, one, number, &idle, args, interrupt)?;
                 rounds
                     .entry((one.machine.case, flows))
                     .or_default()
-                    .push(round);
+                    .push(round(one, &sender, args, interrupt)?);
                 done();
             }
         }
+        sender.stop()?;
     }
     for one in &ready {
         if let Host::Balancer(balancer) = &one.host {
@@ -165,7 +172,13 @@ fn open_sink(bed: &Bed, machine: &Machine) -> Result<Sink> {
     Ok(sink)
 }
 
-fn open_host(bed: &Bed, machine: &Machine, args: &VethArgs, interrupt: &Interrupt) -> Result<Host> {
+/// With the threads that forward.
+fn open_host(
+    bed: &Bed,
+    machine: &Machine,
+    args: &VethArgs,
+    interrupt: &Interrupt,
+) -> Result<(Host, Vec<i32>)> {
     let host = match machine.case {
         Case::L2fwd => Host::Worker(Worker::bare(machine)?),
         Case::Driver => Host::Worker(Worker::driver(machine)?),
@@ -182,26 +195,34 @@ fn open_host(bed: &Bed, machine: &Machine, args: &VethArgs, interrupt: &Interrup
             Host::Balancer(balancer)
         }
     };
-    polls::give_thread(
+    let mut threads = polls::give_thread(
         &machine.namespace,
         machine.inner(),
         polls::UNDER_TEST,
         polls::WORK,
     )?;
-    Ok(host)
+    match &host {
+        Host::Worker(worker) => threads.push(worker.id),
+        Host::Balancer(balancer) => threads.push(balancer.worker()?),
+        Host::Kernel(_) => {}
+    }
+    Ok((host, threads))
 }
 
 /// Sends a few packets, and looks at every byte of them.
 fn look(bed: &Bed, ready: &mut Ready<'_>, flows: u32, interrupt: &Interrupt) -> Result<Shape> {
     let sent = check::Sent::of(flows);
     ready.sink.expect(None)?;
-    let generator = &ready.generators[0];
+    let generator = Generator::new(&frames(flows)?, Order::Random, LOOKED_AT_NS)?;
+    generator.aim(Some(ready.aim))?;
     bed::inside(&bed.generator, || {
         polls::bind(polls::OUTSIDE)?;
-        generator.set_stopped(false)?;
-        generator.run(LOOKED_AT).context("sending")
+        while generator.sent()? < LOOKED_AT as u64 {
+            generator.run(LOOKS).context("sending")?;
+        }
+        Ok(())
     })?;
-    let mut arrived = vec![PacketBuf::with_capacity(2_000); LOOKED_AT as usize];
+    let mut arrived = vec![PacketBuf::with_capacity(2_000); LOOKED_AT];
     let mut filled = 0;
     let case = ready.machine.case;
     let what = format!("{}: {LOOKED_AT} packets to arrive", case.name());
@@ -215,35 +236,38 @@ fn look(bed: &Bed, ready: &mut Ready<'_>, flows: u32, interrupt: &Interrupt) -> 
     Ok(shape)
 }
 
+/// Aims the generator at a machine and measures, again if it has stood still meanwhile.
 fn round(
-    bed: &Bed,
     ready: &Ready<'_>,
-    number: usize,
-    idle: &polls::Idle,
+    sender: &Sender,
     args: &VethArgs,
     interrupt: &Interrupt,
 ) -> Result<Round> {
-    let sink = ready.machine.sink();
-    polls::by_clock(&bed.sink, sink, true)?;
-    let generator = &ready.generators[number];
-    let measured = Duration::from_millis(args.round_ms());
-    let sender = Sender::start(&bed.generator, generator, WARM_UP + measured, interrupt)?;
-    interrupt.sleep(WARM_UP)?;
-    let (arrived, sent) = (ready.sink.arrived()?, generator.sent()?);
-    let (left, began) = (idle.ran()?, Instant::now());
-    interrupt.sleep(measured)?;
-    let came = ready.sink.arrived()?.right - arrived.right;
-    let went = generator.sent()? - sent;
-    let left = idle.ran()?.saturating_sub(left);
-    let micros = began.elapsed().as_micros() as f64;
-    sender.stop()?;
-    interrupt.sleep(DRAIN)?;
-    polls::by_clock(&bed.sink, sink, false)?;
-    Ok(Round {
-        mpps: came as f64 / micros,
-        offered_mpps: went as f64 / micros,
-        busy: 1.0 - left.as_micros() as f64 / micros,
-    })
+    sender.aim(ready.aim)?;
+    let until = Instant::now() + PATIENCE;
+    loop {
+        interrupt.sleep(WARM_UP)?;
+        let (arrived, sent) = (ready.sink.arrived()?.right, sender.sent()?);
+        let (ran, began) = (polls::ran(&ready.threads)?, Instant::now());
+        interrupt.sleep(Duration::from_millis(args.round_ms()))?;
+        let arrived = ready.sink.arrived()?.right - arrived;
+        let sent = sender.sent()? - sent;
+        let ran = polls::ran(&ready.threads)?.saturating_sub(ran);
+        let kpps = sent as f64 / (1_000.0 * began.elapsed().as_secs_f64());
+        if arrived > 0 && kpps >= f64::from(args.rate_kpps) / 2.0 {
+            return Ok(Round {
+                ns: ran.as_nanos() as f64 / arrived as f64,
+                kpps,
+                sent,
+                arrived,
+            });
+        }
+        ensure!(
+            Instant::now() < until,
+            "{}: {kpps:.0} thousand packets a second were sent, and {arrived} arrived",
+            ready.machine.case.name()
+        );
+    }
 }
 
 fn figure(
@@ -253,21 +277,22 @@ fn figure(
 ) -> Result<Figure> {
     let case = ready.machine.case;
     let own = rounds.get(&(case, flows)).context("no round")?;
-    let pick = |of: fn(&Round) -> f64| own.iter().map(of).collect::<Vec<_>>();
+    let pick = |of: fn(&Round) -> f64| Spread::of(&own.iter().map(of).collect::<Vec<_>>());
+    let sum = |of: fn(&Round) -> u64| own.iter().map(of).sum::<u64>() as f64;
     let reference = rounds.get(&(Case::REFERENCE, flows));
     let ratios = reference.map(|other| {
         let pairs = own.iter().zip(other);
         pairs
-            .map(|(own, other)| own.mpps / other.mpps)
+            .map(|(own, other)| other.ns / own.ns)
             .collect::<Vec<_>>()
     });
     Ok(Figure {
         case,
         flows,
-        mpps: Spread::of(&pick(|round| round.mpps)),
+        ns: pick(|round| round.ns),
         ratio: ratios.map(|all| Spread::of(&all)),
-        offered_mpps: Spread::of(&pick(|round| round.offered_mpps)).median,
-        busy: Spread::of(&pick(|round| round.busy)).median,
+        kpps: pick(|round| round.kpps).median,
+        arrived: sum(|round| round.arrived) / sum(|round| round.sent),
         wrong: ready.sink.arrived()?.wrong,
         shape: ready.shape,
     })

@@ -3,25 +3,21 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use anyhow::{anyhow, Context, Result};
-use packet_io::lab::{Frames, Generator, Order};
+use packet_io::lab::{Frames, Generator};
 use packet_io::PacketBuf;
 use srh::Frame;
 
-use super::bed::{self, Machine, GENERATOR_MAC, IN_MAC};
+use super::bed::{self, GENERATOR_MAC, IN_MAC};
 use super::polls;
 use crate::bench::packets::{self, PACKET_BYTES};
-use crate::signals::Interrupt;
 
 /// Bytes of an Ethernet header.
 pub const ETHERNET_BYTES: usize = 14;
-/// More than the generator makes in a microsecond. One call is to last as long as a case is measured, because the kernel stands still for milliseconds where one ends and
-/// another one begins.
-const PACKETS_A_US: u64 = 4;
-/// How long it may take to begin.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How often the generator looks in one call whether a packet is due: half a second. The kernel stands still for milliseconds where one call ends and another one begins, and looks
+/// that are left when it is to end are gone through, too.
+const LOOKS: u32 = 1 << 23;
 
 /// An Ethernet header in front of a packet.
 pub fn framed(to: [u8; 6], from: [u8; 6], packet: &[u8]) -> Vec<u8> {
@@ -40,19 +36,6 @@ pub fn frames(flows: u32) -> Result<Frames> {
     Ok(frames)
 }
 
-/// A generator for a machine. It makes no packets yet.
-pub fn generator(
-    namespace: &str,
-    machine: &Machine,
-    frames: &Frames,
-    order: Order,
-) -> Result<Generator> {
-    bed::inside(namespace, || {
-        let index = bed::if_index(machine.generator())?;
-        Generator::new(frames, index, order).context("loading the generator")
-    })
-}
-
 /// A generator at work. Dropped, it stops.
 pub struct Sender {
     stop: Arc<AtomicBool>,
@@ -61,41 +44,36 @@ pub struct Sender {
 }
 
 impl Sender {
-    /// Starts one.
-    ///
-    /// It has begun to send when this returns, and is made to send for `duration`.
-    pub fn start(
-        namespace: &str,
-        generator: &Arc<Generator>,
-        duration: Duration,
-        interrupt: &Interrupt,
-    ) -> Result<Sender> {
-        let before = generator.sent()?;
-        generator.set_stopped(false).context("starting to send")?;
-        let packets = PACKETS_A_US.saturating_mul(duration.as_micros() as u64);
-        let packets = u32::try_from(packets).unwrap_or(u32::MAX);
+    /// Starts one, in the namespace where the generators' ends of cables are. It sends where it is aimed.
+    pub fn start(namespace: &str, generator: Generator) -> Sender {
         let stop = Arc::<AtomicBool>::default();
+        let generator = Arc::new(generator);
         let (namespace, stopped) = (namespace.to_owned(), Arc::clone(&stop));
-        let working = Arc::clone(generator);
+        let working = Arc::clone(&generator);
         let thread = std::thread::spawn(move || {
             polls::bind(polls::OUTSIDE)?;
             polls::set_rank(None, polls::WORK)?;
             bed::enter(&namespace)?;
             while !stopped.load(Ordering::Relaxed) {
-                working.run(packets).context("sending")?;
+                working.run(LOOKS).context("sending")?;
             }
             Ok(())
         });
-        let sender = Sender {
+        Sender {
             stop,
-            generator: Arc::clone(generator),
+            generator,
             thread: Some(thread),
-        };
-        interrupt.wait_for("the generator does not begin", PATIENCE, || {
-            let ended = sender.thread.as_ref().is_some_and(JoinHandle::is_finished);
-            Ok(ended || generator.sent()? > before)
-        })?;
-        Ok(sender)
+        }
+    }
+
+    /// Aims it at an interface.
+    pub fn aim(&self, if_index: u32) -> Result<()> {
+        self.generator.aim(Some(if_index)).context("aiming")
+    }
+
+    /// Packets sent so far, lost ones too.
+    pub fn sent(&self) -> Result<u64> {
+        self.generator.sent().context("asking the generator")
     }
 
     /// Stops it, and says what went wrong.
@@ -105,9 +83,7 @@ impl Sender {
 
     fn end(&mut self) -> Result<()> {
         self.stop.store(true, Ordering::Relaxed);
-        self.generator
-            .set_stopped(true)
-            .context("stopping to send")?;
+        self.generator.aim(None).context("stopping to send")?;
         match self.thread.take() {
             Some(thread) => thread
                 .join()

@@ -7,33 +7,35 @@ use crate::bench::grid::Grid;
 use crate::bench::show::short;
 
 /// Rows of the table.
-fn row(figure: &Figure) -> [String; 8] {
-    let Figure { mpps, ratio, .. } = figure;
+fn row(figure: &Figure) -> [String; 9] {
+    let Figure { ns, ratio, .. } = figure;
     [
         figure.case.name().to_owned(),
         short(figure.flows.into()),
-        format!("{:.3}", mpps.median),
-        format!("{:.3} to {:.3}", mpps.low, mpps.high),
+        format!("{:.0}", ns.median),
+        format!("{:.0} to {:.0}", ns.low, ns.high),
+        format!("{:.2}", 1_000.0 / ns.median),
         ratio.map_or("".into(), |ratio| {
             format!(
                 "{:.3} ({:.3} to {:.3})",
                 ratio.median, ratio.low, ratio.high
             )
         }),
-        format!("{:.2}", figure.offered_mpps),
-        format!("{:.0}%", 100.0 * figure.busy),
+        format!("{:.0}", figure.kpps),
+        format!("{:.2}%", 100.0 * figure.arrived),
         figure.shape.len_bytes.to_string(),
     ]
 }
 
-const HEADER: [&str; 8] = [
+const HEADER: [&str; 9] = [
     "forwards",
     "flows",
-    "Mpps",
+    "ns",
     "quartiles",
+    "Mpps a core",
     "over l2fwd",
-    "offered",
-    "busy",
+    "kpps now",
+    "arrived",
     "bytes out",
 ];
 
@@ -51,10 +53,10 @@ pub fn as_json(figures: &[Figure]) -> Value {
     let figure = |f: &Figure| {
         json!({
             "case": f.case.name(), "flows": f.flows,
-            "mpps": f.mpps.median, "mpps_low": f.mpps.low, "mpps_high": f.mpps.high,
+            "ns": f.ns.median, "ns_low": f.ns.low, "ns_high": f.ns.high,
             "over_l2fwd": f.ratio.map(|r| r.median),
             "over_l2fwd_low": f.ratio.map(|r| r.low), "over_l2fwd_high": f.ratio.map(|r| r.high),
-            "offered_mpps": f.offered_mpps, "busy": f.busy, "wrong": f.wrong,
+            "kpps": f.kpps, "arrived": f.arrived, "wrong": f.wrong,
             "bytes_out": f.shape.len_bytes, "next_header": f.shape.next_header,
         })
     };
