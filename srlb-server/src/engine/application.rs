@@ -33,7 +33,7 @@ impl Engine {
         if packet.is_fragment() || packet.srh.is_some() {
             return Ok(self.straight());
         }
-        let subject = self.subject(flow, given.now);
+        let mut subject = self.subject(flow, given.now);
         let mut entry = subject.entry.unwrap_or_default();
         if tells_its_number(&subject, &tcp) {
             // The client must not see it: it would echo a timestamp that was none of the SYN-ACK's, and Linux then takes nothing
@@ -42,7 +42,14 @@ impl Engine {
             self.keep(&subject, entry, given.now);
             return Err(DropReason::AnswerToUs.into());
         }
+        let was_guessed = entry.is_guessed();
         let said = take_in(&mut entry, &tcp, &self.contract.limits);
+        if was_guessed {
+            if let Some(state) = self.refute_guess(&subject, &entry, given) {
+                entry.set_state(given.now, state, &self.contract.limits);
+                subject.state = state;
+            }
+        }
         let (action, state) = self.consult(&subject, said, entry.peer());
         if let Action::Drop(reason) = action {
             return Err(reason.into());

@@ -8,6 +8,7 @@ use srh::{carry, rewrite, Frame, Function, Segments, Sid};
 use super::arrival::Arrival;
 use super::contract::Limits;
 use super::entry::Entry;
+use super::guess::Guess;
 use super::mine::{self, Answer};
 use super::state::{Action, Event as Said, State};
 use super::{Done, Engine, Event, Given, SocketAnswer, Stop, Subject};
@@ -54,8 +55,8 @@ impl Engine {
             Action::Deliver if is_guess => Action::DeliverSteered,
             action => action,
         };
-        if is_guess && is_recovered(said) && arrival.has_next {
-            self.ask_the_others(frame, arrival, subject.hash.flow_label(), given);
+        if is_guess && arrival.function == Function::RecoverStickiness {
+            self.keep_guess(frame, arrival, &subject, tcp, given);
         }
         let done = match self.act(frame, arrival, subject.hash.flow_label(), action, given) {
             Err(Stop::Drop(DropReason::HopLimit)) => {
@@ -184,22 +185,50 @@ impl Engine {
         }
     }
 
-    /// The packet goes to our kernel on a guess. Where it is wrong, nobody would ever get what the client sends: a table
-    /// that is too small forgets the kernel's answer before the client tries again. So the LB gets it as well, to be given to
-    /// the others first. We are last then, where a guess does no harm.
-    fn ask_the_others(
+    /// The packet goes to our kernel on a guess: it is kept until the kernel has told a number.
+    fn keep_guess(
         &mut self,
         frame: &PacketBuf,
         arrival: &Arrival,
-        flow_label: u32,
-        given: &mut Given,
+        subject: &Subject,
+        tcp: &Tcp,
+        given: &Given,
     ) {
-        let mut copy = PacketBuf::from_slice(frame.bytes());
-        let returned = self.act(&mut copy, arrival, flow_label, Action::ReturnFlow, given);
-        if returned.is_ok() {
-            self.events.add(Event::Returned);
-            given.extra.push(copy);
+        let Some(socket) = given.socket else { return };
+        let guess = Guess {
+            flow: subject.flow,
+            at: given.now,
+            frame: PacketBuf::from_slice(frame.bytes()),
+            arrival: *arrival,
+            tcp: *tcp,
+            socket,
+        };
+        self.guesses.keep(subject.hash, guess);
+    }
+
+    /// Our kernel has told a number that refutes what was guessed of this flow: the packet goes on as one that isn't ours. That is the flow's state then.
+    pub(super) fn refute_guess(
+        &mut self,
+        subject: &Subject,
+        entry: &Entry,
+        given: &mut Given,
+    ) -> Option<State> {
+        let mut guess = self.guesses.take(subject.hash, &subject.flow, given.now)?;
+        if !guess.is_refuted_by(entry, &self.contract.limits) {
+            return None;
         }
+        let said = match guess.arrival.has_next {
+            true => Said::RecoverNotMine,
+            false => Said::RecoverNotMineLast,
+        };
+        let (action, state) = self.consult(subject, said, entry.peer());
+        let (frame, arrival) = (&mut guess.frame, &guess.arrival);
+        let sent = self.act(frame, arrival, subject.hash.flow_label(), action, given);
+        if sent.is_ok() {
+            self.events.add(Event::GuessesRefuted);
+            given.extra.push(guess.frame);
+        }
+        Some(state)
     }
 
     /// Does with the packet what a state table said.

@@ -16,6 +16,7 @@ daemon::counters! {
         Recovered = "recovered", "client packets of a recovery that were ours";
         RecoveryPassedOn = "recovery_passed_on", "client packets of a recovery passed on to the next server";
         RecoverNextSent = "recover_next_sent", "client packets at the end of a recovery chunk, sent back to the LB";
+        GuessesRefuted = "guesses_refuted", "of the recovered ones, those that our kernel's answer showed not to be ours: passed on after all";
         OwnerNotFound = "owner_not_found", "client packets that nobody owns, given to our kernel for its RST";
         Created = "created", "createStickiness sent";
         Removed = "removed", "removeStickiness sent";

@@ -18,6 +18,7 @@ mod counters;
 mod datagram;
 pub mod entry;
 mod fragments;
+mod guess;
 mod icmp;
 pub mod mine;
 mod note;
@@ -40,6 +41,7 @@ use srh::{tcp, Flow, Frame, Sender};
 use crate::policy::Policy;
 use arrival::Arrival;
 use entry::Entry;
+use guess::Guesses;
 use state::State;
 use udp_entry::UdpEntry;
 
@@ -101,6 +103,7 @@ pub struct Engine {
     flows: FlowTable<Entry, SLOTS>,
     udp_flows: FlowTable<UdpEntry, SLOTS>,
     fragments: Fragments,
+    guesses: Guesses,
     lookups: RateLimit,
     udp_lookups: RateLimit,
     icmp: RateLimit,
@@ -124,6 +127,7 @@ impl Engine {
             udp_flows: FlowTable::new(config.max_udp_flows, key.clone()),
             fragments: contract.limits.fragments(key.clone()),
             flows: FlowTable::new(config.max_flows, key),
+            guesses: Guesses::default(),
             lookups: RateLimit::new(config.lookups_pps),
             udp_lookups: RateLimit::new(config.lookups_pps),
             contract,

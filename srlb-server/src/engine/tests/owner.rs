@@ -1,5 +1,7 @@
 //! Packets of flows that exist: ours, somebody else's, nobody's.
 
+use std::time::Duration;
+
 use super::*;
 
 #[test]
@@ -153,7 +155,7 @@ fn a_recovered_flow_waits_for_its_pin() {
 
 /// The socket may be what is left of an earlier connection whose client has gone, and the packet that of a later one, with another server.
 #[test]
-fn on_a_guess_the_others_are_asked_as_well() {
+fn a_guess_that_the_kernels_answer_refutes_goes_on_after_all() {
     let sockets = [
         SocketAnswer::Open {
             acked: Some(0),
@@ -166,44 +168,76 @@ fn on_a_guess_the_others_are_asked_as_well() {
         bench.socket = socket;
         let later = client(ACK, 900_000_000);
         bench.delivers_steered(&recovery(encoding, &later, 0), &later);
+        assert!(bench.extra.is_empty());
+        let answer = server(ACK, 101, b"");
+        bench.transmits(&answer, &answer);
         let [copy] = &bench.extra[..] else {
             panic!("{} copies", bench.extra.len());
         };
-        same(
-            copy.bytes(),
-            &back(encoding, Function::ReturnFlow, 0, &later),
-        );
-        bench.put(&server(ACK, 101, b""));
-        bench.transmits(
-            &recovery(encoding, &later, 0),
-            &recovery(encoding, &later, 1),
-        );
-        let of_ours = client(ACK, 101);
-        bench.put(&recovery(encoding, &of_ours, 0));
-        assert!(bench.extra.is_empty(), "nothing is guessed any more");
+        same(copy.bytes(), &recovery(encoding, &later, 1));
+        assert_eq!(bench.engine.events().get(Event::GuessesRefuted), 1);
+        assert_eq!(bench.state(), State::None);
+        bench.transmits(&answer, &answer);
+        assert!(bench.extra.is_empty(), "it went on once");
     }
 }
 
 #[test]
-fn who_is_asked_last_asks_nobody() {
+fn at_the_end_of_a_chunk_a_refuted_guess_goes_back_to_the_lb() {
     for encoding in ENCODINGS {
+        let mut bench = Bench::always();
+        bench.socket = SocketAnswer::Open {
+            acked: Some(0),
+            sent: Some(0),
+        };
+        let later = client(ACK, 900_000_000);
+        let last = locator(SERVER).sid_with(Function::RecoverStickiness, 3);
+        bench.delivers_steered(&carried(encoding, LB, &[last], 0, &later), &later);
+        bench.put(&server(ACK, 101, b""));
+        same(
+            bench.extra[0].bytes(),
+            &back(encoding, Function::RecoverNext, 3, &later),
+        );
+    }
+}
+
+/// Nobody is asked behind recoverFinal, an LB's pin is believed, and a second is long enough for an answer.
+#[test]
+fn what_nobody_else_may_get_is_not_kept() {
+    let later = client(ACK, 900_000_000);
+    let wait = [
+        (Function::RecoverFinal, Duration::ZERO),
+        (Function::AckStickiness, Duration::ZERO),
+        (Function::RecoverStickiness, Duration::from_secs(1)),
+    ];
+    for (encoding, (function, wait)) in ENCODINGS.into_iter().flat_map(|e| wait.map(|w| (e, w))) {
+        let mut bench = Bench::always();
+        bench.socket = SocketAnswer::Open {
+            acked: Some(0),
+            sent: Some(0),
+        };
+        let (verdict, _) = bench.put(&one(encoding, function, &later));
+        assert!(matches!(verdict, Verdict::Deliver { .. }), "{verdict:?}");
+        bench.now = T0 + wait;
+        bench.put(&server(ACK, 101, b""));
+        assert!(bench.extra.is_empty(), "{function:?}");
+    }
+}
+
+#[test]
+fn an_answer_that_fits_confirms_the_guess() {
+    for encoding in ENCODINGS {
+        let mut bench = Bench::always();
+        bench.socket = SocketAnswer::Open {
+            acked: Some(10),
+            sent: Some(10),
+        };
         let data = client(ACK, 77);
-        for function in [
-            Function::RecoverStickiness,
-            Function::RecoverFinal,
-            Function::AckStickiness,
-        ] {
-            let packet = one(encoding, function, &data);
-            let mut bench = Bench::always();
-            bench.socket = SocketAnswer::Open {
-                acked: Some(0),
-                sent: Some(0),
-            };
-            let (verdict, bytes) = bench.put(&packet);
-            assert!(matches!(verdict, Verdict::Deliver { .. }), "{verdict:?}");
-            same(&bytes, &hop(&data));
-            assert!(bench.extra.is_empty());
-        }
+        bench.delivers_steered(&recovery(encoding, &data, 0), &data);
+        let reply = server(ACK, 77, b"hello");
+        bench.transmits(&reply, &to_lb(encoding, Function::CreateStickiness, &reply));
+        assert!(bench.extra.is_empty());
+        assert_eq!(bench.state(), State::Wait);
     }
 }
 

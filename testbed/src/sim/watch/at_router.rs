@@ -52,6 +52,21 @@ pub struct Left<'a> {
     pub is_ownerless: bool,
 }
 
+impl Left<'_> {
+    /// The functions on the packets that left beside it.
+    pub fn beside(&self) -> Vec<Function> {
+        let read = self.extra.iter().filter_map(Said::read);
+        read.filter_map(|said| said.function).collect()
+    }
+
+    /// Has a packet of the application shown that a client's packet was somebody else's, so that it went on after all?
+    pub fn refutes(&self) -> bool {
+        self.beside()
+            .into_iter()
+            .any(|function| !is_for_lb(function))
+    }
+}
+
 /// What became of it.
 pub struct Became<'a> {
     /// How it left.
@@ -185,7 +200,11 @@ impl AtRouter {
         let tcp = &self.said.tcp;
         let is_end = tcp.has(srh::parse::Tcp::FIN);
         let removed = Said::read(became.left.frame).is_some_and(|said| said.function.is_some());
-        let expected = match self.before {
+        let before = match became.left.refutes() {
+            true => self.not_mine(),
+            false => self.before,
+        };
+        let expected = match before {
             // two SYN-ACKs would confuse the client
             State::Loser if tcp.is_syn_ack() => {
                 return Some(("flow", self.words("a loser's SYN-ACK leaves", after)));
@@ -230,5 +249,13 @@ fn is_offer(function: Function) -> bool {
     matches!(
         function,
         Function::ConnectAvail | Function::ConnectForce | Function::ConnectFinal
+    )
+}
+
+/// Does a server tell an LB with it that a flow is its own, or no longer?
+pub fn is_for_lb(function: Function) -> bool {
+    matches!(
+        function,
+        Function::CreateStickiness | Function::RemoveStickiness
     )
 }

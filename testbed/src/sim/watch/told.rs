@@ -7,7 +7,7 @@ use srh::parse::Tcp;
 use srh::Function;
 use srlb_server::engine::state::State;
 
-use super::at_router::{AtRouter, Became};
+use super::at_router::{is_for_lb, AtRouter, Became};
 use super::said::Said;
 use super::Broken;
 
@@ -52,8 +52,9 @@ impl Told {
         }
         self.has_ended |= tcp.has(Tcp::FIN);
         let on_it = Said::read(became.left.frame).and_then(|said| said.function);
-        let beside = became.left.extra.iter().filter_map(Said::read);
-        let beside: Vec<_> = beside.filter_map(|said| said.function).collect();
+        let is_refuted = became.left.refutes();
+        let beside = became.left.beside().into_iter();
+        let beside: Vec<_> = beside.filter(|&function| is_for_lb(function)).collect();
         let is_end = tcp.flags & (Tcp::FIN | Tcp::RST) != 0;
         let function = match is_end {
             true => Function::RemoveStickiness,
@@ -61,7 +62,8 @@ impl Told {
         };
         let is_due = match is_end {
             true => self.end_is_due(at),
-            false => self.steering_is_due(at, became.now),
+            // The flow is somebody else's.
+            false => self.steering_is_due(at, became.now) && !is_refuted,
         };
         let is_told = on_it == Some(function) || beside == [function];
         let is_silent = on_it.is_none() && beside.is_empty();
