@@ -42,14 +42,13 @@ impl Engine {
             self.keep(&subject, entry, given.now);
             return Err(DropReason::AnswerToUs.into());
         }
-        let was_guessed = entry.is_guessed();
-        let said = take_in(&mut entry, &tcp, &self.contract.limits);
-        if was_guessed {
-            if let Some(state) = self.refute_guess(&subject, &entry, given) {
+        if entry.is_guessed() {
+            if let Some(state) = self.refute_guess(&subject, &entry, &tcp, given) {
                 entry.set_state(given.now, state, &self.contract.limits);
                 subject.state = state;
             }
         }
+        let said = take_in(&mut entry, &tcp, &self.contract.limits);
         let (action, state) = self.consult(&subject, said, entry.peer());
         if let Action::Drop(reason) = action {
             return Err(reason.into());

@@ -206,15 +206,16 @@ impl Engine {
         self.guesses.keep(subject.hash, guess);
     }
 
-    /// Our kernel has told a number that refutes what was guessed of this flow: the packet goes on as one that isn't ours. That is the flow's state then.
+    /// Our kernel's answer may refute what was guessed of this flow: then the packet goes on as one that isn't ours, and that is the flow's state.
     pub(super) fn refute_guess(
         &mut self,
         subject: &Subject,
         entry: &Entry,
+        answer: &Tcp,
         given: &mut Given,
     ) -> Option<State> {
         let mut guess = self.guesses.take(subject.hash, &subject.flow, given.now)?;
-        if !guess.is_refuted_by(entry, &self.contract.limits) {
+        if !guess.is_refuted_by(*entry, answer, &self.contract.limits) {
             return None;
         }
         let said = match guess.arrival.has_next {

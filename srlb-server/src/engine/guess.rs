@@ -34,9 +34,16 @@ pub(super) struct Guess {
 }
 
 impl Guess {
-    /// Would it not be ours, by what the entry knows now?
-    pub fn is_refuted_by(&self, entry: &Entry, limits: &Limits) -> bool {
-        mine::by_socket(Some(entry), &self.tcp, self.socket, limits) == Answer::NotMine
+    /// Does the first packet that our kernel has sent since show that it isn't ours?
+    ///
+    /// Its first byte follows what was sent before, or is one of that, as whatever our client can have acknowledged is. Its last byte says nothing:
+    /// it may be more than all that was sent before. A new connection's SYN-ACK and a RST, whose number the client has chosen, say nothing either.
+    pub fn is_refuted_by(&self, mut entry: Entry, answer: &Tcp, limits: &Limits) -> bool {
+        if answer.has(Tcp::SYN) || answer.has(Tcp::RST) {
+            return false;
+        }
+        entry.sent_up_to(answer.seq);
+        mine::by_socket(Some(&entry), &self.tcp, self.socket, limits) == Answer::NotMine
     }
 }
 
@@ -58,8 +65,8 @@ impl Guesses {
     /// What was guessed of a flow lately. It is nobody's any more then.
     pub fn take(&mut self, hash: FlowHash, flow: &Flow, now: Instant) -> Option<Box<Guess>> {
         let kept = &mut self.0[place(hash)];
-        let is_it = |guess: &Box<Guess>| guess.flow == *flow && now.since(guess.at) < LIFE;
-        match kept.as_ref().is_some_and(is_it) {
+        let is_it = |guess: &Guess| guess.flow == *flow && now.since(guess.at) < LIFE;
+        match kept.as_deref().is_some_and(is_it) {
             true => kept.take(),
             false => None,
         }

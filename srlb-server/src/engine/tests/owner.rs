@@ -234,7 +234,8 @@ fn an_answer_that_fits_confirms_the_guess() {
         };
         let data = client(ACK, 77);
         bench.delivers_steered(&recovery(encoding, &data, 0), &data);
-        let reply = server(ACK, 77, b"hello");
+        // More than all that was sent before.
+        let reply = server(ACK, 77, &[9; 700]);
         bench.transmits(&reply, &to_lb(encoding, Function::CreateStickiness, &reply));
         assert!(bench.extra.is_empty());
         assert_eq!(bench.state(), State::Wait);
