@@ -15,7 +15,10 @@
 
 use std::net::Ipv6Addr;
 
-use aes::cipher::{BlockCipherEncrypt, KeyInit};
+use aes::cipher::consts::U16;
+use aes::cipher::{
+    Array, BlockCipherEncBackend, BlockCipherEncClosure, BlockCipherEncrypt, BlockSizeUser, KeyInit,
+};
 use aes::{Aes128, Block};
 use srh::Flow;
 
@@ -46,7 +49,10 @@ impl FlowHash {
 
     #[inline]
     fn of_bits(bits: u128) -> Self {
-        Self::from_parts(bits as u64, (bits >> 64) as u64)
+        FlowHash {
+            index: bits as u64,
+            tag: (bits >> 64) as u64,
+        }
     }
 
     /// The two sets, of `sets`, in which the flow may lie. They may be the same one.
@@ -72,10 +78,16 @@ impl FlowHash {
         ((self.index ^ self.tag.rotate_left(32)) >> 44) as u32
     }
 
+    /// The tag as it came out, 0 included.
+    #[inline]
+    pub(crate) fn raw_tag(self) -> u64 {
+        self.tag
+    }
+
     /// What is compared; never 0.
     #[inline]
     pub fn tag(self) -> u64 {
-        self.tag
+        self.tag.max(1)
     }
 }
 
@@ -111,17 +123,19 @@ impl Unhashed {
 pub const TOGETHER: usize = 64;
 
 /// Flows that are hashed together.
+#[repr(align(64))]
 pub struct Together {
     /// What [`FlowHasher::hash_all`] makes the hashes of.
     blocks: [Block; TOGETHER],
-    ports: [u64; TOGETHER],
+    /// The last blocks; their second halves stay zero.
+    ports: [Block; TOGETHER],
 }
 
 impl Default for Together {
     fn default() -> Self {
         Together {
             blocks: [Block::default(); TOGETHER],
-            ports: [0; TOGETHER],
+            ports: [Block::default(); TOGETHER],
         }
     }
 }
@@ -131,7 +145,7 @@ impl Together {
     #[inline]
     pub fn put(&mut self, number: usize, flow: Unhashed) {
         self.blocks[number] = flow.mixed.to_le_bytes().into();
-        self.ports[number] = flow.ports;
+        self.ports[number][..8].copy_from_slice(&flow.ports.to_le_bytes());
     }
 
     /// The hash of the flow with this number, after [`FlowHasher::hash_all`].
@@ -168,19 +182,50 @@ impl FlowHasher {
 
     /// Hashes the first `count` of these flows: several at once. What was not put there since the last time gets some hash, too.
     pub fn hash_all(&self, flows: &mut Together, count: usize) {
-        let blocks = &mut flows.blocks[..count];
-        self.0.encrypt_blocks(blocks);
-        for (block, ports) in blocks.iter_mut().zip(&flows.ports) {
-            let mixed = bits(block) ^ u128::from(*ports);
-            *block = mixed.to_le_bytes().into();
-        }
-        self.0.encrypt_blocks(blocks);
+        let (blocks, ports) = (&mut flows.blocks[..count], &flows.ports[..count]);
+        self.0.encrypt_with_backend(Chains { blocks, ports });
     }
 
     fn encrypt(&self, block: u128) -> u128 {
         let mut block = block.to_le_bytes().into();
         self.0.encrypt_block(&mut block);
         bits(&block)
+    }
+}
+
+/// The last two blocks of many CBC-MACs: both while the cipher has its keys at hand.
+struct Chains<'a> {
+    blocks: &'a mut [Block],
+    ports: &'a [Block],
+}
+
+impl BlockSizeUser for Chains<'_> {
+    type BlockSize = U16;
+}
+
+impl BlockCipherEncClosure for Chains<'_> {
+    #[inline(always)]
+    fn call<B: BlockCipherEncBackend<BlockSize = U16>>(self, backend: &B) {
+        let (many, rest) = Array::<Block, B::ParBlocksSize>::slice_as_chunks_mut(self.blocks);
+        let (ports_of_many, ports_of_rest) =
+            Array::<Block, B::ParBlocksSize>::slice_as_chunks(self.ports);
+        for (blocks, ports) in many.iter_mut().zip(ports_of_many) {
+            backend.encrypt_par_blocks_inplace(blocks);
+            mix(blocks, ports);
+            backend.encrypt_par_blocks_inplace(blocks);
+        }
+        for (block, ports) in rest.iter_mut().zip(ports_of_rest) {
+            backend.encrypt_block_inplace(block);
+            mix(std::slice::from_mut(block), std::slice::from_ref(ports));
+            backend.encrypt_block_inplace(block);
+        }
+    }
+}
+
+#[inline(always)]
+fn mix(blocks: &mut [Block], with: &[Block]) {
+    for (block, with) in blocks.iter_mut().zip(with) {
+        *block = (bits(block) ^ bits(with)).to_le_bytes().into();
     }
 }
 

@@ -65,7 +65,7 @@ mod table;
 pub use fragments::{Fragments, NoFlow};
 pub use hash::{FlowHash, FlowHasher, HashKey, Together, Unhashed, VipState, TOGETHER};
 pub use knocks::Knocks;
-pub use shared::{Entry, Hint, Memory, Packed, Pages, SharedTable, View};
+pub use shared::{Entry, Hint, Hints, Memory, Packed, Pages, SharedTable, View};
 pub use table::{FlowTable, Inserted};
 
 use packet_io::Instant;

@@ -4,7 +4,8 @@ use std::net::Ipv6Addr;
 
 use crate::frame::Frame;
 use crate::parse::IPV6_BYTES;
-use crate::rewrite::{self, RewriteError};
+use crate::prebuilt::{first_bytes, hops_left, DST, HOP_LIMIT, SRC};
+use crate::rewrite::RewriteError;
 use crate::sid::Locator;
 
 /// GRE's number as a next header.
@@ -15,7 +16,8 @@ const IPV6_ETHERTYPE: u16 = 0x86dd;
 const GRE_BYTES: usize = 4;
 /// What is added to a packet.
 pub const ADDED_BYTES: usize = IPV6_BYTES + GRE_BYTES;
-const HOP_LIMIT: u8 = 64;
+/// How far it goes.
+const HOPS: u8 = 64;
 
 /// The headers of a tunnel's near end, but for what depends on the packet and the far end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +28,7 @@ impl Gre {
     pub fn new(node: Locator) -> Self {
         let mut head = [0; ADDED_BYTES];
         head[6] = GRE;
-        head[7] = HOP_LIMIT;
+        head[HOP_LIMIT] = HOPS;
         head[8..24].copy_from_slice(&node.node().octets());
         head[IPV6_BYTES + 2..].copy_from_slice(&IPV6_ETHERTYPE.to_be_bytes());
         Gre(head)
@@ -44,16 +46,17 @@ impl Gre {
         far_end: Ipv6Addr,
         flow_label: u32,
     ) -> Result<(), RewriteError> {
-        rewrite::decrement_hop_limit(frame)?;
-        let bytes = frame.bytes();
-        let payload = u16::try_from(bytes.len() + GRE_BYTES).map_err(|_| RewriteError::TooLong)?;
-        let class = u32::from(u16::from_be_bytes([bytes[0], bytes[1]]) & 0xfff0);
+        let (packet, hops) = (frame.bytes(), hops_left(frame.bytes())?);
+        let payload = u16::try_from(packet.len() + GRE_BYTES).map_err(|_| RewriteError::TooLong)?;
+        let class = u32::from(u16::from_be_bytes([packet[0], packet[1]]) & 0xfff0);
         let first_word = class << 16 | (flow_label & 0xf_ffff);
-        frame.prepend(&self.0)?;
-        let outer = &mut frame.bytes_mut()[..IPV6_BYTES];
-        outer[..4].copy_from_slice(&first_word.to_be_bytes());
-        outer[4..6].copy_from_slice(&payload.to_be_bytes());
-        outer[24..].copy_from_slice(&far_end.octets());
+        let (outer, packet) = frame.split_front::<ADDED_BYTES>()?;
+        packet[HOP_LIMIT] = hops;
+        let rest = u16::from_be_bytes([self.0[6], self.0[HOP_LIMIT]]);
+        outer[..8].copy_from_slice(&first_bytes(first_word, payload, rest));
+        outer[SRC].copy_from_slice(&self.0[SRC]);
+        outer[DST].copy_from_slice(&far_end.octets());
+        outer[IPV6_BYTES..].copy_from_slice(&self.0[IPV6_BYTES..]);
         Ok(())
     }
 }

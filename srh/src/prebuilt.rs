@@ -13,9 +13,11 @@ const SRH_BYTES: usize = SRH_FIXED_BYTES + 3 * SEGMENT_BYTES;
 /// An IPv6 header and that behind it.
 const BOTH_BYTES: usize = IPV6_BYTES + SRH_BYTES;
 /// Where the hop limit stands in an IPv6 header.
-const HOP_LIMIT: usize = 7;
+pub(crate) const HOP_LIMIT: usize = 7;
+/// Where the source stands there.
+pub(crate) const SRC: std::ops::Range<usize> = 8..24;
 /// Where the destination stands there.
-const DST: std::ops::Range<usize> = 24..40;
+pub(crate) const DST: std::ops::Range<usize> = 24..40;
 
 /// The unsigned headers that send a packet from one node along one SID, in both encodings: what
 /// [`put_on`](crate::carry::put_on) would write, but for what depends on the packet and the SID.
@@ -74,17 +76,17 @@ impl Prebuilt {
         sid: Ipv6Addr,
         flow_label: u32,
     ) -> Result<(), RewriteError> {
-        let hops = hops_left(frame.bytes())?;
-        let payload = u16::try_from(frame.bytes().len()).map_err(|_| RewriteError::TooLong)?;
-        let (outer, packet) = frame.split_front::<IPV6_BYTES>()?;
-        packet[HOP_LIMIT] = hops;
+        let (packet, hops) = (frame.bytes(), hops_left(frame.bytes())?);
+        let payload = u16::try_from(packet.len()).map_err(|_| RewriteError::TooLong)?;
         // Version and traffic class are those inside.
         let class = u32::from(u16::from_be_bytes([packet[0], packet[1]]) & 0xfff0);
         let first_word = class << 16 | (flow_label & 0xf_ffff);
+        let (outer, packet) = frame.split_front::<IPV6_BYTES>()?;
+        packet[HOP_LIMIT] = hops;
+        let rest = u16::from_be_bytes([self.outer[6], self.outer[HOP_LIMIT]]);
         // What is written in pieces is not read again soon: a processor that has to put it together waits.
-        *outer = self.outer;
-        outer[..4].copy_from_slice(&first_word.to_be_bytes());
-        outer[4..6].copy_from_slice(&payload.to_be_bytes());
+        outer[..8].copy_from_slice(&first_bytes(first_word, payload, rest));
+        outer[SRC].copy_from_slice(&self.outer[SRC]);
         outer[DST].copy_from_slice(&sid.octets());
         Ok(())
     }
@@ -94,16 +96,16 @@ impl Prebuilt {
         let hops = hops_left(frame.bytes())?;
         let payload = frame.bytes().len() + SRH_BYTES - IPV6_BYTES;
         let payload = u16::try_from(payload).map_err(|_| RewriteError::TooLong)?;
-        let mut head = [0; IPV6_BYTES];
-        head.copy_from_slice(&frame.bytes()[..IPV6_BYTES]);
-        let (sid, dst) = (sid.octets(), &head[DST]);
-        frame.split_front::<SRH_BYTES>()?;
+        frame.open_front(SRH_BYTES)?;
         let bytes = &mut frame.bytes_mut()[..BOTH_BYTES];
+        let mut head = [0; IPV6_BYTES];
+        head.copy_from_slice(&bytes[SRH_BYTES..]);
+        let (sid, dst) = (sid.octets(), &head[DST]);
+        let first_word = u32::from_be_bytes([head[0], head[1], head[2], head[3]]);
+        let rest = u16::from_be_bytes([next_header::ROUTING, hops]);
         let (before, srh) = bytes.split_at_mut(IPV6_BYTES);
-        before.copy_from_slice(&head);
-        before[4..6].copy_from_slice(&payload.to_be_bytes());
-        before[6] = next_header::ROUTING;
-        before[HOP_LIMIT] = hops;
+        before[..8].copy_from_slice(&first_bytes(first_word, payload, rest));
+        before[SRC].copy_from_slice(&head[SRC]);
         before[DST].copy_from_slice(&sid);
         srh.copy_from_slice(&self.srh);
         srh[0] = head[6];
@@ -113,9 +115,15 @@ impl Prebuilt {
     }
 }
 
+/// The first bytes of an IPv6 header: version, class and label; payload length; next header and hop limit.
+#[inline]
+pub(crate) fn first_bytes(first_word: u32, payload: u16, rest: u16) -> [u8; 8] {
+    (u64::from(first_word) << 32 | u64::from(payload) << 16 | u64::from(rest)).to_be_bytes()
+}
+
 /// The hop limit behind this node.
 #[inline]
-fn hops_left(packet: &[u8]) -> Result<u8, RewriteError> {
+pub(crate) fn hops_left(packet: &[u8]) -> Result<u8, RewriteError> {
     match packet[HOP_LIMIT] {
         0 | 1 => Err(RewriteError::HopLimit),
         hops => Ok(hops - 1),

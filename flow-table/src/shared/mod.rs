@@ -63,8 +63,8 @@ pub use memory::{Memory, Pages};
 pub use word::Line;
 pub(crate) use word::WORDS;
 
-use crate::{FlowHash, FlowHasher, HashKey, Inserted, Value};
-use sets::{Found, Sets, SLOTS};
+use crate::{FlowHash, FlowHasher, HashKey, Inserted, Together, Value, TOGETHER};
+use sets::{Found, Place, Sets, SLOTS};
 use word::Word;
 
 /// `srlbflow`, as it stands in memory.
@@ -83,8 +83,41 @@ pub trait Packed: Value {
 }
 
 /// Where a flow was seen a moment ago: saves looking for it, and is never wrong for more than that.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Hint(Option<u32>);
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hint(Place);
+
+/// It was not seen.
+impl Default for Hint {
+    fn default() -> Self {
+        Hint(Place::NONE)
+    }
+}
+
+/// Where the flows of a batch were seen.
+pub struct Hints {
+    all: [Hint; TOGETHER],
+    /// Those that are not in their first homes, by their numbers: so many of these count.
+    elsewhere: [u8; TOGETHER],
+    count: usize,
+}
+
+impl Default for Hints {
+    fn default() -> Self {
+        Hints {
+            all: [Hint::default(); TOGETHER],
+            elsewhere: [0; TOGETHER],
+            count: 0,
+        }
+    }
+}
+
+impl Hints {
+    /// That of the flow with this number, after [`View::find_rest`].
+    #[inline]
+    pub fn of(&self, number: usize) -> Hint {
+        self.all[number]
+    }
+}
 
 /// An entry that was found.
 pub struct Entry<'a, V>(Found<'a, V, AtomicU64>);
@@ -107,20 +140,35 @@ impl<V: Packed> Entry<'_, V> {
 pub struct View<'a, V>(Sets<'a, AtomicU64, V>);
 
 impl<'a, V: Packed> View<'a, V> {
-    /// Asks for the line that a look-up reads first.
-    #[inline]
-    pub fn prefetch(&self, flow: FlowHash) {
-        prefetch(self.0.first(flow));
+    /// Asks for the lines that look-ups of the first `count` of these flows read first.
+    pub fn prefetch(&self, flows: &Together, count: usize) {
+        (0..count).for_each(|number| prefetch(self.0.first(flows.hash(number))));
     }
 
-    /// Once that line is there: says where in it the flow is; asks for the other one if it isn't.
-    #[inline]
-    pub fn prefetch_rest(&self, flow: FlowHash) -> Hint {
-        let slot = self.0.slot_at_home(flow);
-        if slot.is_none() {
-            prefetch(self.0.second(flow));
+    /// Once those lines are there: where in them the flows are. Asks for the other lines of those that aren't.
+    ///
+    /// A tenth of all flows isn't, at random: so nothing in here is done for these alone, which a processor would have to guess.
+    pub fn find_first(&self, flows: &Together, count: usize, hints: &mut Hints) {
+        let mut misses = 0;
+        for (number, hint) in hints.all.iter_mut().enumerate().take(count) {
+            let flow = flows.hash(number);
+            *hint = Hint(self.0.slot_at_first(flow));
+            let is_elsewhere = *hint == Hint::default();
+            // The line that is there costs nothing.
+            let (first, second) = (self.0.first(flow), self.0.second(flow));
+            prefetch(if is_elsewhere { second } else { first });
+            hints.elsewhere[misses % TOGETHER] = number as u8;
+            misses += usize::from(is_elsewhere);
         }
-        Hint(slot)
+        hints.count = misses;
+    }
+
+    /// Once these are there, too: where in them the others are.
+    pub fn find_rest(&self, flows: &Together, hints: &mut Hints) {
+        for &number in hints.elsewhere.iter().take(hints.count) {
+            let number = usize::from(number) % TOGETHER;
+            hints.all[number] = Hint(self.0.slot_at_second(flows.hash(number)));
+        }
     }
 
     /// Is nothing kept for a flow, not even what has expired?
@@ -129,7 +177,7 @@ impl<'a, V: Packed> View<'a, V> {
         self.0.is_absent(flow)
     }
 
-    /// What is kept for a flow, expired or not, to be changed; the hint is of [`View::prefetch_rest`].
+    /// What is kept for a flow, expired or not, to be changed; the hint is of [`View::find_rest`].
     #[inline]
     pub fn entry(&self, flow: FlowHash, hint: Hint) -> Option<Entry<'a, V>> {
         self.0.entry(flow, hint.0).map(Entry)
@@ -201,9 +249,13 @@ impl<V: Packed> SharedTable<V> {
     /// [`SharedTable::get`] for many flows: `out[i]` is what is kept for `flows[i]`. All lines are asked for before the
     /// first one is needed.
     pub fn get_batch(&self, flows: &[FlowHash], now: Instant, out: &mut [Option<V>]) {
-        let view = self.view();
-        flows.iter().for_each(|&flow| view.prefetch(flow));
-        flows.iter().for_each(|&flow| _ = view.prefetch_rest(flow));
+        let sets = self.parts();
+        flows.iter().for_each(|&flow| prefetch(sets.first(flow)));
+        for &flow in flows {
+            if sets.slot_at_first(flow) == Place::NONE {
+                prefetch(sets.second(flow));
+            }
+        }
         for (&flow, out) in flows.iter().zip(out) {
             *out = self.get(flow, now);
         }

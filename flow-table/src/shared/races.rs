@@ -8,7 +8,7 @@ use loom::sync::atomic::{AtomicU64, Ordering};
 use loom::thread;
 use packet_io::Instant;
 
-use super::sets::{Sets, SLOTS};
+use super::sets::{Place, Sets, SLOTS};
 use super::word::{Line, Word, WORDS};
 use super::Packed;
 use crate::{FlowHash, Inserted, Value};
@@ -83,7 +83,7 @@ impl Table {
     }
 
     fn get(&self, flow: u64) -> Option<u64> {
-        let entry = self.sets().entry(named(flow), None);
+        let entry = self.sets().entry(named(flow), Place::NONE);
         entry.map(|entry| entry.value().0)
     }
 

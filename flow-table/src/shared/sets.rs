@@ -37,8 +37,9 @@ const BUSY: u64 = 1;
 const GONE: u64 = 0;
 
 /// The tag of a flow: its hash's, without the two that mean something else.
+#[inline]
 pub(super) fn tag_of(flow: FlowHash) -> u64 {
-    match flow.tag() {
+    match flow.raw_tag() {
         EMPTY | BUSY => !0,
         tag => tag,
     }
@@ -101,6 +102,15 @@ impl<V: Packed, W: Word> Found<'_, V, W> {
         let new = value.pack().get();
         new == self.bits || self.slot.replace(self.bits, new)
     }
+}
+
+/// The number of a slot in a table, or of none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place(usize);
+
+impl Place {
+    /// Beyond every table.
+    pub(super) const NONE: Self = Place(usize::MAX);
 }
 
 /// What a slot held when it was looked at.
@@ -175,6 +185,7 @@ impl<'a, W: Word, V: Packed> Sets<'a, W, V> {
             .flat_map(|set| self.slots(set))
     }
 
+    #[inline(never)]
     fn find(&self, flow: FlowHash) -> Option<(Slot<'a, W>, u64)> {
         let tag = tag_of(flow);
         for home in flow.homes(self.lines.len()) {
@@ -187,14 +198,27 @@ impl<'a, W: Word, V: Packed> Sets<'a, W, V> {
         None
     }
 
-    /// The number, in the table, of the slot of the first home that has the flow's tag.
+    /// The slot of the flow's first home that has its tag.
     #[inline]
-    pub(super) fn slot_at_home(&self, flow: FlowHash) -> Option<u32> {
-        let tag = tag_of(flow);
-        let first = flow.first_home(self.lines.len());
-        let found = tagged(&self.lines[first], tag);
-        let number = first * SLOTS + found.trailing_zeros() as usize;
-        u32::try_from(number).ok().filter(|_| found != 0)
+    pub(super) fn slot_at_first(&self, flow: FlowHash) -> Place {
+        self.slot_at(flow.first_home(self.lines.len()), tag_of(flow))
+    }
+
+    /// The slot of its second home that has its tag.
+    #[inline]
+    pub(super) fn slot_at_second(&self, flow: FlowHash) -> Place {
+        self.slot_at(flow.second_home(self.lines.len()), tag_of(flow))
+    }
+
+    #[inline]
+    fn slot_at(&self, set: usize, tag: u64) -> Place {
+        let found = tagged(&self.lines[set], tag);
+        let slot = found.trailing_zeros() as usize;
+        Place(if found == 0 {
+            Place::NONE.0
+        } else {
+            set * SLOTS + slot
+        })
     }
 
     /// Has no slot of the two homes the flow's tag?
@@ -206,7 +230,7 @@ impl<'a, W: Word, V: Packed> Sets<'a, W, V> {
 
     /// The entry of a flow, expired or not; `hint` is the slot in which it was seen.
     #[inline]
-    pub(super) fn entry(&self, flow: FlowHash, hint: Option<u32>) -> Option<Found<'a, V, W>> {
+    pub(super) fn entry(&self, flow: FlowHash, hint: Place) -> Option<Found<'a, V, W>> {
         let (slot, bits) = self.hinted(flow, hint).or_else(|| self.find(flow))?;
         Some(Found {
             slot: slot.value,
@@ -216,8 +240,8 @@ impl<'a, W: Word, V: Packed> Sets<'a, W, V> {
     }
 
     #[inline]
-    fn hinted(&self, flow: FlowHash, hint: Option<u32>) -> Option<(Slot<'a, W>, u64)> {
-        let number = hint? as usize;
+    fn hinted(&self, flow: FlowHash, hint: Place) -> Option<(Slot<'a, W>, u64)> {
+        let number = hint.0;
         let words = &self.lines.get(number / SLOTS)?.0;
         let slot = Slot {
             tag: &words[number % SLOTS * 2],
@@ -234,7 +258,7 @@ impl<'a, W: Word, V: Packed> Sets<'a, W, V> {
         change: impl Fn(V) -> V,
     ) -> Option<V> {
         for _ in 0..TRIES {
-            let entry = self.entry(flow, None)?;
+            let entry = self.entry(flow, Place::NONE)?;
             if entry.value().expired(now) {
                 return None;
             }

@@ -4,14 +4,13 @@
 //! Nothing in here looks at entries. So packets of a batch see what those before them have written, and a batch does
 //! what its packets would do one by one.
 
-use flow_table::{FlowHash, Hint, Together, Unhashed, TOGETHER};
+use flow_table::{FlowHash, Hints, Together, Unhashed, TOGETHER};
 use packet_io::{prefetch, Instant, PacketBuf};
 use srh::parse::{self, Packet, ParseError, Upper};
 use srh::{Flow, Frame};
 
 use super::created::Created;
 use super::newflow::NewFlow;
-use super::pin::{End, Tick};
 use super::plain::{Moment, Plain};
 use super::{Engine, Event, Verdict};
 
@@ -44,7 +43,7 @@ pub(super) struct Ahead {
 
 /// A packet of a batch. Its flow's hash has the packet's number.
 #[derive(Clone, Copy)]
-enum Look {
+pub(super) enum Look {
     Plain(Plain),
     New(NewFlow),
     Created(Created),
@@ -52,13 +51,13 @@ enum Look {
     Parsed,
 }
 
-/// What is known of a batch's packets.
+/// What is known of a batch's packets, by their numbers.
 pub(super) struct Looks {
-    all: [Look; BATCH],
+    pub all: [Look; BATCH],
     parsed: Vec<Ahead>,
     /// Their flows. That of a packet without one is what was there before.
-    flows: Together,
-    hints: [Hint; BATCH],
+    pub flows: Together,
+    pub hints: Hints,
 }
 
 impl Default for Looks {
@@ -67,7 +66,7 @@ impl Default for Looks {
             all: [Look::Parsed; BATCH],
             parsed: Vec::with_capacity(BATCH),
             flows: Together::default(),
-            hints: [Hint::default(); BATCH],
+            hints: Hints::default(),
         }
     }
 }
@@ -149,23 +148,24 @@ impl Engine {
     }
 
     /// Looks at the packets of a batch, and asks for the lines of the table in which their flows lie first.
-    fn look_at_all(&self, frames: &[PacketBuf], looks: &mut Looks) {
+    fn look_at_all(&self, moment: &Moment, frames: &[PacketBuf], looks: &mut Looks) {
         looks.parsed.clear();
-        let (may_be_plain, may_be_new) = (self.may_be_plain(), self.may_be_new());
-        let may_be_created = self.may_be_created();
+        let (may_be_new, may_be_created) = (self.may_be_new(), self.may_be_created());
         let mut any_unsettled = false;
         let mut near = self.near(0);
         let room = self.config.encoding.overhead_bytes(1, false);
-        for (number, (frame, look)) in frames.iter().zip(&mut looks.all).enumerate() {
+        let count = frames.len().min(BATCH);
+        for number in 0..count {
+            let frame = &frames[number];
             if let Some(soon) = frames.get(number + FRAMES_AHEAD) {
                 soon.prefetch(room);
             }
-            let plain = match may_be_plain {
+            let plain = match moment.may_be_plain {
                 true => self.look_plain(frame.bytes(), &mut near),
                 false => None,
             };
             if let Some((plain, flow)) = plain {
-                *look = Look::Plain(plain);
+                looks.all[number] = Look::Plain(plain);
                 looks.flows.put(number, flow);
                 continue;
             }
@@ -175,7 +175,7 @@ impl Engine {
                 false => None,
             };
             if let Some((new, flow)) = new {
-                *look = Look::New(new);
+                looks.all[number] = Look::New(new);
                 looks.flows.put(number, flow);
                 continue;
             }
@@ -184,10 +184,11 @@ impl Engine {
                 false => None,
             };
             if let Some((created, flow)) = created {
-                *look = Look::Created(created);
+                looks.all[number] = Look::Created(created);
                 looks.flows.put(number, flow);
                 continue;
             }
+            looks.all[number] = Look::Parsed;
             let (mut ahead, flow) = self.parse(frame.bytes());
             if let Some(flow) = flow {
                 looks.flows.put(number, flow);
@@ -195,11 +196,9 @@ impl Engine {
                 ahead.hash = Some(FlowHash::default());
             }
             looks.parsed.push(ahead);
-            *look = Look::Parsed;
         }
-        let (count, view) = (frames.len(), self.flows.view());
         self.flows.hasher().hash_all(&mut looks.flows, count);
-        (0..count).for_each(|number| view.prefetch(looks.flows.hash(number)));
+        self.flows.view().prefetch(&looks.flows, count);
         if any_unsettled {
             let all = looks.all.iter().take(count).enumerate();
             let others = all.filter(|(_, look)| !matches!(look, Look::Plain(_)));
@@ -217,20 +216,25 @@ impl Engine {
         verdicts: &mut Vec<Verdict>,
     ) {
         verdicts.clear();
+        verdicts.resize(frames.len(), Verdict::Transmit);
         let mut looks = self.looks.take().unwrap_or_default();
         let [mut here, mut next] = looks.each_mut();
-        let idle_end = End::after(self.config.idle_timeout, now);
-        let moment = Moment {
-            now,
-            tick: Tick::of(now),
-            idle_end,
-        };
-        let (first, mut rest) = frames.split_at_mut(BATCH.min(frames.len()));
-        let mut frames = first;
-        self.look_at_all(frames, here);
-        while !frames.is_empty() {
+        let moment = self.moment(now);
+        let (mut frames, mut rest) = frames.split_at_mut(BATCH.min(frames.len()));
+        self.look_at_all(&moment, frames, here);
+        let mut is_found = false;
+        for verdicts in verdicts.chunks_mut(BATCH) {
             let (behind, last) = rest.split_at_mut(BATCH.min(rest.len()));
-            self.look_at_all(behind, next);
+            // The lines of the first ones have only just been asked for.
+            if is_found {
+                self.find_first(frames.len(), here);
+            }
+            self.look_at_all(&moment, behind, next);
+            if !is_found {
+                self.find_first(frames.len(), here);
+            }
+            is_found = true;
+            self.flows.view().find_rest(&here.flows, &mut here.hints);
             match self.maglev.is_on() {
                 false => self.work_on_all::<false>(&moment, frames, here, verdicts),
                 true => self.work_on_all::<true>(&moment, frames, here, verdicts),
@@ -241,36 +245,32 @@ impl Engine {
         self.looks = Some(looks);
     }
 
+    fn find_first(&self, count: usize, looks: &mut Looks) {
+        let view = self.flows.view();
+        view.find_first(&looks.flows, count, &mut looks.hints);
+    }
+
+    /// Works on the packets of a batch. Of each that is not transmitted `verdicts` is told so.
     fn work_on_all<const GRE: bool>(
         &mut self,
         moment: &Moment,
         frames: &mut [PacketBuf],
         looks: &mut Looks,
-        verdicts: &mut Vec<Verdict>,
+        verdicts: &mut [Verdict],
     ) {
-        let view = self.flows.view();
-        let hints = looks.hints.iter_mut().take(frames.len()).enumerate();
-        hints.for_each(|(number, hint)| *hint = view.prefetch_rest(looks.flows.hash(number)));
-        let mut parsed = looks.parsed.iter_mut();
+        let (mut number, mut parsed) = (0, 0);
         let (mut steered, mut offered, mut created) = (0, 0, 0);
-        let of_packet = looks.all.iter().zip(&looks.hints).enumerate();
-        for (frame, (number, (look, hint))) in frames.iter_mut().zip(of_packet) {
+        while number < frames.len() {
+            if let Look::Plain(_) = looks.all[number] {
+                let end = self.steer_some::<GRE>(moment, frames, looks, number);
+                steered += (end - number) as u64;
+                number = end;
+            }
+            let Some(frame) = frames.get_mut(number) else {
+                break;
+            };
             let hash = looks.flows.hash(number);
-            let verdict = match *look {
-                Look::Plain(plain) => {
-                    match self.steer_plain::<GRE>(moment, frame, plain, (hash, *hint)) {
-                        Some(Verdict::Transmit) => {
-                            steered += 1;
-                            Verdict::Transmit
-                        }
-                        Some(Verdict::Drop(reason)) => {
-                            self.events.add(Event::Received);
-                            self.drops.add(reason);
-                            Verdict::Drop(reason)
-                        }
-                        None => self.process(moment.now, frame),
-                    }
-                }
+            verdicts[number] = match looks.all[number] {
                 Look::New(new) => match self.offer_new(moment, frame, new, hash) {
                     Some(Verdict::Transmit) => {
                         offered += 1;
@@ -290,15 +290,17 @@ impl Engine {
                     }
                     None => self.process(moment.now, frame),
                 },
-                Look::Parsed => match parsed.next() {
+                Look::Parsed => match looks.parsed.get_mut(parsed) {
                     Some(ahead) => {
+                        parsed += 1;
                         ahead.hash = ahead.hash.map(|_| hash);
                         self.work(moment.now, frame, ahead)
                     }
                     None => self.process(moment.now, frame),
                 },
+                Look::Plain(_) => self.process(moment.now, frame),
             };
-            verdicts.push(verdict);
+            number += 1;
         }
         self.events.add_n(Event::Steered, steered);
         self.events.add_n(Event::Hunted, offered);

@@ -70,6 +70,11 @@ impl End {
         let ticks = (now + life).millis().div_ceil(TICK_MS);
         End(ticks << TICKS_AT & TICKS_MASK)
     }
+
+    /// Is it behind that tick?
+    pub fn is_after(self, tick: Tick) -> bool {
+        !Pin(self.0).expired_at(tick)
+    }
 }
 
 /// The tick that has begun last.
@@ -127,6 +132,12 @@ impl Pin {
         self.0 & (CLOSED | CONFIRMED) == CONFIRMED && !self.expired_at(tick)
     }
 
+    /// Is it as a packet leaves it that lets it live until then: steering, confirmed, and with that end?
+    #[inline]
+    pub fn is_confirmed_until(self, end: End) -> bool {
+        self.0 & (TICKS_MASK | CLOSED | CONFIRMED) == CONFIRMED | end.0
+    }
+
     /// The same for a UDP flow.
     pub fn of_udp(self) -> Self {
         Pin(self.0 | UDP)
@@ -175,6 +186,7 @@ impl Pin {
     }
 
     /// The server's number.
+    #[inline]
     pub fn server(&self) -> u16 {
         (self.0 >> SERVER_AT) as u16
     }
@@ -185,6 +197,7 @@ impl Pin {
     }
 
     /// The encoding in which the server speaks of this flow.
+    #[inline]
     pub fn encoding(&self) -> Encoding {
         match self.0 & INSERT != 0 {
             true => Encoding::Insert,
@@ -213,6 +226,7 @@ impl Pin {
         self.left_from(Tick::of(now))
     }
 
+    #[inline]
     fn left_from(&self, tick: Tick) -> i64 {
         let ends = (self.0 & TICKS_MASK) >> TICKS_AT;
         let left = ends.wrapping_sub(tick.0);
@@ -240,11 +254,13 @@ impl std::fmt::Debug for Pin {
 }
 
 impl Packed for Pin {
+    #[inline]
     fn pack(self) -> NonZeroU64 {
         // A number is never 0.
         NonZeroU64::new(self.0).unwrap_or(NonZeroU64::MIN)
     }
 
+    #[inline]
     fn unpack(bits: u64) -> Self {
         Pin(bits)
     }

@@ -5,31 +5,42 @@
 
 use std::net::Ipv6Addr;
 
-use daemon::DropReason;
-use flow_table::{FlowHash, Hint, Unhashed, VipState};
+use flow_table::{FlowHash, Unhashed, View, VipState};
 use packet_io::{Instant, PacketBuf};
 use srh::parse::{self, next_header, PlainTcp, Tcp};
-use srh::rewrite::RewriteError;
-use srh::{Flow, Frame};
+use srh::{Encoding, Flow, Frame};
 
+use super::batch::{Look, Looks, BATCH};
 use super::pin::{End, Tick};
 use super::state::{self, Action, Next, State};
-use super::{Engine, Opinion, Verdict};
+use super::{Engine, Pin, Vip};
 
 /// What a batch has in common.
 #[derive(Clone, Copy)]
 pub(super) struct Moment {
     pub now: Instant,
-    pub tick: Tick,
+    tick: Tick,
     /// When entries end that are refreshed now.
-    pub idle_end: End,
+    idle_end: End,
+    /// May packets go the short way?
+    pub may_be_plain: bool,
 }
 
 /// A plain packet of a flow.
 #[derive(Clone, Copy)]
 pub(super) struct Plain {
-    pub vip: u16,
-    pub len: u16,
+    vip: u16,
+    len: u16,
+}
+
+/// What plain packets that come one after the other need, looked up once.
+struct Steering<'a> {
+    flows: View<'a, Pin>,
+    sids: &'a [Ipv6Addr],
+    /// The packets are for this one, and it has this number.
+    vip: Option<(u16, &'a Vip)>,
+    /// How long packets may be, by the encoding.
+    most_bytes: [usize; 2],
 }
 
 /// The service that the packet before was for: most likely that of the next one, too.
@@ -43,9 +54,20 @@ pub(super) struct Near {
 const CONFIRMED: State = State::Steer { confirmed: true };
 
 impl Engine {
+    pub(super) fn moment(&self, now: Instant) -> Moment {
+        let (tick, idle_end) = (Tick::of(now), End::after(self.config.idle_timeout, now));
+        Moment {
+            now,
+            tick,
+            idle_end,
+            // What is refreshed lives on: then an entry that ends so needn't be asked whether it does.
+            may_be_plain: self.may_be_plain() && idle_end.is_after(tick),
+        }
+    }
+
     /// Does nothing stand against the short way? Not if packets are signed or shown to somebody, or if another state table is in force (in mutation
     /// tests).
-    pub(super) fn may_be_plain(&self) -> bool {
+    fn may_be_plain(&self) -> bool {
         let said = self
             .contract
             .table
@@ -94,46 +116,100 @@ impl Engine {
         Some((plain, Unhashed::new(vip.state, &flow_of(tcp))))
     }
 
-    /// Sends it to its server, along its SID or (the baseline) by GRE; `None`, and nothing is done, if it has to go the long way.
-    #[inline]
-    pub(super) fn steer_plain<const GRE: bool>(
+    /// Sends plain packets to their servers, along their SIDs or (the baseline) by GRE: from the one with the number `from` on, until one comes that
+    /// has to go the long way, and nothing has been done with. Its number is returned.
+    pub(super) fn steer_some<const GRE: bool>(
         &self,
         moment: &Moment,
+        frames: &mut [PacketBuf],
+        looks: &Looks,
+        from: usize,
+    ) -> usize {
+        let most = |encoding: Encoding| {
+            let overhead = encoding.overhead_bytes(1, false);
+            self.config.fabric_mtu_bytes.saturating_sub(overhead)
+        };
+        let mut steering = Steering {
+            flows: self.flows.view(),
+            sids: &self.ack_sids,
+            vip: None,
+            most_bytes: [most(Encoding::Encap), most(Encoding::Insert)],
+        };
+        let count = frames.len().min(BATCH);
+        let mut is_for_long_way = |&number: &usize| {
+            let frame = &mut frames[number];
+            self.steer_plain::<GRE>(moment, &mut steering, frame, looks, number)
+                .is_none()
+        };
+        (from..count).find(&mut is_for_long_way).unwrap_or(count)
+    }
+
+    /// Does so with one.
+    #[inline(always)]
+    fn steer_plain<'a, const GRE: bool>(
+        &'a self,
+        moment: &Moment,
+        steering: &mut Steering<'a>,
         frame: &mut PacketBuf,
-        plain: Plain,
-        (hash, hint): (FlowHash, Hint),
-    ) -> Option<Verdict> {
-        let entry = self.flows.view().entry(hash, hint)?;
+        looks: &Looks,
+        number: usize,
+    ) -> Option<()> {
+        let Look::Plain(plain) = looks.all[number] else {
+            return None;
+        };
+        let len = usize::from(plain.len);
+        let hash = looks.flows.hash(number);
+        let vip = match steering.vip {
+            Some((number, vip)) if number == plain.vip => vip,
+            _ => {
+                let vip = self.pool.vips().get(usize::from(plain.vip))?;
+                steering.vip.insert((plain.vip, vip)).1
+            }
+        };
+        let entry = steering.flows.entry(hash, looks.hints.of(number))?;
         let pin = entry.value();
         let (server, encoding) = (pin.server(), pin.encoding());
-        let vip = &self.pool.vips()[usize::from(plain.vip)];
-        let is_steered = pin.is_confirmed_at(moment.tick)
+        let is_fresh = pin.is_confirmed_until(moment.idle_end);
+        let is_steered = (is_fresh || pin.is_confirmed_at(moment.tick))
             && vip.tables.is_member(server)
-            && self.health.of(server) != Opinion::Dead;
-        let len = usize::from(plain.len);
-        let fits = len + encoding.overhead_bytes(1, false) <= self.config.fabric_mtu_bytes;
-        if !is_steered || !fits {
+            && !self.health.is_dead(server);
+        if !is_steered {
             return None;
         }
-        let sid = *self.ack_sids.get(usize::from(server))?;
-        frame.truncate(len);
+        let sid = *steering.sids.get(usize::from(server))?;
         let label = hash.flow_label();
-        let put_on = match GRE {
-            false => self.prebuilt.put_on(frame, sid, encoding, label),
-            true => self.put_gre_on(frame, sid, label),
-        };
-        match put_on {
-            Ok(()) => {}
-            Err(RewriteError::HopLimit) => return None,
-            Err(error) => return Some(Verdict::Drop(DropReason::from(error))),
+        let [most_encap, most_insert] = steering.most_bytes;
+        // What can't be done is left to the long way, too, which says why.
+        match encoding {
+            Encoding::Encap if len <= most_encap => {
+                frame.truncate(len);
+                match GRE {
+                    false => self
+                        .prebuilt
+                        .put_on(frame, sid, Encoding::Encap, label)
+                        .ok()?,
+                    true => self.put_gre_on(frame, sid, label).ok()?,
+                }
+            }
+            Encoding::Insert if len <= most_insert && !GRE => {
+                frame.truncate(len);
+                self.prebuilt
+                    .put_on(frame, sid, Encoding::Insert, label)
+                    .ok()?;
+            }
+            _ => return None,
         }
-        let renewed = pin.confirmed_until(moment.idle_end);
-        if !entry.replace(renewed) {
-            // Another worker was faster.
-            let renew = |pin: super::Pin| pin.confirmed_until(moment.idle_end);
-            self.flows.update(hash, moment.now, renew);
+        if !is_fresh && !entry.replace(pin.confirmed_until(moment.idle_end)) {
+            self.refresh(hash, moment);
         }
-        Some(Verdict::Transmit)
+        Some(())
+    }
+
+    /// Refreshes an entry that another worker has just changed.
+    #[cold]
+    fn refresh(&self, hash: FlowHash, moment: &Moment) {
+        let renew = |pin: Pin| pin.confirmed_until(moment.idle_end);
+        self.flows.update(hash, moment.now, renew);
     }
 }
 

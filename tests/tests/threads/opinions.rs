@@ -37,6 +37,7 @@ fn both<L: 'static, R: Send + 'static>(
         };
         let left = left(&health);
         let right = there.join().unwrap();
+        assert_eq!(health.is_dead(SERVER), health.of(SERVER) == Opinion::Dead);
         after(&health, left, right);
     };
     let mut config = Config::new();
@@ -89,6 +90,17 @@ fn a_word_is_news_to_one_and_is_not_lost_among_strikes() {
         |health| health.heard(SERVER, NOW),
         |health| health.heard(SERVER, NOW),
         |_, left, right| assert!(left != right),
+    );
+}
+
+/// Whoever takes the last word back, the dead are counted.
+#[test]
+fn none_is_dead_once_all_is_forgotten() {
+    both(
+        with_a_dead_one,
+        |health| health.forget(|_| true),
+        |health| health.heard(SERVER, NOW),
+        |health, (), _| assert!(!health.is_dead(SERVER)),
     );
 }
 

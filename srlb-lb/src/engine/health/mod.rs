@@ -70,6 +70,8 @@ pub struct Health {
     blocks: [OnceLock<Box<Block>>; BLOCKS],
     /// May there be one to be asked? Where there is none, a poll has nothing to do.
     asks: AtomicBool,
+    /// How many are dead, modulo 2^64: mostly nobody is, and then no packet has to ask for its server.
+    dead: AtomicU64,
 }
 
 impl Default for Health {
@@ -85,6 +87,7 @@ impl Health {
             limits,
             blocks: [const { OnceLock::new() }; BLOCKS],
             asks: AtomicBool::new(false),
+            dead: AtomicU64::new(0),
         }
     }
 
@@ -114,12 +117,30 @@ impl Health {
         let changed = |old| change(Record(old)).map(|new| new.0);
         let (success, failure) = (Ordering::AcqRel, Ordering::Acquire);
         let old = block.records[at].fetch_update(success, failure, changed);
-        old.ok().map(Record)
+        let old = old.ok().map(Record)?;
+        // The same again: what it becomes depends on nothing else.
+        self.count_dead(old, change(old).unwrap_or(old));
+        Some(old)
+    }
+
+    /// A record has become another one.
+    fn count_dead(&self, old: Record, new: Record) {
+        let is_dead = |record: Record| u64::from(record.opinion() == Opinion::Dead);
+        let more = is_dead(new).wrapping_sub(is_dead(old));
+        if more != 0 {
+            self.dead.fetch_add(more, Ordering::AcqRel);
+        }
     }
 
     /// The opinion of a server.
     pub fn of(&self, server: u16) -> Opinion {
         self.record(server).opinion()
+    }
+
+    /// Is that [`Opinion::Dead`]? For who asks for every packet.
+    #[inline]
+    pub fn is_dead(&self, server: u16) -> bool {
+        self.dead.load(Ordering::Acquire) != 0 && self.of(server) == Opinion::Dead
     }
 
     /// Has the server spoken after `at`?
@@ -196,11 +217,11 @@ impl Health {
             let Some((block, at)) = self.place(server) else {
                 continue;
             };
-            for word in [
-                &block.records[at],
-                &block.heard[at],
-                &block.bypassed_until[at],
-            ] {
+            if self.record(server) != Record::default() {
+                let old = Record(block.records[at].swap(0, Ordering::AcqRel));
+                self.count_dead(old, Record::default());
+            }
+            for word in [&block.heard[at], &block.bypassed_until[at]] {
                 // Those that nobody ever thought anything of stay in everybody's cache.
                 if word.load(Ordering::Relaxed) != 0 {
                     word.store(0, Ordering::Release);

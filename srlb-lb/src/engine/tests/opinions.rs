@@ -28,6 +28,7 @@ fn three_strikes_make_a_suspect_and_three_silent_probes_a_dead_one() {
     }
     assert_eq!(probed(&health, 3), [2]);
     assert_eq!(health.of(2), Opinion::Dead);
+    assert!(health.is_dead(2) && !health.is_dead(1));
     assert!(health.heard(2, Instant::ZERO));
     assert_eq!(health.of(2), Opinion::Alive);
     assert!(probed(&health, 9).is_empty());
