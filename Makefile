@@ -4,7 +4,8 @@
 # make swarm    20,000 worlds in virtual time: six minutes on two cores (docs/swarm.md); make swarm ARGS="--minutes 2"
 # make reproduce  the paper's figures beside ours: a quarter of an hour, into ./reproduced; make reproduce ARGS="10a 11a"
 # make fuzz     every fuzz target for a minute (docs/fuzzing.md); make fuzz ARGS="300 parser config"
-# make bench    what a packet costs, memory to memory, in time and instructions, and what tables cost to build; ARGS=--quick for a look,
+# make bench    what a packet costs, memory to memory, in time and instructions, what tables cost to build,
+#               and how soon packets see another pool (as root); ARGS=--quick for a look, ARGS=reload for that alone,
 #               ARGS="--report DIR" for a page with plots and profiles
 # make bench-veth  packets a second of the LB over AF_XDP beside a bare l2fwd and the kernel's forwarding (root); ARGS=--quick for a look
 # Options: make demo ARGS="--json --seconds 30 --encoding insert"
@@ -60,10 +61,10 @@ fuzz:
 
 # Instructions are counted for what is measured from memory to memory alone.
 COUNTED := $(TARGET_DIR)/instructions.json
-WITH_COUNTS = $(if $(filter veth,$(ARGS)),,--instructions $(COUNTED))
+WITH_COUNTS = $(if $(filter veth reload,$(ARGS)),,--instructions $(COUNTED))
 bench:
 	@scripts/install-missing.sh bench
-	cargo build --release --package testbed --features instructions
+	cargo build --release --package testbed --package srlb-lb --features testbed/instructions
 	@$(if $(WITH_COUNTS),scripts/count-instructions.sh $(COUNTED))
 	@$(TARGET_DIR)/release/srlb-testbed bench $(WITH_COUNTS) $(ARGS)
 

@@ -29,8 +29,13 @@ impl RecoveryLists {
             servers: Vec::with_capacity(of_one + of_one / 4),
         };
         lists.starts.push(0);
-        for bucket in 0..buckets {
-            lists.add(bucket, layers);
+        let changes = changes(buckets, layers);
+        for (bucket, changes) in (0..buckets).zip(changes) {
+            // Most buckets stay as they are when the pool changes. Who counts in an older layer counts in a newer one, so the newest alone says it then.
+            match changes {
+                true => lists.add(bucket, layers),
+                false => lists.add(bucket, &layers[..layers.len().min(1)]),
+            }
             let end = u32::try_from(lists.servers.len()).map_err(|_| Error::RecoveryTooLong)?;
             lists.starts.push(end);
         }
@@ -42,7 +47,6 @@ impl RecoveryLists {
         let mut newer: &[u16] = &[];
         for layer in layers {
             let candidates = layer.table.candidates(bucket);
-            // Most buckets stay as they are when the pool changes.
             if candidates == newer {
                 continue;
             }
@@ -59,5 +63,33 @@ impl RecoveryLists {
         let bucket = bucket as usize;
         let (start, end) = (self.starts[bucket], self.starts[bucket + 1]);
         &self.servers[start as usize..end as usize]
+    }
+}
+
+/// Whether the layers differ in a bucket, for each.
+fn changes(buckets: u32, layers: &[Layer]) -> Vec<bool> {
+    let mut changes = vec![false; buckets as usize];
+    for pair in layers.windows(2) {
+        let [newer, older] = [0, 1].map(|n| &*pair[n].table);
+        match (newer.width(), older.width()) {
+            (1, 1) => mark::<1>(&mut changes, newer, older),
+            (2, 2) => mark::<2>(&mut changes, newer, older),
+            _ => {
+                for (bucket, change) in (0..buckets).zip(&mut changes) {
+                    *change |= newer.candidates(bucket) != older.candidates(bucket);
+                }
+            }
+        }
+    }
+    changes
+}
+
+/// The same for two tables of this width: no call for each bucket, and several at a time.
+fn mark<const WIDTH: usize>(changes: &mut [bool], newer: &Table, older: &Table) {
+    let lists = [newer, older].map(|table| table.all().chunks_exact(WIDTH));
+    let [newer, older] = lists;
+    for (change, (newer, older)) in changes.iter_mut().zip(newer.zip(older)) {
+        let differs = (0..WIDTH).fold(false, |any, n| any | (newer[n] != older[n]));
+        *change |= differs;
     }
 }

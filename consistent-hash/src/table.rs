@@ -95,6 +95,16 @@ impl Table {
         u32::try_from(self.buckets).expect("bucket numbers are 32 bits wide")
     }
 
+    /// The candidates of all buckets, one after the other.
+    pub(crate) fn all(&self) -> &[u16] {
+        &self.entries
+    }
+
+    /// How many each of them has.
+    pub(crate) fn width(&self) -> usize {
+        self.width
+    }
+
     /// How many candidates all buckets have together.
     pub(crate) fn entries(&self) -> usize {
         self.entries.len()

@@ -205,9 +205,15 @@ pub struct Settings {
 impl Settings {
     /// Reads `lb.toml` and the pool that it names. All problems of both files are reported.
     pub fn load(path: &Path) -> Result<Self, ConfigErrors> {
+        Self::load_after(path, None)
+    }
+
+    /// The same; sooner, if little of the pool has changed since what was read `before`.
+    pub fn load_after(path: &Path, before: Option<&Settings>) -> Result<Self, ConfigErrors> {
         let document = config::load::<LbFile>(path)?;
         let pool_path = document.resolve(&document.value.pool);
-        match (check(&document), file::load(&pool_path)) {
+        let pool = file::load_after(&pool_path, before.map(|before| &before.pool));
+        match (check(&document), pool) {
             (Ok(lb), Ok(pool)) => Settings::put_together(path, &document, lb, pool_path, pool),
             (Ok(_), Err(errors)) | (Err(errors), Ok(_)) => Err(errors),
             (Err(lb), Err(pool)) => {

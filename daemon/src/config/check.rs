@@ -1,6 +1,7 @@
 //! What values mean: helpers that turn text into addresses, prefixes and locators, and
 //! collect what is wrong with them.
 
+use std::fmt::Display;
 use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
 
@@ -49,7 +50,12 @@ impl<'a, T> Check<'a, T> {
     }
 
     /// A locator: an IPv6 prefix of 64 bits, with nothing behind them.
-    pub fn locator(&mut self, path: &str, text: &str) -> Option<Locator> {
+    pub fn locator(&mut self, path: impl Display, text: &str) -> Option<Locator> {
+        // A pool has many that are right.
+        if let Some(locator) = plain_locator(text) {
+            return Some(locator);
+        }
+        let path = &path.to_string();
         let expected = "an IPv6 prefix of 64 bits, such as fd00:1b:1::/64";
         let net = self.prefix_as(path, text, expected)?;
         if net.prefix_len() != 64 {
@@ -135,15 +141,7 @@ impl<'a, T> Check<'a, T> {
     }
 
     fn unicast(&mut self, path: &str, addr: Ipv6Addr) -> Option<Ipv6Addr> {
-        let kind = if addr.is_unspecified() {
-            "the unspecified address"
-        } else if addr.is_loopback() {
-            "the loopback address"
-        } else if addr.is_multicast() {
-            "a multicast address"
-        } else if addr.is_unicast_link_local() {
-            "a link-local address"
-        } else {
+        let Some(kind) = what_it_is(addr) else {
             return Some(addr);
         };
         self.problem(
@@ -174,13 +172,16 @@ impl<'a, T> Check<'a, T> {
     }
 
     /// The name of an instance: it becomes part of the names of host items.
-    pub fn name(&mut self, path: &str, text: &str) -> bool {
-        self.require(
-            is_plain_name(text, 32),
-            path,
-            format!("\"{text}\" cannot be a name"),
-            "1 to 32 letters, digits, '-' or '_', a letter first",
-        )
+    pub fn name(&mut self, path: impl Display, text: &str) -> bool {
+        let right = is_plain_name(text, 32);
+        if !right {
+            self.problem(
+                &path.to_string(),
+                format!("\"{text}\" cannot be a name"),
+                "1 to 32 letters, digits, '-' or '_', a letter first",
+            );
+        }
+        right
     }
 
     /// The name of a network device; `suffix_len` letters must still fit behind it.
@@ -243,4 +244,27 @@ pub fn is_plain_name(text: &str, max: usize) -> bool {
         && text
             .chars()
             .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+}
+
+/// A locator in which nothing is wrong.
+fn plain_locator(text: &str) -> Option<Locator> {
+    let net: Ipv6Net = text.parse().ok()?;
+    let network = net.network();
+    let is_right = net.prefix_len() == 64 && net.addr() == network && what_it_is(network).is_none();
+    is_right.then(|| Locator::of(network))
+}
+
+/// What an address is that nobody has alone, or everybody.
+fn what_it_is(addr: Ipv6Addr) -> Option<&'static str> {
+    if addr.is_unspecified() {
+        Some("the unspecified address")
+    } else if addr.is_loopback() {
+        Some("the loopback address")
+    } else if addr.is_multicast() {
+        Some("a multicast address")
+    } else if addr.is_unicast_link_local() {
+        Some("a link-local address")
+    } else {
+        None
+    }
 }

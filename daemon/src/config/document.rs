@@ -1,6 +1,7 @@
 //! A configuration file that has the right shape, with its text at hand, so that later
 //! errors can name lines.
 
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
@@ -21,10 +22,21 @@ pub struct Document<T> {
     pub value: T,
     file: PathBuf,
     text: String,
-    keys: Keys,
+    /// Only what is wrong needs them, and a long file has many.
+    keys: OnceCell<Keys>,
 }
 
 impl<T> Document<T> {
+    /// One whose text says this.
+    pub fn of(file: &Path, text: String, value: T) -> Self {
+        Document {
+            value,
+            file: file.to_owned(),
+            text,
+            keys: OnceCell::new(),
+        }
+    }
+
     /// The file, as the operator named it.
     pub fn file(&self) -> &Path {
         &self.file
@@ -37,7 +49,12 @@ impl<T> Document<T> {
 
     /// The line of the key `path` (such as `server[1].locator`), or of what holds it.
     pub fn line_of(&self, path: &str) -> Option<usize> {
+        let keys = || {
+            let table = DeTable::parse(&self.text);
+            table.map_or_else(|_| Keys::default(), |table| Keys::of(table.get_ref()))
+        };
         self.keys
+            .get_or_init(keys)
             .offset_of(path)
             .map(|offset| line_of(&self.text, offset))
     }
@@ -58,6 +75,22 @@ impl<T> Document<T> {
         }
     }
 
+    /// The content, and what is needed to speak about it further.
+    pub fn into_parts(self) -> (T, Document<()>) {
+        let rest = Document {
+            value: (),
+            file: self.file,
+            text: self.text,
+            keys: self.keys,
+        };
+        (self.value, rest)
+    }
+
+    /// The text.
+    pub fn into_text(self) -> String {
+        self.text
+    }
+
     /// Begins to look at what the values mean.
     pub fn check(&self) -> Check<'_, T> {
         Check::new(self)
@@ -66,6 +99,11 @@ impl<T> Document<T> {
 
 /// Reads `file` as a `T`.
 pub fn load<T: DeserializeOwned>(file: &Path) -> Result<Document<T>, ConfigErrors> {
+    parse(file, read(file)?)
+}
+
+/// Reads the text of `file`.
+pub fn read(file: &Path) -> Result<String, ConfigErrors> {
     let text = std::fs::read_to_string(file).map_err(|error| {
         let (problem, expected) = match error.kind() {
             std::io::ErrorKind::NotFound => (
@@ -76,24 +114,23 @@ pub fn load<T: DeserializeOwned>(file: &Path) -> Result<Document<T>, ConfigError
             _ => (format!("cannot be read: {error}"), "a readable TOML file"),
         };
         ConfigError::of_file(file, problem, expected)
-    })?;
-    parse(file, text)
+    });
+    Ok(text?)
 }
 
 /// Reads `text`, the content of `file`, as a `T`.
 pub fn parse<T: DeserializeOwned>(file: &Path, text: String) -> Result<Document<T>, ConfigErrors> {
-    let (value, keys) = {
-        let table = DeTable::parse(&text)
-            .map_err(|error| translate(file, &text, &Keys::default(), &error))?;
-        let keys = Keys::of(table.get_ref());
-        (shape(file, &text, &keys, table)?, keys)
+    let value = {
+        let parsed = || {
+            DeTable::parse(&text).map_err(|error| translate(file, &text, &Keys::default(), &error))
+        };
+        match T::deserialize(toml::de::Deserializer::from(parsed()?)) {
+            Ok(value) => value,
+            // Once more, for all that is wrong.
+            Err(_) => shape(file, &text, parsed()?)?,
+        }
     };
-    Ok(Document {
-        value,
-        file: file.to_owned(),
-        text,
-        keys,
-    })
+    Ok(Document::of(file, text, value))
 }
 
 /// Deserializes; on an error takes the offending key out and tries again, so that one
@@ -101,15 +138,15 @@ pub fn parse<T: DeserializeOwned>(file: &Path, text: String) -> Result<Document<
 fn shape<T: DeserializeOwned>(
     file: &Path,
     text: &str,
-    keys: &Keys,
     mut table: Spanned<DeTable<'_>>,
 ) -> Result<T, ConfigErrors> {
+    let keys = Keys::of(table.get_ref());
     let mut errors: Vec<ConfigError> = Vec::new();
     loop {
         let attempt = T::deserialize(toml::de::Deserializer::from(table.clone()));
         let error = match attempt {
             Ok(value) => return ConfigErrors::none_or(errors).map(|()| value),
-            Err(error) => translate(file, text, keys, &error),
+            Err(error) => translate(file, text, &keys, &error),
         };
         // A key that was taken out is missed now: that is our doing, not the operator's.
         let ours = errors.iter().any(|earlier| earlier.key == error.key);

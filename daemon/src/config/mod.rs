@@ -16,6 +16,6 @@ mod serde_errors;
 mod tests;
 
 pub use check::{is_plain_name, Check, DEFAULT_UDP_IDLE_S};
-pub use document::{load, parse, Document};
+pub use document::{load, parse, read, Document};
 pub use error::{interface_advice, ConfigError, ConfigErrors};
 pub use hmac::{hmac_advice, hmac_words, Hmac};

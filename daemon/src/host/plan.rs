@@ -35,6 +35,15 @@ impl Plan {
     pub fn items(&self) -> &[Item] {
         &self.items
     }
+
+    /// Does it ask for the same as `other`, but for what the filter lets pass? Then there is nothing in it that the host hasn't got, or could refuse.
+    pub fn differs_in_filter_alone(&self, other: &Plan) -> bool {
+        let but_for_filter = |plan: &Plan| Plan {
+            ruleset: Ruleset::new(""),
+            ..plan.clone()
+        };
+        self.ruleset.table == other.ruleset.table && but_for_filter(self) == but_for_filter(other)
+    }
 }
 
 /// An LB's needs. Names must have passed [`Check::name`](crate::config::Check::name) and

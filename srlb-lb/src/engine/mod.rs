@@ -8,6 +8,7 @@
 //! key are handed in. [`state`] is the table of docs/protocol.md, section "LB".
 
 mod batch;
+mod change;
 mod client;
 mod clients;
 pub mod contract;
@@ -48,8 +49,9 @@ use packet_io::{Instant, PacketBuf};
 use srh::hmac::{HmacError, Keys};
 use srh::parse::{next_header, Packet};
 use srh::prebuilt::Prebuilt;
-use srh::{Encoding, Flow, Frame, Function, Locator};
+use srh::{Encoding, Flow, Frame, Locator};
 
+pub use change::Change;
 pub use contract::Contract;
 pub use events::Event;
 pub use explain::{Explanation, Kept};
@@ -240,21 +242,6 @@ impl Engine {
         engine
     }
 
-    /// Prepares what packets need of the pool and the settings.
-    fn prebuild(&mut self) {
-        self.prebuilt = Prebuilt::new(self.config.locator);
-        let is_gre = self.maglev.is_on();
-        let ack = |server: &Server| match is_gre {
-            false => server.locator.sid(Function::AckStickiness),
-            true => server.locator.node(),
-        };
-        self.ack_sids = self.pool.servers().iter().map(ack).collect();
-        let hasher = self.flows.hasher();
-        let vips = self.pool.vips().iter();
-        self.vip_states = vips.map(|vip| hasher.of_vip(vip.address)).collect();
-        self.covers = Covers::new(&self.config, &self.pool);
-    }
-
     /// Works on one packet in place and says what is to be done with it.
     pub fn process(&mut self, now: Instant, frame: &mut PacketBuf) -> Verdict {
         let ahead = self.look_ahead(frame.bytes());
@@ -334,29 +321,6 @@ impl Engine {
         let is_in_vain = |pin: &Pin| is_settled && !self.pool.is_member(pin.server());
         self.flows
             .sweep_out(sets, |pin| pin.expired(now) || is_in_vain(pin));
-    }
-
-    /// Takes a new version of the pool. Numbers of servers must be those of before. Entries of servers that are no member any more count
-    /// as none from now on; [`Engine::poll`] takes them out, a bounded number at a time.
-    pub fn set_pool(&mut self, pool: impl Into<Arc<Pool>>) {
-        // Before anything is sent by it: see [`Changed`].
-        self.pool_changed.set();
-        self.pool = pool.into();
-        self.health.make_room(self.pool.servers().len());
-        let pool = &self.pool;
-        self.selector.set_pool(pool);
-        // Nobody needs to know any more whether they live.
-        self.health.forget(|server| !pool.is_member(server));
-        self.prebuild();
-    }
-
-    /// Takes new settings. The flow table keeps its size and its entries.
-    pub fn set_config(&mut self, config: Config) {
-        self.icmp.set_rate(config.icmp_rate_pps);
-        self.unpinned.set_config(&config);
-        self.signed.set_keys(config.hmac.as_ref());
-        self.config = config;
-        self.prebuild();
     }
 
     /// How new flows find their servers, from now on: for measurements, see [`Selection`].

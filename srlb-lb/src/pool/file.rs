@@ -11,6 +11,8 @@ use daemon::config::{self, ConfigErrors, Document};
 use serde::{Deserialize, Serialize};
 use srh::Locator;
 
+use super::again;
+
 /// The highest number of a generation.
 const MAX_NUMBER: u64 = 1 << 53;
 /// Servers of one pool that the tables are made and measured for.
@@ -166,6 +168,8 @@ pub struct PoolFile {
     pub(super) recipe: Recipe,
     pub(super) servers: Vec<FileServer>,
     pub(super) vips: Vec<(String, Ipv6Addr)>,
+    /// All of it, as it stands there.
+    text: String,
 }
 
 impl PoolFile {
@@ -227,7 +231,17 @@ impl PoolFile {
 
 /// Reads a pool's file and checks it.
 pub fn load(path: &Path) -> Result<PoolFile, ConfigErrors> {
-    check(config::load::<Raw>(path)?)
+    load_after(path, None)
+}
+
+/// The same; sooner, if little has changed since it was read `before`.
+pub fn load_after(path: &Path, before: Option<&PoolFile>) -> Result<PoolFile, ConfigErrors> {
+    let text = config::read(path)?;
+    let again = before.and_then(|before| again::read(&text, &before.text, &before.raw));
+    check(match again {
+        Some(raw) => Document::of(path, text, raw),
+        None => config::parse(path, text)?,
+    })
 }
 
 /// Checks a pool's file that is in memory; `path` is for the errors.
@@ -249,7 +263,8 @@ fn check(document: Document<Raw>) -> Result<PoolFile, ConfigErrors> {
     check_history(raw, &mut check);
     let clean = check.is_clean();
     check.finish()?;
-    let file = PoolFile {
+    let (raw, document) = document.into_parts();
+    let mut file = PoolFile {
         recipe: recipe.filter(|_| clean).ok_or_else(|| {
             document.error(
                 "buckets",
@@ -259,7 +274,8 @@ fn check(document: Document<Raw>) -> Result<PoolFile, ConfigErrors> {
         })?,
         servers,
         vips,
-        raw: document.value.clone(),
+        raw,
+        text: String::new(),
     };
     // What the tables themselves object to: numbers and states of generations.
     if let Err(error) = super::view::check(&file) {
@@ -271,6 +287,7 @@ fn check(document: Document<Raw>) -> Result<PoolFile, ConfigErrors> {
             )
             .into());
     }
+    file.text = document.into_text();
     Ok(file)
 }
 
@@ -311,22 +328,20 @@ fn check_servers(raw: &Raw, check: &mut Check<'_>) -> Vec<FileServer> {
     let mut servers: Vec<FileServer> = Vec::new();
     let (mut names, mut locators) = (HashSet::new(), HashMap::new());
     for (i, server) in raw.server.iter().enumerate() {
-        let path = format!("server[{i}]");
-        check.name(&format!("{path}.name"), &server.name);
-        let Some(locator) = check.locator(&format!("{path}.locator"), &server.locator) else {
+        let key = |name| format!("server[{i}].{name}");
+        check.name(format_args!("server[{i}].name"), &server.name);
+        let locator = check.locator(format_args!("server[{i}].locator"), &server.locator);
+        let Some(locator) = locator else {
             continue;
         };
         let twin = locators.insert(locator, &server.name);
         if !names.insert(&server.name) {
             let problem = format!("server \"{}\" is listed twice", server.name);
-            check.problem(&format!("{path}.name"), problem, "each server once");
+            check.problem(&key("name"), problem, "each server once");
         } else if let Some(twin) = twin {
             let problem = format!("{locator} overlaps the locator of server \"{twin}\"");
-            check.problem(
-                &format!("{path}.locator"),
-                problem,
-                "a locator of its own for every node",
-            );
+            let expected = "a locator of its own for every node";
+            check.problem(&key("locator"), problem, expected);
         }
         servers.push(FileServer {
             name: server.name.clone(),

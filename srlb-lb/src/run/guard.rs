@@ -48,13 +48,8 @@ pub(super) fn update(
     }
 }
 
-/// Limits second knocks that are no SYNs to as many as may recover, or lets all of them in. A guard that cannot be told lets in what the engine bounds anyway.
-pub(super) fn limit_others(guard: Option<&Guard>, settings: &Settings, limit: bool) {
-    let pps = if limit {
-        settings.engine.recoveries_pps
-    } else {
-        0
-    };
+/// Limits second knocks that are no SYNs; 0 lets all of them in. A guard that cannot be told lets in what the engine bounds anyway.
+pub(super) fn limit_others(guard: Option<&Guard>, pps: u32) {
     if let Some(Err(error)) = guard.map(|guard| guard.limit_others(pps)) {
         eprintln!("srlb-lb: note: the guard cannot be told of a flood: {error}");
     }

@@ -1,9 +1,9 @@
 //! What an LB has on its host: see `daemon::host`.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::anyhow;
-use daemon::host::{Host, LbHost, Plan};
+use daemon::host::{Host, HostError, LbHost, Plan};
 use ipnet::Ipv6Net;
 use serde_json::{json, Value};
 
@@ -23,6 +23,20 @@ pub fn plan(settings: &Settings) -> Plan {
         tun_mtu_bytes: settings.fabric_mtu_bytes.into(),
     }
     .plan()
+}
+
+/// Puts a plan into force.
+pub(super) fn update(host: &Mutex<Host>, plan: Plan) -> Result<(), HostError> {
+    locked(host).update(plan)
+}
+
+/// May a plan wait until packets have seen what it is for? One that only lets the filter pass something else.
+pub(super) fn may_wait(host: &Mutex<Host>, plan: &Plan) -> bool {
+    plan.differs_in_filter_alone(locked(host).plan())
+}
+
+fn locked(host: &Mutex<Host>) -> MutexGuard<'_, Host> {
+    host.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Removes everything; what stays is said.

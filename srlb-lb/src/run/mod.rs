@@ -1,6 +1,7 @@
 //! The daemon: workers, each with an engine and queues of its own, and a thread apart from them for everything else: signals, the control
 //! socket, reloads, a look at the interfaces, the guard. Nothing that this thread waits for keeps a packet waiting.
 
+mod change;
 mod cores;
 mod fast;
 mod guard;
@@ -42,6 +43,7 @@ const NEWS: Token = Token(1);
 /// And those above it.
 const CONTROL: Token = Token(2);
 
+use change::Step;
 use fast::Fast;
 use pressure::Pressure;
 use reload::Reloads;
@@ -62,7 +64,7 @@ pub struct Overrides {
 
 /// Runs the load balancer until it is told to stop.
 pub fn run(config: &Path, overrides: Overrides) -> anyhow::Result<()> {
-    let settings = load(config, overrides)?;
+    let settings = load(config, overrides, None)?;
     let mut daemon = Daemon::start(config, overrides, settings)?;
     notify("READY=1");
     let served = daemon.serve();
@@ -78,8 +80,13 @@ pub fn run(config: &Path, overrides: Overrides) -> anyhow::Result<()> {
     served.and(stopped).and(removed)
 }
 
-fn load(config: &Path, overrides: Overrides) -> Result<Settings, ConfigErrors> {
-    let mut settings = Settings::load(config)?;
+/// Reads the files, after those that were read `before`.
+fn load(
+    config: &Path,
+    overrides: Overrides,
+    before: Option<&Settings>,
+) -> Result<Settings, ConfigErrors> {
+    let mut settings = Settings::load_after(config, before)?;
     if let Some(driver) = overrides.driver {
         settings.set_driver(driver)?;
     }
@@ -90,20 +97,13 @@ fn load(config: &Path, overrides: Overrides) -> Result<Settings, ConfigErrors> {
     Ok(settings)
 }
 
-/// A reload that is done but for what packets see of it.
-struct Ready {
-    settings: Settings,
-    pool: Pool,
-    registry: Registry,
-}
-
 struct Daemon {
     config: PathBuf,
     /// What the command line says.
     overrides: Overrides,
     settings: Arc<Settings>,
     registry: Registry,
-    reloads: Reloads<Ready>,
+    reloads: Reloads<Step>,
     team: Team,
     /// One that sees what the workers' see, and gets no packets.
     desk: Engine,
@@ -218,9 +218,6 @@ impl Daemon {
     fn fit_bounds(&mut self) {
         Arc::make_mut(&mut self.settings).set_bounds(self.fast.is_open());
         self.desk.set_config(self.settings.engine.clone());
-        if self.pressure.is_on() {
-            guard::limit_others(self.guard.as_ref(), &self.settings, true);
-        }
     }
 
     /// Lets the guard know when what knocks a second time belongs to nobody.
@@ -228,8 +225,9 @@ impl Daemon {
         let refused = self.desk.recoveries_refused();
         let counts = self.guard.as_ref().and_then(|guard| guard.counts().ok());
         let knocks = counts.unwrap_or_default().refused;
-        if let Some(begins) = self.pressure.look(refused, knocks, now) {
-            guard::limit_others(self.guard.as_ref(), &self.settings, begins);
+        let recoveries_pps = self.settings.engine.recoveries_pps;
+        if let Some(pps) = self.pressure.look(refused, knocks, recoveries_pps, now) {
+            guard::limit_others(self.guard.as_ref(), pps);
         }
     }
 
@@ -302,63 +300,6 @@ impl Daemon {
         status["host"] = host::status(&self.host);
         status
     }
-
-    /// Reads the configuration again; what is wrong with it is said, and the one in force stays. `by` is told when it is done.
-    fn reload(&mut self, by: Option<ConnId>) {
-        if self.reloads.ask(by) {
-            self.start_reload();
-        }
-    }
-
-    fn start_reload(&mut self) {
-        let (path, overrides) = (self.config.clone(), self.overrides);
-        let (before, registry) = (Arc::clone(&self.settings), self.registry.clone());
-        let host = Arc::clone(&self.host);
-        self.reloads
-            .start(move || prepare(&path, overrides, &before, registry, &host));
-    }
-
-    /// Puts into force what a reload has prepared, and tells those who asked for it.
-    fn take_what_is_ready(&mut self) {
-        let Some((ready, asked)) = self.reloads.ended() else {
-            return;
-        };
-        let taken = ready.and_then(|ready| self.take(ready));
-        let result = taken.map_err(|error| format!("{error:#}"));
-        match &result {
-            Ok(()) => eprintln!("srlb-lb: reloaded; {}", self.settings.sizes()),
-            Err(error) => eprintln!("srlb-lb: not reloaded, all stays as it was:\n{error}"),
-        }
-        for conn in asked {
-            match &result {
-                Ok(()) => self.control.send(conn, &json!({ "reloaded": true })),
-                Err(error) => self.control.refuse(conn, error),
-            };
-        }
-        self.last_reload_error = result.err();
-        if self.reloads.is_wanted_again() {
-            self.start_reload();
-        }
-    }
-
-    fn take(&mut self, ready: Ready) -> anyhow::Result<()> {
-        let Ready {
-            mut settings,
-            pool,
-            registry,
-        } = ready;
-        settings.set_bounds(self.fast.is_open());
-        guard::update(&mut self.guard, &settings, &self.tun)?;
-        self.fast.update(&settings)?;
-        self.registry = registry;
-        let (config, pool) = (Arc::new(settings.engine.clone()), Arc::new(pool));
-        self.team.take(&config, &pool);
-        // After the workers: what is large of the old pool goes here, and no packet waits for it.
-        self.desk.set_config(settings.engine.clone());
-        self.desk.set_pool(pool);
-        self.settings = Arc::new(settings);
-        Ok(())
-    }
 }
 
 /// An engine for this thread, and one for each worker.
@@ -378,26 +319,6 @@ fn engines(settings: &Settings, pool: &Arc<Pool>) -> anyhow::Result<(Engine, Vec
 fn too_many(workers: usize, cores: usize) -> Option<String> {
     let is_so = workers > 1 && workers > cores;
     is_so.then(|| format!("{workers} workers on {cores} cores: they get in each other's way, and have no core of their own"))
-}
-
-/// The long part of a reload: files, tables, routes and the filter.
-fn prepare(
-    path: &Path,
-    overrides: Overrides,
-    before: &Settings,
-    mut registry: Registry,
-    host: &Mutex<Host>,
-) -> anyhow::Result<Ready> {
-    let settings = load(path, overrides)?;
-    before.may_become(&settings, path)?;
-    let pool = tables(&settings.pool, &mut registry)?;
-    let mut host = host.lock().unwrap_or_else(PoisonError::into_inner);
-    host.update(host::plan(&settings))?;
-    Ok(Ready {
-        settings,
-        pool,
-        registry,
-    })
 }
 
 /// The arguments of `explain`.

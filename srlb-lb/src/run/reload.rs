@@ -58,18 +58,23 @@ impl<T: Send + 'static> Reloads<T> {
         }
     }
 
-    /// What the work has come to, and who is to be told; none while it goes on.
-    pub fn ended(&mut self) -> Option<(anyhow::Result<T>, Vec<ConnId>)> {
+    /// What the work has come to; none while it goes on. More may be started of the same reload.
+    pub fn ended(&mut self) -> Option<anyhow::Result<T>> {
         let result = match self.under_way.as_ref()?.try_recv() {
             Err(TryRecvError::Empty) => return None,
             Err(TryRecvError::Disconnected) => Err(anyhow!("the thread that did it has failed")),
             Ok(result) => result,
         };
         self.under_way = None;
-        Some((result, std::mem::take(&mut self.asked)))
+        Some(result)
     }
 
-    /// After one has ended: was another asked for meanwhile, and is to be started now?
+    /// All of it has ended: who is to be told?
+    pub fn told(&mut self) -> Vec<ConnId> {
+        std::mem::take(&mut self.asked)
+    }
+
+    /// After that: was another asked for meanwhile, and is to be started now?
     pub fn is_wanted_again(&mut self) -> bool {
         let again = self.again.take();
         let is_wanted = again.is_some();
@@ -133,7 +138,7 @@ mod tests {
         assert!(bench.reloads.ended().is_none(), "nobody waits for it");
         go_on.send(()).unwrap();
         assert!(bench.is_woken());
-        let (result, _) = bench.reloads.ended().unwrap();
+        let result = bench.reloads.ended().unwrap();
         assert_eq!(result.unwrap(), 5);
         assert!(bench.reloads.ended().is_none(), "once");
         assert!(!bench.reloads.is_wanted_again());
@@ -148,7 +153,7 @@ mod tests {
         assert!(!bench.reloads.ask(None));
         go_on.send(()).unwrap();
         assert!(bench.is_woken());
-        let (result, _) = bench.reloads.ended().unwrap();
+        let result = bench.reloads.ended().unwrap();
         assert_eq!(result.unwrap_err().to_string(), "wrong");
         assert!(
             bench.reloads.is_wanted_again(),

@@ -15,7 +15,7 @@ use super::cores;
 use super::fast::Lanes;
 use super::shown::{self, Shown, Sight, MOST_WAITING};
 use super::worker::{Order, Parts, Report, Worker};
-use crate::engine::{Config, Engine, Pool};
+use crate::engine::{Change, Engine};
 
 /// How long a worker may take to do what it is told: it does so after the batch that it is at.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -100,9 +100,9 @@ impl Team {
         let _ = all_done.recv_timeout(PATIENCE);
     }
 
-    /// Other settings and another pool. Packets see them when this returns.
-    pub fn take(&self, config: &Arc<Config>, pool: &Arc<Pool>) {
-        self.tell_all(|done| Order::Take(Arc::clone(config), Arc::clone(pool), done));
+    /// Another pool and other settings, prepared for each. Packets see them when this returns.
+    pub fn take(&self, change: impl Fn() -> Change) {
+        self.tell_all(|done| Order::Take(Box::new(change()), done));
     }
 
     /// Other lanes. The old ones are closed when this returns.

@@ -17,7 +17,7 @@ use rustix::time::{clock_gettime, ClockId};
 use super::cores;
 use super::shown::Shown;
 use super::wire::Wire;
-use crate::engine::{self, Engine, Event, Pool, Verdict};
+use crate::engine::{Change, Engine, Event, Verdict};
 
 /// The TUN device has packets.
 const TUN: Token = Token(0);
@@ -35,7 +35,7 @@ const PACKETS: usize = 256;
 /// What a worker is told. Whoever tells it sees that it is done when the sender in it is gone.
 pub(super) enum Order {
     /// Other settings and another pool.
-    Take(Arc<engine::Config>, Arc<Pool>, Sender<()>),
+    Take(Box<Change>, Sender<()>),
     /// Another lane, or none.
     Lane(Option<Lane>, Sender<()>),
     /// Such packets are to be shown.
@@ -215,10 +215,7 @@ impl Worker {
     fn obey(&mut self) -> anyhow::Result<Goes> {
         while let Some(order) = self.next.take().or_else(|| self.orders.try_recv().ok()) {
             match order {
-                Order::Take(config, pool, _done) => {
-                    self.engine.set_config((*config).clone());
-                    self.engine.set_pool(pool);
-                }
+                Order::Take(change, _done) => self.engine.take(*change),
                 Order::Lane(lane, _done) => {
                     self.wire.set_lane(lane, self.poll.registry(), LANE)?;
                 }

@@ -150,9 +150,10 @@ fn a_wrong_reload_changes_nothing_and_is_said_a_good_one_is_taken() {
 
     fs::write(daemon.file("pool.toml"), newer).unwrap();
     daemon.signal("HUP");
+    // Packets see the pool before the host's filter follows, and the reload ends with that.
     wait_until(|| (daemon.status()["pool"]["active"] == 3).then_some(()));
-    assert_eq!(daemon.status()["last_reload_error"], Value::Null);
     assert_eq!(candidates(&daemon), ["fd00:5e:3::"]);
+    wait_until(|| daemon.status()["last_reload_error"].is_null().then_some(()));
     daemon.assert_all_present();
 }
 

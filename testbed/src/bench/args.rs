@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::case::Case;
+use super::reload::ReloadArgs;
 use super::veth::VethArgs;
 
 /// What to measure.
@@ -51,6 +52,8 @@ pub struct BenchArgs {
 pub enum On {
     /// Packets a second over veth pairs, beside a bare AF_XDP l2fwd and the kernel's forwarding (root)
     Veth(VethArgs),
+    /// How soon packets see a pool that is reloaded (root)
+    Reload(ReloadArgs),
 }
 
 /// A case on the command line.
@@ -99,6 +102,11 @@ impl BenchArgs {
             true => Case::ALL.to_vec(),
             false => cases,
         }
+    }
+
+    /// Is the largest table measured, too? It takes 2 GB, and a minute.
+    pub fn with_full(&self) -> bool {
+        !self.quick && self.flows.is_empty() && self.only.is_empty()
     }
 
     /// Sizes of batches to compare.

@@ -1,15 +1,16 @@
 //! What a packet costs the LB's engine, memory to memory, and what its tables cost to build.
 //!
 //! [`packets`] makes packets, [`case`] and [`flows`] say which come, [`rig`] is an engine with its flows and times one pass over a ring of packets,
-//! [`engine`] takes turns between all of them; [`workers`] sets one worker against two, [`candidates`] times the candidate table,
+//! [`engine`] takes turns between all of them; [`workers`] sets one worker against two, [`candidates`] times the candidate table, [`full`] fills the largest flow table,
 //! [`instructions`] counts, [`profile`] says where the time of what is too slow goes. All of it is [`results`], [`target`] judges them, [`show`] prints, [`page`]
-//! writes the page. [`veth`] measures packets a second of the whole load balancer, over veth pairs.
+//! writes the page. [`veth`] measures packets a second of the whole load balancer, over veth pairs, [`reload`] how soon its packets see another pool.
 
 mod args;
 pub mod candidates;
 pub mod case;
 pub mod engine;
 pub mod flows;
+pub mod full;
 pub mod grid;
 pub mod instructions;
 pub mod machine;
@@ -17,6 +18,7 @@ pub mod packets;
 pub mod page;
 mod plots;
 pub mod profile;
+pub mod reload;
 pub mod results;
 pub mod rig;
 mod setup;

@@ -3,8 +3,10 @@
 use super::candidates::Built;
 use super::case::{Case, Way};
 use super::engine::{Figure, Measured};
+use super::full::Full;
 use super::instructions::Counts;
 use super::profile::Profile;
+use super::reload::Reloaded;
 use super::spread::Spread;
 use super::workers::Scaling;
 
@@ -24,6 +26,10 @@ pub struct Results {
     pub instructions: OrWhy<Counts>,
     /// Milliseconds a table.
     pub built: Vec<Built>,
+    /// The largest flow table.
+    pub full: OrWhy<Full>,
+    /// How soon packets see another pool.
+    pub reloaded: OrWhy<Reloaded>,
     /// Where the time goes in what misses its target.
     pub profiles: OrWhy<Vec<Profile>>,
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant as Clock};
 use anyhow::{ensure, Context, Result};
 use flow_table::Pages;
 use packet_io::{Instant, PacketBuf};
-use srlb_lb::engine::{Engine, Verdict, TICK_MS};
+use srlb_lb::engine::{Engine, Event, Verdict, TICK_MS};
 
 use super::case::{Case, Way};
 use super::flows::{owner, Flows};
@@ -93,11 +93,21 @@ impl Rig {
         let (way, servers) = (self.way, self.servers);
         if way == Way::MaglevGre {
             self.work_through(self.flows.all(), packets::data)?;
-            return self.work_through(self.flows.all(), packets::data);
+            self.work_through(self.flows.all(), packets::data)?;
+            return Ok(());
         }
         self.work_through(self.flows.all(), |flow, frame| {
             packets::claim(flow, owner(flow, servers), way.encoding(), frame);
-        })
+        })?;
+        Ok(())
+    }
+
+    /// A packet of each flow that it knows: how long they take, and how many find their entry.
+    pub fn every_flow(&mut self) -> Result<(Duration, u64)> {
+        let before = self.engine.events().get(Event::Steered);
+        let took = self.work_through(self.flows.all(), packets::data)?;
+        let found = self.engine.events().get(Event::Steered) - before;
+        Ok((took, found))
     }
 
     /// Brings the table into the steady state, in a new tick: the flows that are settled get a packet, so that
@@ -106,15 +116,17 @@ impl Rig {
         self.now = self.now + Duration::from_millis(TICK_MS);
         self.flows.settle();
         self.is_steady = true;
-        self.work_through(0..self.flows.settled(), packets::data)
+        self.work_through(0..self.flows.settled(), packets::data)?;
+        Ok(())
     }
 
-    /// One packet for each of these flows.
+    /// One packet for each of these flows; gives how long they take together.
     fn work_through(
         &mut self,
         mut flows: impl Iterator<Item = u64>,
         put: impl Fn(u64, &mut PacketBuf),
-    ) -> Result<()> {
+    ) -> Result<Duration> {
+        let mut took = Duration::ZERO;
         let mut ring = ring(1_024);
         loop {
             let mut filled = 0;
@@ -123,9 +135,9 @@ impl Rig {
                 filled += 1;
             }
             if filled == 0 {
-                return Ok(());
+                return Ok(took);
             }
-            self.work(64, &mut ring[..filled])?;
+            took += self.work(64, &mut ring[..filled])?;
         }
     }
 
@@ -263,7 +275,7 @@ mod tests {
     use super::*;
     use srh::Encoding;
 
-    use srlb_lb::engine::{Event, Pin};
+    use srlb_lb::engine::Pin;
 
     fn rig(encoding: Encoding) -> Rig {
         Rig::new(Way::Srv6(encoding), 7, 1_000).unwrap()

@@ -1,10 +1,13 @@
 //! The results as tables and as JSON.
 
+use flow_table::Pages;
 use serde_json::{json, Value};
 
 use super::case::Way;
 use super::engine::Figure;
+use super::full::Full;
 use super::grid::Grid;
+use super::reload;
 use super::results::{OrWhy, Results};
 use super::spread::Spread;
 use super::target;
@@ -155,6 +158,41 @@ pub fn tables(results: &Results) -> Grid {
     grid
 }
 
+/// The largest flow table.
+pub fn full(results: &Results) -> Grid {
+    let mut grid = Grid::new(1, ["a table that is full", ""]);
+    for full in results.full.iter() {
+        let mut row = |what: &str, is: String| grid.push([what.to_owned(), is]);
+        row("flows", short(full.flows));
+        row("found", full.found.to_string());
+        row("bytes a flow", format!("{:.1}", full.bytes_a_flow()));
+        row("pages", words(full.pages));
+        row("made and filled, s", format!("{:.1}", full.filled_s));
+        row(
+            "a packet of each flow, ns a packet",
+            format!("{:.1}", full.each_ns),
+        );
+        let (ns, spread) = (full.pinned_ns.median, quartiles(full.pinned_ns, 1));
+        row("pinned, encap, ns a packet", format!("{ns:.1} ({spread})"));
+    }
+    grid
+}
+
+/// On which pages a table lies.
+pub fn words(pages: Pages) -> String {
+    match pages {
+        Pages::Reserved => "reserved pages of 2 MB".to_owned(),
+        Pages::Transparent(bytes) => format!("{} MB on transparent huge pages", bytes >> 20),
+        Pages::Ordinary => "ordinary pages".to_owned(),
+    }
+}
+
+/// How soon packets see another pool.
+pub fn reloaded(results: &Results) -> Grid {
+    let reloaded = results.reloaded.as_ref();
+    reloaded.map_or_else(|_| Grid::default(), reload::table)
+}
+
 /// Everything, for a terminal.
 pub fn terminal(results: &Results) -> String {
     let mut text = String::new();
@@ -164,6 +202,8 @@ pub fn terminal(results: &Results) -> String {
         batches(results),
         scaling(results),
         tables(results),
+        full(results),
+        reloaded(results),
         targets(results),
     ];
     for grid in grids.iter().filter(|grid| !grid.is_empty()) {
@@ -172,6 +212,8 @@ pub fn terminal(results: &Results) -> String {
     let left_out = [
         ("two workers", why(&results.scaling)),
         ("instructions", why(&results.instructions)),
+        ("the largest table", why(&results.full)),
+        ("reloads", why(&results.reloaded)),
     ];
     for (what, why) in left_out {
         text += &why.map_or_else(String::new, |why| format!("skipped, {what}: {why}\n"));
@@ -202,7 +244,15 @@ pub fn as_json(results: &Results) -> Value {
         })
     };
     let target = |t: target::Target| json!({ "target": t.what, "at_most": t.bound, "is": t.is.median, "verdict": t.verdict() });
+    let full = |full: &Full| {
+        json!({
+            "flows": full.flows, "found": full.found, "bytes": full.bytes, "pages": format!("{:?}", full.pages), "filled_s": full.filled_s,
+            "each_ns": full.each_ns, "pinned_ns": full.pinned_ns.median, "pinned_ns_low": full.pinned_ns.low, "pinned_ns_high": full.pinned_ns.high,
+        })
+    };
     json!({
+        "full": results.full.as_ref().ok().map(full),
+        "reload": results.reloaded.as_ref().ok().map(reload::as_json),
         "packets": results.measured.figures.iter().map(figure).collect::<Vec<_>>(),
         "tables": results.built.iter().map(table).collect::<Vec<_>>(),
         "workers": results.scaling.iter().flatten().map(scaling).collect::<Vec<_>>(),

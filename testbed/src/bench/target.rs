@@ -27,6 +27,10 @@ const OVER_MAGLEV: f64 = 1.03;
 const LIKE_MAGLEV: [Case; 3] = [Case::Pinned, Case::NewFlow, Case::Mixed];
 /// Candidate tables of 1,000 servers: choices, and milliseconds at most.
 const TABLE_MS: [(&str, f64); 2] = [("C=1", 0.8), ("C=2", 1.0)];
+/// A reload.
+const SEEN_MS: f64 = 10.0;
+/// At the rated load.
+const BYTES_A_FLOW: f64 = 32.0;
 
 const SRV6: [Way; 2] = [Way::Srv6(Encoding::Encap), Way::Srv6(Encoding::Insert)];
 
@@ -120,6 +124,21 @@ pub fn all(results: &Results) -> Vec<Target> {
             figure: None,
         }));
     }
+    targets.extend(results.reloaded.iter().map(|reloaded| Target {
+        what:
+            "a pool change of one server of 1,000, from the request to the first packet, ms".into(),
+        bound: SEEN_MS,
+        is: reloaded.seen_ms,
+        digits: 1,
+        figure: None,
+    }));
+    targets.extend(results.full.iter().map(|full| Target {
+        what: format!("table of {} flows, bytes a flow", short(full.flows)),
+        bound: BYTES_A_FLOW,
+        is: Spread::of(&[full.bytes_a_flow()]),
+        digits: 1,
+        figure: None,
+    }));
     targets
 }
 

@@ -7,13 +7,17 @@ use anyhow::Result;
 use super::bar;
 use crate::bench::instructions::Counts;
 use crate::bench::results::Results;
-use crate::bench::{candidates, engine, page, profile, show, veth, workers, BenchArgs, On};
+use crate::bench::{
+    candidates, engine, full, page, profile, reload, show, veth, workers, BenchArgs, On,
+};
 use crate::signals::Interrupt;
 use crate::tools;
 
 pub fn run(args: &BenchArgs) -> Result<ExitCode> {
-    if let Some(On::Veth(args)) = &args.on {
-        return run_veth(args);
+    match &args.on {
+        Some(On::Veth(args)) => return run_veth(args),
+        Some(On::Reload(args)) => return run_reload(args),
+        None => {}
     }
     let interrupt = Interrupt::install()?;
     let instructions = match &args.instructions {
@@ -21,7 +25,7 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode> {
         None => Err("`make bench` has them counted".into()),
     };
     let template = "[{bar:30}] {pos}/{len} turns, {eta} left";
-    let bar = bar(engine::steps(args) + workers::steps(args) + 1, template);
+    let bar = bar(engine::steps(args) + workers::steps(args) + 2, template);
     let step = || {
         bar.inc(1);
         interrupt.check()
@@ -29,13 +33,26 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode> {
     let built = candidates::measure(args.passes())?;
     step()?;
     let measured = engine::measure(args, step)?;
-    let scaling = workers::measure(args, step)?;
+    let scaling = workers::measure(args, &step)?;
+    bar.set_message("the largest table");
+    let full = match args.with_full() {
+        true => Ok(full::measure(args, full::FLOWS)?),
+        false => Err("only all cases and sizes have it".to_owned()),
+    };
+    step()?;
+    bar.set_message("reloads");
+    let reloaded = tools::check_root()
+        .and_then(|()| reload::measure(args.passes(), &interrupt, || {}))
+        .map_err(|why| format!("{why:#}"));
+    interrupt.check()?;
     let mut results = Results {
         batch: args.batch,
         measured,
         scaling,
         instructions,
         built,
+        full,
+        reloaded,
         profiles: Ok(Vec::new()),
     };
     if let Some(folder) = &args.report {
@@ -67,6 +84,23 @@ fn run_veth(args: &veth::VethArgs) -> Result<ExitCode> {
     match args.json {
         true => daemon::say!("{:#}", veth::show::as_json(&figures)),
         false => daemon::say!("{}", veth::show::table(&figures).terminal()),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn run_reload(args: &reload::ReloadArgs) -> Result<ExitCode> {
+    tools::check_root()?;
+    let interrupt = Interrupt::install()?;
+    let bar = bar(
+        args.rounds.into(),
+        "[{bar:30}] {pos}/{len} reloads, {eta} left",
+    );
+    let reloaded = reload::measure(args.rounds, &interrupt, || bar.inc(1));
+    let reloaded = interrupt.explain(reloaded)?;
+    bar.finish_and_clear();
+    match args.json {
+        true => daemon::say!("{:#}", reload::as_json(&reloaded)),
+        false => daemon::say!("{}", reload::table(&reloaded).terminal()),
     }
     Ok(ExitCode::SUCCESS)
 }

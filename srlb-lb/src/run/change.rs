@@ -1,0 +1,149 @@
+//! A reload, step by step: files and tables, packets, and then what stands in front of them.
+//!
+//! A file with other servers alone is seen by packets as soon as its tables are there. The host's filter and the XDP program's prefixes follow: they
+//! drop what comes from outside the domain, and were no stricter before. What the host may refuse (a VIP that is its own address) comes first.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use anyhow::Context;
+use daemon::control::ConnId;
+use daemon::host::{Host, Plan};
+use serde_json::json;
+
+use super::{guard, host, load, Daemon, Overrides};
+use crate::config::Settings;
+use crate::engine::Pool;
+use crate::pool::view::{tables, Registry};
+
+/// What is done on a thread of its own, while packets go on.
+pub(super) enum Step {
+    /// There is something for packets to see.
+    Prepared(Box<Ready>),
+    /// The host is as the files say.
+    Installed,
+}
+
+/// Files that were read.
+pub(super) struct Ready {
+    settings: Settings,
+    pool: Pool,
+    registry: Registry,
+    /// What is left to be done on the host.
+    plan: Option<Plan>,
+}
+
+/// In what state an error leaves us.
+const PARTLY: &str = "packets go by the new files, but not all that stands in front of them does";
+
+impl Daemon {
+    /// Reads the configuration again; what is wrong with it is said, and the one in force stays. `by` is told when it is done.
+    pub(super) fn reload(&mut self, by: Option<ConnId>) {
+        if self.reloads.ask(by) {
+            self.start_reload();
+        }
+    }
+
+    fn start_reload(&mut self) {
+        let (path, overrides) = (self.config.clone(), self.overrides);
+        let (before, registry) = (Arc::clone(&self.settings), self.registry.clone());
+        let host = Arc::clone(&self.host);
+        self.reloads.start(move || {
+            let ready = prepare(&path, overrides, &before, registry, &host)?;
+            Ok(Step::Prepared(Box::new(ready)))
+        });
+    }
+
+    /// Goes on with a reload that has come further.
+    pub(super) fn take_what_is_ready(&mut self) {
+        match self.reloads.ended() {
+            None => {}
+            Some(Ok(Step::Prepared(ready))) => self.take(*ready),
+            Some(Ok(Step::Installed)) => self.end_reload(Ok(())),
+            Some(Err(error)) => self.end_reload(Err(error)),
+        }
+    }
+
+    /// Packets see it first.
+    fn take(&mut self, ready: Ready) {
+        let Ready {
+            mut settings,
+            pool,
+            registry,
+            plan,
+        } = ready;
+        settings.set_bounds(self.fast.is_open());
+        let pool = Arc::new(pool);
+        let (config, desk) = (&settings.engine, &self.desk);
+        self.team.take(|| desk.prepare(config, &pool));
+        // After the workers: what is large of the old pool goes here, and no packet waits for it.
+        self.desk.take(self.desk.prepare(config, &pool));
+        self.desk.forget_strangers();
+        self.registry = registry;
+        self.settings = Arc::new(settings);
+        match (self.update_in_front().context(PARTLY), plan) {
+            (Ok(()), Some(plan)) => {
+                let host = Arc::clone(&self.host);
+                self.reloads.start(move || {
+                    host::update(&host, plan).context(PARTLY)?;
+                    Ok(Step::Installed)
+                });
+            }
+            (updated, _) => self.end_reload(updated),
+        }
+    }
+
+    /// What stands in front of the workers and is not the host's.
+    fn update_in_front(&mut self) -> anyhow::Result<()> {
+        guard::update(&mut self.guard, &self.settings, &self.tun)?;
+        self.pressure.tell_again();
+        self.fast.update(&self.settings)
+    }
+
+    /// Tells those who asked for it.
+    fn end_reload(&mut self, result: anyhow::Result<()>) {
+        let result = result.map_err(|error| format!("{error:#}"));
+        match &result {
+            Ok(()) => eprintln!("srlb-lb: reloaded; {}", self.settings.sizes()),
+            Err(error) if error.starts_with(PARTLY) => eprintln!("srlb-lb: {error}"),
+            Err(error) => eprintln!("srlb-lb: not reloaded, all stays as it was:\n{error}"),
+        }
+        for conn in self.reloads.told() {
+            match &result {
+                Ok(()) => self.control.send(conn, &json!({ "reloaded": true })),
+                Err(error) => self.control.refuse(conn, error),
+            };
+        }
+        self.last_reload_error = result.err();
+        if self.reloads.is_wanted_again() {
+            self.start_reload();
+        }
+    }
+}
+
+/// The long part: files, tables, and what the host has to have before.
+fn prepare(
+    path: &Path,
+    overrides: Overrides,
+    before: &Settings,
+    mut registry: Registry,
+    host: &Mutex<Host>,
+) -> anyhow::Result<Ready> {
+    let settings = load(path, overrides, Some(before))?;
+    before.may_become(&settings, path)?;
+    let pool = tables(&settings.pool, &mut registry)?;
+    let plan = host::plan(&settings);
+    let plan = match host::may_wait(host, &plan) {
+        true => Some(plan),
+        false => {
+            host::update(host, plan)?;
+            None
+        }
+    };
+    Ok(Ready {
+        settings,
+        pool,
+        registry,
+        plan,
+    })
+}
