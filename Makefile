@@ -41,6 +41,9 @@ lint:
 	else echo "skipped: cargo fmt, there is no rustfmt"; fi
 	@if cargo clippy --version >/dev/null 2>&1; then cargo clippy --workspace --all-targets -- -D warnings; \
 	else echo "skipped: cargo clippy, there is no clippy"; fi
+	@if cargo clippy --version >/dev/null 2>&1 && command -v gungraun-runner >/dev/null 2>&1; then \
+	cargo clippy --package testbed --features instructions --bench instructions -- -D warnings; \
+	else echo "skipped: clippy of what counts instructions, there is no gungraun-runner (make bench installs it)"; fi
 
 fmt:
 	cargo fmt
@@ -61,7 +64,7 @@ fuzz:
 
 # Instructions are counted for what is measured from memory to memory alone.
 COUNTED := $(TARGET_DIR)/instructions.json
-WITH_COUNTS = $(if $(filter veth reload,$(ARGS)),,--instructions $(COUNTED))
+WITH_COUNTS = $(if $(filter veth reload full,$(ARGS)),,--instructions $(COUNTED))
 bench:
 	@scripts/install-missing.sh bench
 	cargo build --release --package testbed --package srlb-lb --features testbed/instructions

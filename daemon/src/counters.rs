@@ -19,6 +19,8 @@
 use std::fmt;
 use std::marker::PhantomData;
 
+use crate::drops::DropReason;
+
 /// One of a closed list of counters. [`counters!`](crate::counters!) implements it.
 pub trait Counter: Copy + 'static {
     /// The whole list, in the order of the indices.
@@ -91,6 +93,16 @@ macro_rules! counters {
             }
         }
     };
+}
+
+/// What each name means, for `status`: of the events `E`, and of drop reasons.
+pub fn texts<E: Counter>() -> serde_json::Value {
+    fn of<K: Counter>() -> impl Iterator<Item = (String, serde_json::Value)> {
+        K::ALL
+            .iter()
+            .map(|k| (k.name().to_owned(), k.text().into()))
+    }
+    serde_json::Value::Object(of::<E>().chain(of::<DropReason>()).collect())
 }
 
 /// One number for each counter of the list `K`.
@@ -188,6 +200,17 @@ mod tests {
             assert_eq!(fruit.index(), place);
             assert_eq!(fruit.to_string(), fruit.name());
             assert!(fruit.text().contains(fruit.name()));
+        }
+    }
+
+    #[test]
+    fn texts_are_those_of_events_and_of_drop_reasons() {
+        let texts = texts::<Fruit>();
+        let count = Fruit::ALL.len() + DropReason::ALL.len();
+        assert_eq!(texts.as_object().map(serde_json::Map::len), Some(count));
+        assert_eq!(texts["pear"], Fruit::Pear.text());
+        for reason in DropReason::ALL {
+            assert_eq!(texts[reason.name()], reason.text());
         }
     }
 

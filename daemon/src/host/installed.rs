@@ -2,6 +2,8 @@
 
 use std::io;
 
+use serde_json::{json, Value};
+
 use super::forwarding::{self, Sysctl};
 use super::item::Found;
 use super::netlink::Netlink;
@@ -217,6 +219,14 @@ impl Host {
             });
         }
         Ok(list)
+    }
+
+    /// The same for `status`, with what was dropped at the domain's edge; or why it can't be told.
+    pub fn status(&mut self) -> Value {
+        match self.list() {
+            Ok(items) => json!({ "items": items, "dropped_at_edge": self.edge_drops().ok() }),
+            Err(error) => json!({ "items": [], "error": error.to_string() }),
+        }
     }
 
     /// How many packets for locators, or from locators, came from outside the domain and were

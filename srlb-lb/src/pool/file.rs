@@ -367,7 +367,7 @@ fn check_vips(raw: &Raw, servers: &[FileServer], check: &mut Check<'_>) -> Vec<(
     let mut vips: Vec<(String, Ipv6Addr)> = Vec::new();
     for (i, vip) in raw.vip.iter().enumerate() {
         let path = format!("vip[{i}]");
-        check.name(&format!("{path}.name"), &vip.name);
+        check.name(format_args!("{path}.name"), &vip.name);
         let Some(address) = check.address(&format!("{path}.address"), &vip.address) else {
             continue;
         };

@@ -57,8 +57,5 @@ pub(super) fn status(host: &Mutex<Host>) -> Value {
     let Ok(mut host) = host.try_lock() else {
         return json!({ "items": [], "error": "it is being changed by a reload" });
     };
-    match host.list() {
-        Ok(items) => json!({ "items": items, "dropped_at_edge": host.edge_drops().ok() }),
-        Err(error) => json!({ "items": [], "error": error.to_string() }),
-    }
+    host.status()
 }

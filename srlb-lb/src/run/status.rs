@@ -1,9 +1,10 @@
 //! What `status` and `explain` answer.
 
-use daemon::{Counter, Counts, DropReason, SignedCounts};
+use daemon::counters::texts;
+use daemon::{Counts, DropReason, SignedCounts};
 use packet_io::xdp::{PortStatus, SendCounts};
 use packet_io::Instant;
-use serde_json::{json, Map, Value};
+use serde_json::{json, Value};
 use srh::Flow;
 
 use crate::config::Settings;
@@ -104,7 +105,7 @@ pub(super) fn engine(engine: &Engine, all: &Total, settings: &Settings, now: Ins
         "servers": servers(engine),
         "events": all.events.to_json(),
         "drops": all.drops.to_json(),
-        "texts": texts(),
+        "texts": texts::<Event>(),
     })
 }
 
@@ -140,16 +141,6 @@ fn servers(engine: &Engine) -> Vec<Value> {
             })
         })
         .collect()
-}
-
-/// What each counter's name means.
-fn texts() -> Map<String, Value> {
-    fn of<K: Counter>() -> impl Iterator<Item = (String, Value)> {
-        K::ALL
-            .iter()
-            .map(|k| (k.name().to_owned(), k.text().into()))
-    }
-    of::<Event>().chain(of::<DropReason>()).collect()
 }
 
 /// Where a flow goes, and why; `None` if there is no such VIP.

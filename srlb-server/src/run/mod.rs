@@ -266,7 +266,7 @@ impl Daemon {
         status["last_reload_error"] = json!(self.last_reload_error);
         status["lookup_errors"] = json!(self.lookup_errors);
         status["lost_on_tun"] = json!(self.devices.lost());
-        status["host"] = show::host(&mut self.host);
+        status["host"] = self.host.status();
         status
     }
 

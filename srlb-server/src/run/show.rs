@@ -1,7 +1,7 @@
 //! What `status` and `trace` answer.
 
-use daemon::host::Host;
-use daemon::{Counter, DropReason, Place};
+use daemon::counters::texts;
+use daemon::Place;
 use packet_io::{Instant, PacketBuf};
 use serde_json::{json, Map, Value};
 use srh::{Describe, Frame};
@@ -55,34 +55,8 @@ pub(super) fn engine(
         },
         "events": engine.events().to_json(),
         "drops": engine.drops().to_json(),
-        "texts": texts(),
+        "texts": texts::<Event>(),
     })
-}
-
-/// Items with whether they are there.
-pub(super) fn host(host: &mut Host) -> Value {
-    match host.list() {
-        Ok(items) => {
-            let items = items
-                .iter()
-                .map(|i| json!({ "item": i.item, "present": i.present }));
-            json!({
-                "items": items.collect::<Vec<_>>(),
-                "dropped_at_edge": host.edge_drops().ok(),
-            })
-        }
-        Err(error) => json!({ "items": [], "error": error.to_string() }),
-    }
-}
-
-/// What each counter's name means.
-fn texts() -> Map<String, Value> {
-    fn of<K: Counter>() -> impl Iterator<Item = (String, Value)> {
-        K::ALL
-            .iter()
-            .map(|k| (k.name().to_owned(), k.text().into()))
-    }
-    of::<Event>().chain(of::<DropReason>()).collect()
 }
 
 /// One line of `trace`.

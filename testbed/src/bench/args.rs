@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::case::Case;
+use super::full::FullArgs;
 use super::reload::ReloadArgs;
 use super::veth::VethArgs;
 
@@ -54,6 +55,8 @@ pub enum On {
     Veth(VethArgs),
     /// How soon packets see a pool that is reloaded (root)
     Reload(ReloadArgs),
+    /// The largest flow table: filled, and every flow looked for
+    Full(FullArgs),
 }
 
 /// A case on the command line.

@@ -3,22 +3,43 @@
 use std::time::Instant as Clock;
 
 use anyhow::{ensure, Result};
+use clap::Args;
 use flow_table::Pages;
+use serde_json::{json, Value};
 use srh::Encoding;
 
-use super::args::BenchArgs;
 use super::case::{Case, Way};
+use super::grid::Grid;
 use super::rig::{ring, Rig, RING};
+use super::show::{short, words};
 use super::spread::Spread;
 
 /// Flows of the largest table.
 pub const FLOWS: u64 = 64_000_000;
+/// Servers in the pool.
+const SERVERS: u16 = 48;
+/// Packets that the engine is given at a time.
+const BATCH: usize = 256;
 /// One flow in so many may have been displaced by others: it is one in 3,400, and this leaves room for chance in small tables.
 const DISPLACED: u64 = 2_000;
 /// In front of the first flow: see `flow_table`'s layout.
 const HEAD_BYTES: usize = 128;
 /// Passes beyond these say nothing new.
-const MOST_PASSES: u32 = 15;
+pub const MOST_PASSES: u32 = 15;
+
+/// `srlb-testbed bench full` on the command line.
+#[derive(Args, Clone, Debug)]
+pub struct FullArgs {
+    /// Flows
+    #[arg(long, default_value_t = FLOWS, value_parser = clap::value_parser!(u64).range(64..=FLOWS))]
+    pub flows: u64,
+    /// Passes over the ring of packets for the figure of the steady state
+    #[arg(long, default_value_t = MOST_PASSES, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub passes: u32,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub json: bool,
+}
 
 /// What came out.
 #[derive(Clone, Debug)]
@@ -44,21 +65,21 @@ pub struct Full {
 /// # Errors
 ///
 /// Where flows are not found that should be.
-pub fn measure(args: &BenchArgs, flows: u64) -> Result<Full> {
+pub fn measure(flows: u64, passes: u32) -> Result<Full> {
     let began = Clock::now();
-    let mut rig = Rig::new(Way::Srv6(Encoding::Encap), args.servers, flows)?;
+    let mut rig = Rig::new(Way::Srv6(Encoding::Encap), SERVERS, flows)?;
     let filled_s = began.elapsed().as_secs_f64();
     let (took, found) = rig.every_flow()?;
     ensure!(
         found + flows.div_ceil(DISPLACED) >= flows,
         "only {found} of {flows} flows are found"
     );
-    let mut passes = Vec::new();
+    let mut ns = Vec::new();
     let mut frames = ring(RING);
-    for pass in 0..=args.passes().min(MOST_PASSES) {
-        let measured = rig.pass(Case::Pinned, args.batch.into(), &mut frames)?;
+    for pass in 0..=passes {
+        let measured = rig.pass(Case::Pinned, BATCH, &mut frames)?;
         if pass > 0 {
-            passes.push(measured.ns());
+            ns.push(measured.ns());
         }
     }
     Ok(Full {
@@ -68,11 +89,41 @@ pub fn measure(args: &BenchArgs, flows: u64) -> Result<Full> {
         found,
         filled_s,
         each_ns: took.as_nanos() as f64 / flows as f64,
-        pinned_ns: Spread::of(&passes),
+        pinned_ns: Spread::of(&ns),
     })
 }
 
 impl Full {
+    /// For a terminal and for a page.
+    pub fn table(&self) -> Grid {
+        let mut grid = Grid::new(1, ["a table that is full", ""]);
+        let mut row = |what: &str, is: String| grid.push([what.to_owned(), is]);
+        row("flows", short(self.flows));
+        row("found", self.found.to_string());
+        row("bytes a flow", format!("{:.1}", self.bytes_a_flow()));
+        row("pages", words(self.pages));
+        row("made and filled, s", format!("{:.1}", self.filled_s));
+        row(
+            "a packet of each flow, ns a packet",
+            format!("{:.1}", self.each_ns),
+        );
+        let Spread { low, median, high } = self.pinned_ns;
+        row(
+            "pinned, encap, ns a packet",
+            format!("{median:.1} ({low:.1} to {high:.1})"),
+        );
+        grid
+    }
+
+    /// For programs.
+    pub fn as_json(&self) -> Value {
+        let ns = self.pinned_ns;
+        json!({
+            "flows": self.flows, "found": self.found, "bytes": self.bytes, "pages": format!("{:?}", self.pages), "filled_s": self.filled_s,
+            "each_ns": self.each_ns, "pinned_ns": ns.median, "pinned_ns_low": ns.low, "pinned_ns_high": ns.high,
+        })
+    }
+
     /// Bytes a flow, without the head that every table has.
     pub fn bytes_a_flow(&self) -> f64 {
         (self.bytes - HEAD_BYTES) as f64 / self.flows as f64
@@ -82,18 +133,9 @@ impl Full {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::Parser;
-
-    #[derive(Parser)]
-    struct Cli {
-        #[command(flatten)]
-        args: BenchArgs,
-    }
-
     #[test]
     fn nearly_all_flows_are_found_in_32_bytes_each() {
-        let args = Cli::parse_from(["bench", "--passes", "2"]).args;
-        let full = measure(&args, 200_000).unwrap();
+        let full = measure(200_000, 2).unwrap();
         assert!(
             full.found <= full.flows && full.found >= 199_900,
             "{}",

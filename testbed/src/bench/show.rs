@@ -160,22 +160,8 @@ pub fn tables(results: &Results) -> Grid {
 
 /// The largest flow table.
 pub fn full(results: &Results) -> Grid {
-    let mut grid = Grid::new(1, ["a table that is full", ""]);
-    for full in results.full.iter() {
-        let mut row = |what: &str, is: String| grid.push([what.to_owned(), is]);
-        row("flows", short(full.flows));
-        row("found", full.found.to_string());
-        row("bytes a flow", format!("{:.1}", full.bytes_a_flow()));
-        row("pages", words(full.pages));
-        row("made and filled, s", format!("{:.1}", full.filled_s));
-        row(
-            "a packet of each flow, ns a packet",
-            format!("{:.1}", full.each_ns),
-        );
-        let (ns, spread) = (full.pinned_ns.median, quartiles(full.pinned_ns, 1));
-        row("pinned, encap, ns a packet", format!("{ns:.1} ({spread})"));
-    }
-    grid
+    let full = results.full.as_ref();
+    full.map_or_else(|_| Grid::default(), Full::table)
 }
 
 /// On which pages a table lies.
@@ -244,14 +230,8 @@ pub fn as_json(results: &Results) -> Value {
         })
     };
     let target = |t: target::Target| json!({ "target": t.what, "at_most": t.bound, "is": t.is.median, "verdict": t.verdict() });
-    let full = |full: &Full| {
-        json!({
-            "flows": full.flows, "found": full.found, "bytes": full.bytes, "pages": format!("{:?}", full.pages), "filled_s": full.filled_s,
-            "each_ns": full.each_ns, "pinned_ns": full.pinned_ns.median, "pinned_ns_low": full.pinned_ns.low, "pinned_ns_high": full.pinned_ns.high,
-        })
-    };
     json!({
-        "full": results.full.as_ref().ok().map(full),
+        "full": results.full.as_ref().ok().map(Full::as_json),
         "reload": results.reloaded.as_ref().ok().map(reload::as_json),
         "packets": results.measured.figures.iter().map(figure).collect::<Vec<_>>(),
         "tables": results.built.iter().map(table).collect::<Vec<_>>(),

@@ -17,6 +17,7 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode> {
     match &args.on {
         Some(On::Veth(args)) => return run_veth(args),
         Some(On::Reload(args)) => return run_reload(args),
+        Some(On::Full(args)) => return run_full(args),
         None => {}
     }
     let interrupt = Interrupt::install()?;
@@ -36,7 +37,10 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode> {
     let scaling = workers::measure(args, &step)?;
     bar.set_message("the largest table");
     let full = match args.with_full() {
-        true => Ok(full::measure(args, full::FLOWS)?),
+        true => Ok(full::measure(
+            full::FLOWS,
+            args.passes().min(full::MOST_PASSES),
+        )?),
         false => Err("only all cases and sizes have it".to_owned()),
     };
     step()?;
@@ -101,6 +105,15 @@ fn run_reload(args: &reload::ReloadArgs) -> Result<ExitCode> {
     match args.json {
         true => daemon::say!("{:#}", reload::as_json(&reloaded)),
         false => daemon::say!("{}", reload::table(&reloaded).terminal()),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn run_full(args: &full::FullArgs) -> Result<ExitCode> {
+    let full = full::measure(args.flows, args.passes)?;
+    match args.json {
+        true => daemon::say!("{:#}", full.as_json()),
+        false => daemon::say!("{}", full.table().terminal()),
     }
     Ok(ExitCode::SUCCESS)
 }
