@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::error::readable;
 use crate::generation::{active_of, Generation, State};
-use crate::key::{bucket_of, ClusterKey};
+use crate::key::{bucket_of, bucket_of_words, ClusterKey};
 use crate::known::Known;
 use crate::recipe::Recipe;
 use crate::recovery::{Layer, RecoveryLists};
@@ -105,6 +105,20 @@ impl VipTables {
     #[must_use]
     pub fn bucket(&self, flow_key: &[u8]) -> u32 {
         bucket_of(&self.key, flow_key, self.hunting.buckets())
+    }
+
+    /// [`Self::bucket`] of a key of `BYTES` bytes in little-endian words, zeros behind it.
+    ///
+    /// # Panics
+    ///
+    /// If there is no bucket.
+    #[must_use]
+    #[inline]
+    pub fn bucket_of_words<const BYTES: usize, const WORDS: usize>(
+        &self,
+        words: [u64; WORDS],
+    ) -> u32 {
+        bucket_of_words::<BYTES, WORDS>(&self.key, words, self.hunting.buckets())
     }
 
     /// To whom a new flow of this bucket is offered, in this order. Empty if all members drain or have weight 0.

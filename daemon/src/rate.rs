@@ -80,6 +80,11 @@ impl SharedRateLimit {
 
     /// May one event pass at `now`? At the limit's edge a thread may hear no because another is just about to save something up.
     pub fn allow(&self, now: Instant) -> bool {
+        self.allow_up_to(1, now) != 0
+    }
+
+    /// How many of so many events may pass at `now`. They count as if they had passed: what doesn't come is to be given back.
+    pub fn allow_up_to(&self, events: u32, now: Instant) -> u32 {
         let (last, now) = (self.last.load(Relaxed), now.micros());
         let is_later = now > last;
         if is_later
@@ -91,9 +96,13 @@ impl SharedRateLimit {
             let rate_pps = u64::from(self.rate_pps.load(Relaxed));
             self.save_up((now - last).saturating_mul(rate_pps));
         }
-        let less = |saved: u64| saved.checked_sub(1_000_000);
+        let passing = |saved: u64| u64::from(events).min(saved / 1_000_000);
+        let less = |saved: u64| match passing(saved) {
+            0 => None,
+            passing => Some(saved - passing * 1_000_000),
+        };
         let taken = self.saved_millionths.fetch_update(Relaxed, Relaxed, less);
-        taken.is_ok()
+        taken.map_or(0, |saved| passing(saved) as u32)
     }
 
     /// As [`RateLimit::give_back`].
@@ -153,6 +162,19 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn several_at_once_pass_as_one_by_one() {
+        let limit = SharedRateLimit::new(10);
+        assert_eq!(limit.allow_up_to(4, Instant::ZERO), 4);
+        assert_eq!(limit.allow_up_to(64, Instant::ZERO), 6);
+        assert_eq!(limit.allow_up_to(64, Instant::ZERO), 0);
+        limit.give_back(5);
+        assert_eq!(limit.allow_up_to(3, Instant::ZERO), 3);
+        assert!(limit.allow(Instant::ZERO) && limit.allow(Instant::ZERO));
+        assert!(!limit.allow(Instant::ZERO));
+        assert_eq!(limit.allow_up_to(64, Instant::from_millis(250)), 2);
     }
 
     #[test]

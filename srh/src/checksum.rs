@@ -4,37 +4,40 @@ use std::net::Ipv6Addr;
 
 use crate::parse::{next_header, Packet, Upper};
 
-/// The one's complement sum of `bytes`, added to `sum` and not yet folded.
-#[inline]
-fn add(mut sum: u64, bytes: &[u8]) -> u64 {
-    let words = bytes.chunks_exact(8);
-    let rest = words.remainder();
-    // what chunks_exact promises
-    let value = |word: &[u8]| word.try_into().map_or(0, u64::from_be_bytes);
-    // In 128 bits one carry a word is all that it takes.
-    let total: u128 = words.map(|word| u128::from(value(word))).sum();
-    sum += halves(total as u64) + (total >> 64) as u64;
-    let mut pairs = rest.chunks_exact(2);
-    for pair in &mut pairs {
-        sum += u64::from(u16::from_be_bytes([pair[0], pair[1]]));
-    }
-    if let [last] = pairs.remainder() {
-        sum += u64::from(*last) << 8;
-    }
-    sum
-}
+/// A one's complement sum under way, of words as the processor reads them: in whichever order it takes bytes, their sum is the right one with its bytes in
+/// that order (RFC 1071 section 2). 2^16 is 1 in one's complement, so it does not count how many words of 16 bits are added at once; in 128 bits
+/// one carry a word is all that it takes.
+#[derive(Clone, Copy, Default)]
+struct Sum(u128);
 
-/// Both halves of eight bytes. 2^16 is 1 in one's complement, so it does not count how many words of 16 bits are added at once; and the sum
-/// of the halves of a packet's words is far from what 64 bits hold.
-#[inline]
-fn halves(word: u64) -> u64 {
-    (word >> 32) + (word & 0xffff_ffff)
-}
+impl Sum {
+    #[inline]
+    fn add(&mut self, bytes: &[u8]) {
+        let words = bytes.chunks_exact(8);
+        let rest = words.remainder();
+        // what chunks_exact promises
+        let value = |word: &[u8]| word.try_into().map_or(0, u64::from_ne_bytes);
+        words.for_each(|word| self.0 += u128::from(value(word)));
+        let (four, rest) = rest.split_at(rest.len() & 4);
+        if let &[a, b, c, d] = four {
+            self.0 += u128::from(u32::from_ne_bytes([a, b, c, d]));
+        }
+        let (two, last) = rest.split_at(rest.len() & 2);
+        if let &[a, b] = two {
+            self.0 += u128::from(u16::from_ne_bytes([a, b]));
+        }
+        if let &[last] = last {
+            self.0 += u128::from(u16::from_ne_bytes([last, 0]));
+        }
+    }
 
-#[inline]
-fn add_address(sum: u64, address: Ipv6Addr) -> u64 {
-    let bits = address.to_bits();
-    sum + halves((bits >> 64) as u64) + halves(bits as u64)
+    /// As a number.
+    #[inline]
+    fn get(self) -> u16 {
+        let (sum, carry) = (self.0 as u64).overflowing_add((self.0 >> 64) as u64);
+        let sum = (sum >> 32) + (sum & 0xffff_ffff) + u64::from(carry);
+        u16::from_be(fold(sum))
+    }
 }
 
 #[inline]
@@ -49,10 +52,12 @@ fn fold(mut sum: u64) -> u16 {
 /// compute; a sum of 0 means that it is right) between two addresses.
 #[inline]
 pub fn over(src: Ipv6Addr, dst: Ipv6Addr, protocol: u8, payload: &[u8]) -> u16 {
-    let mut sum = add_address(0, src);
-    sum = add_address(sum, dst);
-    sum += payload.len() as u64 + u64::from(protocol);
-    !fold(add(sum, payload))
+    let mut sum = Sum::default();
+    sum.add(&src.octets());
+    sum.add(&dst.octets());
+    sum.add(payload);
+    let head = payload.len() as u64 + u64::from(protocol);
+    !fold(u64::from(sum.get()) + head)
 }
 
 /// A checksum after one 16-bit word under it has changed (RFC 1624, equation 3).

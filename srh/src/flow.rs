@@ -26,23 +26,26 @@ impl Flow {
     /// client port (2, network order), VIP (16), VIP port (2, network order).
     #[inline]
     pub fn key(&self) -> [u8; Self::KEY_BYTES] {
+        let mut key = [0; Self::KEY_BYTES];
+        for (bytes, word) in key.chunks_mut(8).zip(self.key_words()) {
+            bytes.copy_from_slice(&word.to_le_bytes()[..bytes.len()]);
+        }
+        key
+    }
+
+    /// [`Flow::key`] in little-endian words, zeros behind it: put together in registers, for who hashes it at once.
+    #[inline]
+    pub fn key_words(&self) -> [u64; Self::KEY_BYTES.div_ceil(8)] {
         let client = u128::from_le_bytes(self.client.octets());
         let vip = u128::from_le_bytes(self.vip.octets());
         let port = |port: u16| u64::from(port.swap_bytes());
-        // Put together in registers: a hash reads it eight bytes at a time, and a processor waits where what it reads was just
-        // written in other pieces.
-        let words = [
+        [
             u64::from(self.protocol) | (client << 8) as u64,
             (client >> 56) as u64,
             (client >> 120) as u64 | port(self.client_port) << 8 | (vip << 24) as u64,
             (vip >> 40) as u64,
             (vip >> 104) as u64 | port(self.vip_port) << 24,
-        ];
-        let mut key = [0; Self::KEY_BYTES];
-        for (bytes, word) in key.chunks_mut(8).zip(words) {
-            bytes.copy_from_slice(&word.to_le_bytes()[..bytes.len()]);
-        }
-        key
+        ]
     }
 }
 

@@ -125,8 +125,6 @@ struct Glance<'a, W> {
     live: usize,
     /// A slot that can be had without loss, an empty one before an expired one.
     free: Option<(Slot<'a, W>, Seen)>,
-    /// The entry that goes first.
-    weakest: Option<(u64, Slot<'a, W>, Seen)>,
 }
 
 /// The sets of a table in somebody else's memory, with the number of slots that are not empty.
@@ -373,8 +371,15 @@ impl<'a, W: Word, V: Packed> Sets<'a, W, V> {
         if let Some((slot, seen)) = wanted.free.or(other.free) {
             return Some((slot, seen, Inserted::Fresh));
         }
-        let weakest = [first.weakest, second.weakest].into_iter().flatten();
-        let (_, slot, seen) = weakest.min_by_key(|(rank, ..)| *rank)?;
+        self.weakest(flow, now)
+    }
+
+    /// The entry of both homes that goes first.
+    fn weakest(&self, flow: FlowHash, now: Instant) -> Option<(Slot<'a, W>, Seen, Inserted<V>)> {
+        let all = self
+            .slots_of(flow)
+            .filter_map(|slot| Some((slot, owned(slot)?)));
+        let (slot, seen) = all.min_by_key(|(_, seen)| V::unpack(seen.value).keep_rank(now))?;
         Some((slot, seen, Inserted::Evicted(V::unpack(seen.value))))
     }
 
@@ -382,7 +387,6 @@ impl<'a, W: Word, V: Packed> Sets<'a, W, V> {
         let mut glance = Glance {
             live: 0,
             free: None,
-            weakest: None,
         };
         for slot in self.slots(set) {
             let tag = slot.tag.load();
@@ -408,10 +412,6 @@ impl<'a, W: Word, V: Packed> Sets<'a, W, V> {
                         continue;
                     }
                     glance.live += 1;
-                    let rank = value.keep_rank(now);
-                    if glance.weakest.is_none_or(|(least, ..)| rank < least) {
-                        glance.weakest = Some((rank, slot, seen));
-                    }
                 }
             }
         }

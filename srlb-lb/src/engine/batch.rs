@@ -12,7 +12,7 @@ use srh::{Flow, Frame};
 use super::created::Created;
 use super::newflow::NewFlow;
 use super::plain::{Moment, Plain};
-use super::{Engine, Event, Verdict};
+use super::{bucket_of, Engine, Event, Verdict};
 
 /// Packets that are looked at before the first of those before them is worked on.
 pub(super) const BATCH: usize = TOGETHER;
@@ -55,6 +55,8 @@ pub(super) enum Look {
 pub(super) struct Looks {
     pub all: [Look; BATCH],
     parsed: Vec<Ahead>,
+    /// How many of them are [`Look::New`].
+    new: u32,
     /// Their flows. That of a packet without one is what was there before.
     pub flows: Together,
     pub hints: Hints,
@@ -65,6 +67,7 @@ impl Default for Looks {
         Looks {
             all: [Look::Parsed; BATCH],
             parsed: Vec::with_capacity(BATCH),
+            new: 0,
             flows: Together::default(),
             hints: Hints::default(),
         }
@@ -110,9 +113,10 @@ impl Engine {
     }
 
     /// The bucket of a flow, whose candidates are asked for: the table is larger than what caches hold beside packets.
-    fn bucket_soon(&self, vip: usize, flow: &Flow) -> u32 {
+    #[inline]
+    pub(super) fn bucket_soon(&self, vip: usize, flow: &Flow) -> u32 {
         let tables = &self.pool.vips()[vip].tables;
-        let bucket = tables.bucket(&flow.key());
+        let bucket = bucket_of(tables, flow);
         tables
             .candidates(bucket)
             .first()
@@ -150,6 +154,7 @@ impl Engine {
     /// Looks at the packets of a batch, and asks for the lines of the table in which their flows lie first.
     fn look_at_all(&self, moment: &Moment, frames: &[PacketBuf], looks: &mut Looks) {
         looks.parsed.clear();
+        looks.new = 0;
         let (may_be_new, may_be_created) = (self.may_be_new(), self.may_be_created());
         let mut any_unsettled = false;
         let mut near = self.near(0);
@@ -176,6 +181,7 @@ impl Engine {
             };
             if let Some((new, flow)) = new {
                 looks.all[number] = Look::New(new);
+                looks.new += 1;
                 looks.flows.put(number, flow);
                 continue;
             }
@@ -271,18 +277,22 @@ impl Engine {
             };
             let hash = looks.flows.hash(number);
             verdicts[number] = match looks.all[number] {
-                Look::New(new) => match self.offer_new(moment, frame, new, hash) {
-                    Some(Verdict::Transmit) => {
-                        offered += 1;
-                        Verdict::Transmit
+                Look::New(new) => {
+                    let verdict = self.offer_new(moment, frame, (new, looks.new), hash);
+                    looks.new -= 1;
+                    match verdict {
+                        Some(Verdict::Transmit) => {
+                            offered += 1;
+                            Verdict::Transmit
+                        }
+                        Some(Verdict::Drop(reason)) => {
+                            self.events.add(Event::Received);
+                            self.drops.add(reason);
+                            Verdict::Drop(reason)
+                        }
+                        None => self.process(moment.now, frame),
                     }
-                    Some(Verdict::Drop(reason)) => {
-                        self.events.add(Event::Received);
-                        self.drops.add(reason);
-                        Verdict::Drop(reason)
-                    }
-                    None => self.process(moment.now, frame),
-                },
+                }
                 Look::Created(made) => match self.pin_created(moment, frame, made, hash) {
                     Some(()) => {
                         created += 1;
@@ -302,6 +312,8 @@ impl Engine {
             };
             number += 1;
         }
+        let unneeded = std::mem::take(&mut self.hunts);
+        self.unpinned.give_back(unneeded, false);
         self.events.add_n(Event::Steered, steered);
         self.events.add_n(Event::Hunted, offered);
         for event in [Event::Received, Event::Transmitted] {

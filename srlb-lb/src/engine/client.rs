@@ -138,7 +138,8 @@ impl Engine {
         if matches!(done, Done::Forwarded) {
             let before = subject.state();
             if next == Next::Confirmed && before == (State::Steer { confirmed: false }) {
-                self.unpinned.confirmed();
+                let in_hand = std::mem::take(&mut self.hunts);
+                self.unpinned.give_back(in_hand, true);
             }
             self.write(subject, next, None, now);
         }
@@ -163,7 +164,10 @@ impl Engine {
             return Ok(done);
         }
         if subject.pin.is_none() && visit.is_fresh() {
-            self.unpinned.may(action, subject.hash, now)?;
+            let is_in_hand = action == Action::Hunt && self.hunts.use_up();
+            if !is_in_hand {
+                self.unpinned.may(action, subject.hash, now)?;
+            }
         }
         let fresh = self.config.encoding;
         let mut offer = None;

@@ -42,6 +42,7 @@ use std::net::Ipv6Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use consistent_hash::VipTables;
 use daemon::{Counts, DropReason, SharedRateLimit, SignedCounts};
 use flow_table::{FlowHash, Fragments, HashKey, Inserted, Pages, SharedTable, Value, VipState};
 use ipnet::Ipv6Net;
@@ -73,7 +74,7 @@ use maglev::Maglev;
 use selection::Selector;
 use sketch::SynSketch;
 use state::{Next, State};
-use unpinned::Unpinned;
+use unpinned::{Hunts, Unpinned};
 
 /// The flow table, which several engines may share.
 pub type Flows = SharedTable<Pin>;
@@ -173,6 +174,8 @@ pub struct Engine {
     selector: Selector,
     icmp: Arc<SharedRateLimit>,
     unpinned: Arc<Unpinned>,
+    /// Of the batch that is worked on; none between two of them.
+    hunts: Hunts,
     drops: Counts<DropReason>,
     events: Counts<Event>,
     signed: SignedCounts,
@@ -218,6 +221,7 @@ impl Engine {
             sweepers: shared.sweepers,
             icmp: shared.icmp,
             unpinned: shared.unpinned,
+            hunts: Hunts::default(),
             signed: SignedCounts::new(config.hmac.as_ref()),
             prebuilt: Prebuilt::new(config.locator),
             maglev: Maglev::default(),
@@ -458,7 +462,7 @@ impl Engine {
     }
 
     fn bucket(&self, subject: &Subject) -> u32 {
-        let key = || self.vip(subject).tables.bucket(&subject.flow.key());
+        let key = || bucket_of(&self.vip(subject).tables, &subject.flow);
         debug_assert!(subject.bucket.is_none_or(|bucket| bucket == key()));
         subject.bucket.unwrap_or_else(key)
     }
@@ -516,6 +520,12 @@ impl Engine {
             self.events.add(Event::Evicted);
         }
     }
+}
+
+/// The bucket of a flow: of its [`Flow::key`], whose hash all LBs agree on.
+#[inline]
+fn bucket_of(tables: &VipTables, flow: &Flow) -> u32 {
+    tables.bucket_of_words::<{ Flow::KEY_BYTES }, _>(flow.key_words())
 }
 
 /// The packet that makes an entry.

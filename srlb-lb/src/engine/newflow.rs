@@ -3,7 +3,7 @@
 //! It does what [`Engine::process`] does with such a SYN and nothing else. Whatever asks for a decision (an entry, a SYN seen again, a candidate who is not
 //! well, a header that doesn't fit) sends it the long way, before anything has changed.
 
-use packet_io::{prefetch, PacketBuf};
+use packet_io::PacketBuf;
 use srh::carry::{self, Sender};
 use srh::parse::{self, next_header, Tcp, IPV6_BYTES};
 use srh::rewrite::Shape;
@@ -15,7 +15,7 @@ use flow_table::{FlowHash, Unhashed};
 use super::order::{self, ORDER};
 use super::plain::{self, Moment, Near};
 use super::state::{self, Action, Next, State};
-use super::{Engine, Opinion, Verdict};
+use super::{Engine, Verdict};
 
 /// The SYN of a flow that has no entry, as far as is known.
 #[derive(Clone, Copy)]
@@ -59,9 +59,7 @@ impl Engine {
             return None;
         }
         let flow = plain::flow_of(tcp);
-        let tables = &self.pool.vips()[usize::from(vip.number)].tables;
-        let bucket = tables.bucket(&flow.key());
-        tables.candidates(bucket).iter().take(1).for_each(prefetch);
+        let bucket = self.bucket_soon(usize::from(vip.number), &flow);
         let new = NewFlow {
             vip: vip.number,
             len: u16::try_from(tcp.len_bytes()).ok()?,
@@ -70,13 +68,14 @@ impl Engine {
         Some((new, Unhashed::new(vip.state, &flow)))
     }
 
-    /// Offers it to its candidates; `None`, and nothing is done, if it has to go the long way.
+    /// Offers it to its candidates; `None`, and nothing is done, if it has to go the long way. So many of them may `still` come in this batch, this one
+    /// included.
     #[inline]
     pub(super) fn offer_new(
-        &self,
+        &mut self,
         moment: &Moment,
         frame: &mut PacketBuf,
-        new: NewFlow,
+        (new, still): (NewFlow, u32),
         hash: FlowHash,
     ) -> Option<Verdict> {
         if !self.flows.view().is_absent(hash) {
@@ -87,14 +86,18 @@ impl Engine {
         let (first, count) = (*candidates.first()?, candidates.len());
         let (encoding, len) = (self.config.encoding, usize::from(new.len));
         let fits = len + encoding.overhead_bytes(count, false) <= self.config.fabric_mtu_bytes;
-        let is_well = |&server: &u16| self.health.of(server) == Opinion::Alive;
-        if count > ORDER || !fits || !candidates.iter().all(is_well) {
+        if count > ORDER || !fits || !self.health.are_alive(candidates) {
             return None;
         }
         let place = self.sketch.place_for(hash.tag())?;
         frame.truncate(len);
-        if let Err(reason) = self.unpinned.may(Action::Hunt, hash, moment.now) {
-            return Some(Verdict::Drop(reason));
+        if self.hunts.is_empty() {
+            self.hunts = self.unpinned.take_hunts(still, moment.now);
+        }
+        if !self.hunts.use_up() {
+            if let Err(reason) = self.unpinned.may(Action::Hunt, hash, moment.now) {
+                return Some(Verdict::Drop(reason));
+            }
         }
         let mut segments = Segments::default();
         let force = Function::ConnectForce;

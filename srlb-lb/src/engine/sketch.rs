@@ -19,6 +19,7 @@ pub struct SynSketch {
     limits: Limits,
     slots: Box<[Slot]>,
     ways: usize,
+    sets: usize,
 }
 
 /// A slot that a SYN may have.
@@ -56,6 +57,7 @@ impl SynSketch {
         SynSketch {
             slots: (0..sets * ways).map(|_| Slot::default()).collect(),
             ways,
+            sets,
             limits,
         }
     }
@@ -63,9 +65,8 @@ impl SynSketch {
     /// The slots in which this flow may lie.
     #[inline]
     fn set(&self, tag: u64) -> &[Slot] {
-        let sets = self.slots.len() / self.ways;
         // No division: the upper half is a fraction of 2^32, and this the same fraction of the sets.
-        let set = (((tag >> 32) * sets as u64) >> 32) as usize;
+        let set = (((tag >> 32) * self.sets as u64) >> 32) as usize;
         &self.slots[set * self.ways..][..self.ways]
     }
 

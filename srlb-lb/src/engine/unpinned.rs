@@ -14,7 +14,9 @@
 //! a guard does the same in front of the queue (`packet_io::guard`); past the kernel this is all that there is. Whoever sends everything twice uses the reserve up, too:
 //! servers are asked at most twice as often as the bounds say.
 //!
-//! All engines of an LB share the bounds: a recovery is asked for by one of them, and its owner may answer to another.
+//! All engines of an LB share the bounds: a recovery is asked for by one of them, and its owner may answer to another. An engine takes as many hunts at
+//! once as the batch in hand may have, at most 64 ([`Hunts`]), and gives back what it didn't need before it goes on to the next one: nothing that the engine itself
+//! does shows that. Another one may meet the bound that much early, if it is nearly met.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -69,6 +71,25 @@ impl Bound {
     }
 }
 
+/// Hunts that an engine has in hand.
+#[derive(Debug, Default)]
+pub(super) struct Hunts(u32);
+
+impl Hunts {
+    /// Uses one up; false if there is none.
+    #[inline]
+    pub fn use_up(&mut self) -> bool {
+        let is_left = self.0 > 0;
+        self.0 -= u32::from(is_left);
+        is_left
+    }
+
+    /// Is none left?
+    pub fn is_empty(&self) -> bool {
+        self.0 == 0
+    }
+}
+
 /// The bounds, as far as they are used up.
 pub(super) struct Unpinned {
     hunts: Bound,
@@ -116,14 +137,22 @@ impl Unpinned {
         }
     }
 
+    /// How many of so many hunts may be now, each counted as if it were done.
+    pub fn take_hunts(&self, most: u32, now: Instant) -> Hunts {
+        Hunts(self.hunts.first.allow_up_to(most, now))
+    }
+
+    /// Those that were not needed. `confirmed` says that the client of another one has confirmed it.
+    pub fn give_back(&self, hunts: Hunts, confirmed: bool) {
+        let events = hunts.0 + u32::from(confirmed);
+        if events > 0 {
+            self.hunts.first.give_back(events);
+        }
+    }
+
     /// How many recoveries were refused so far, by all engines.
     pub fn recoveries_refused(&self) -> u64 {
         self.recoveries_refused.load(Relaxed)
-    }
-
-    /// The client of a new flow has confirmed it.
-    pub fn confirmed(&self) {
-        self.hunts.first.give_back(1);
     }
 
     /// A flow without an entry has an owner.

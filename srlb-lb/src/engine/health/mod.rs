@@ -72,6 +72,8 @@ pub struct Health {
     asks: AtomicBool,
     /// How many are dead, modulo 2^64: mostly nobody is, and then no packet has to ask for its server.
     dead: AtomicU64,
+    /// The same of all that are not alive, for new flows.
+    in_doubt: AtomicU64,
 }
 
 impl Default for Health {
@@ -88,6 +90,7 @@ impl Health {
             blocks: [const { OnceLock::new() }; BLOCKS],
             asks: AtomicBool::new(false),
             dead: AtomicU64::new(0),
+            in_doubt: AtomicU64::new(0),
         }
     }
 
@@ -119,16 +122,25 @@ impl Health {
         let old = block.records[at].fetch_update(success, failure, changed);
         let old = old.ok().map(Record)?;
         // The same again: what it becomes depends on nothing else.
-        self.count_dead(old, change(old).unwrap_or(old));
+        self.count(old, change(old).unwrap_or(old));
         Some(old)
     }
 
     /// A record has become another one.
-    fn count_dead(&self, old: Record, new: Record) {
-        let is_dead = |record: Record| u64::from(record.opinion() == Opinion::Dead);
-        let more = is_dead(new).wrapping_sub(is_dead(old));
-        if more != 0 {
-            self.dead.fetch_add(more, Ordering::AcqRel);
+    fn count(&self, old: Record, new: Record) {
+        let (old, new) = (old.opinion(), new.opinion());
+        let is_dead = |opinion| u64::from(opinion == Opinion::Dead);
+        let is_in_doubt = |opinion| u64::from(opinion != Opinion::Alive);
+        for (count, more) in [
+            (&self.dead, is_dead(new).wrapping_sub(is_dead(old))),
+            (
+                &self.in_doubt,
+                is_in_doubt(new).wrapping_sub(is_in_doubt(old)),
+            ),
+        ] {
+            if more != 0 {
+                count.fetch_add(more, Ordering::AcqRel);
+            }
         }
     }
 
@@ -141,6 +153,13 @@ impl Health {
     #[inline]
     pub fn is_dead(&self, server: u16) -> bool {
         self.dead.load(Ordering::Acquire) != 0 && self.of(server) == Opinion::Dead
+    }
+
+    /// Are all of these [`Opinion::Alive`]? For who asks for every new flow.
+    #[inline]
+    pub fn are_alive(&self, servers: &[u16]) -> bool {
+        let is_alive = |&server: &u16| self.of(server) == Opinion::Alive;
+        self.in_doubt.load(Ordering::Acquire) == 0 || servers.iter().all(is_alive)
     }
 
     /// Has the server spoken after `at`?
@@ -219,7 +238,7 @@ impl Health {
             };
             if self.record(server) != Record::default() {
                 let old = Record(block.records[at].swap(0, Ordering::AcqRel));
-                self.count_dead(old, Record::default());
+                self.count(old, Record::default());
             }
             for word in [&block.heard[at], &block.bypassed_until[at]] {
                 // Those that nobody ever thought anything of stay in everybody's cache.
