@@ -59,6 +59,11 @@ impl RecoveryLists {
         }
     }
 
+    /// Where the list of this bucket starts and ends.
+    pub(crate) fn bounds(&self, bucket: u32) -> &[u32] {
+        &self.starts[bucket as usize..][..2]
+    }
+
     pub(crate) fn of(&self, bucket: u32) -> &[u16] {
         let bucket = bucket as usize;
         let (start, end) = (self.starts[bucket], self.starts[bucket + 1]);

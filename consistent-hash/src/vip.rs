@@ -142,6 +142,16 @@ impl VipTables {
         self.recovery.of(bucket)
     }
 
+    /// What [`Self::recovery`] reads first: for who asks for memory ahead.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such bucket.
+    #[must_use]
+    pub fn recovery_bounds(&self, bucket: u32) -> &[u32] {
+        self.recovery.bounds(bucket)
+    }
+
     /// Number of buckets.
     #[must_use]
     pub fn buckets(&self) -> u32 {

@@ -112,6 +112,13 @@ impl Default for Hints {
 }
 
 impl Hints {
+    /// The numbers of the flows that were seen in neither home, after [`View::find_rest`].
+    pub fn absent(&self) -> impl Iterator<Item = usize> + '_ {
+        let elsewhere = self.elsewhere.iter().take(self.count);
+        let numbers = elsewhere.map(|&number| usize::from(number) % TOGETHER);
+        numbers.filter(|&number| self.all[number] == Hint::default())
+    }
+
     /// That of the flow with this number, after [`View::find_rest`].
     #[inline]
     pub fn of(&self, number: usize) -> Hint {

@@ -4,14 +4,14 @@
 //! Nothing in here looks at entries. So packets of a batch see what those before them have written, and a batch does
 //! what its packets would do one by one.
 
-use flow_table::{FlowHash, Hints, Together, Unhashed, TOGETHER};
+use flow_table::{FlowHash, Hint, Hints, Together, Unhashed, TOGETHER};
 use packet_io::{prefetch, Instant, PacketBuf};
 use srh::parse::{self, Packet, ParseError, Upper};
 use srh::{Flow, Frame};
 
 use super::created::Created;
 use super::newflow::NewFlow;
-use super::plain::{Moment, Plain};
+use super::plain::{flow_of, Moment, Plain};
 use super::{bucket_of, Engine, Event, Verdict};
 
 /// Packets that are looked at before the first of those before them is worked on.
@@ -37,7 +37,7 @@ pub(super) struct Ahead {
     pub whose: Whose,
     /// The hash of the flow whose entry it will meet, if that is plain to see. Who finds another flow later must not use it.
     pub hash: Option<FlowHash>,
-    /// The bucket of a client's SYN, which will most likely be offered to its candidates.
+    /// The bucket of a client's packet that will most likely be offered to its candidates, or go along its recovery list.
     pub bucket: Option<u32>,
 }
 
@@ -55,11 +55,15 @@ pub(super) enum Look {
 pub(super) struct Looks {
     pub all: [Look; BATCH],
     parsed: Vec<Ahead>,
-    /// How many of them are [`Look::New`].
+    /// How many of them are not [`Look::Plain`].
+    unsettled: usize,
+    /// How many are [`Look::New`].
     new: u32,
     /// Their flows. That of a packet without one is what was there before.
     pub flows: Together,
     pub hints: Hints,
+    /// The buckets of plain packets whose flows have no entry; of others, what was there before.
+    buckets: [Option<u32>; BATCH],
 }
 
 impl Default for Looks {
@@ -67,9 +71,11 @@ impl Default for Looks {
         Looks {
             all: [Look::Parsed; BATCH],
             parsed: Vec::with_capacity(BATCH),
+            unsettled: 0,
             new: 0,
             flows: Together::default(),
             hints: Hints::default(),
+            buckets: [None; BATCH],
         }
     }
 }
@@ -155,8 +161,8 @@ impl Engine {
     fn look_at_all(&self, moment: &Moment, frames: &[PacketBuf], looks: &mut Looks) {
         looks.parsed.clear();
         looks.new = 0;
+        looks.unsettled = 0;
         let (may_be_new, may_be_created) = (self.may_be_new(), self.may_be_created());
-        let mut any_unsettled = false;
         let mut near = self.near(0);
         let room = self.config.encoding.overhead_bytes(1, false);
         let count = frames.len().min(BATCH);
@@ -174,7 +180,7 @@ impl Engine {
                 looks.flows.put(number, flow);
                 continue;
             }
-            any_unsettled = true;
+            looks.unsettled += 1;
             let new = match may_be_new {
                 true => self.look_new(frame.bytes(), &mut near),
                 false => None,
@@ -205,7 +211,7 @@ impl Engine {
         }
         self.flows.hasher().hash_all(&mut looks.flows, count);
         self.flows.view().prefetch(&looks.flows, count);
-        if any_unsettled {
+        if looks.unsettled > 0 {
             let all = looks.all.iter().take(count).enumerate();
             let others = all.filter(|(_, look)| !matches!(look, Look::Plain(_)));
             others.for_each(|(number, _)| self.sketch.prefetch(looks.flows.hash(number).tag()));
@@ -241,6 +247,7 @@ impl Engine {
             }
             is_found = true;
             self.flows.view().find_rest(&here.flows, &mut here.hints);
+            self.ask_for_owners(frames, here);
             match self.maglev.is_on() {
                 false => self.work_on_all::<false>(&moment, frames, here, verdicts),
                 true => self.work_on_all::<true>(&moment, frames, here, verdicts),
@@ -254,6 +261,44 @@ impl Engine {
     fn find_first(&self, count: usize, looks: &mut Looks) {
         let view = self.flows.view();
         view.find_first(&looks.flows, count, &mut looks.hints);
+    }
+
+    /// Asks for the recovery lists of plain packets whose flows have no entry: the lists are larger than what caches hold beside packets, and when
+    /// an LB goes, all of its flows need them at once.
+    fn ask_for_owners(&self, frames: &[PacketBuf], looks: &mut Looks) {
+        if self.maglev.is_on() || looks.unsettled == frames.len() {
+            return;
+        }
+        let tables = |plain: Plain| &self.pool.vips()[usize::from(plain.vip)].tables;
+        let plain = |number: usize| match looks.all[number] {
+            Look::Plain(plain) => Some((number, tables(plain))),
+            _ => None,
+        };
+        for (number, tables) in looks.hints.absent().filter_map(plain) {
+            let tcp = parse::plain_tcp(frames[number].bytes());
+            looks.buckets[number] = tcp.map(|tcp| bucket_of(tables, &flow_of(tcp)));
+            let bucket = looks.buckets[number].into_iter();
+            bucket.for_each(|bucket| prefetch(tables.recovery_bounds(bucket)));
+        }
+        // By now where the first of them begin is there.
+        for (number, tables) in looks.hints.absent().filter_map(plain) {
+            let list = looks.buckets[number].map(|bucket| tables.recovery(bucket));
+            list.into_iter().for_each(prefetch);
+        }
+    }
+
+    /// [`Engine::process`] for a packet whose flow's hash is known, and its bucket perhaps.
+    fn process_known(
+        &mut self,
+        now: Instant,
+        frame: &mut PacketBuf,
+        hash: FlowHash,
+        bucket: Option<u32>,
+    ) -> Verdict {
+        let (mut ahead, flow) = self.parse(frame.bytes());
+        ahead.hash = flow.map(|_| hash);
+        ahead.bucket = ahead.bucket.or(bucket);
+        self.work(now, frame, &ahead)
     }
 
     /// Works on the packets of a batch. Of each that is not transmitted `verdicts` is told so.
@@ -290,7 +335,7 @@ impl Engine {
                             self.drops.add(reason);
                             Verdict::Drop(reason)
                         }
-                        None => self.process(moment.now, frame),
+                        None => self.process_known(moment.now, frame, hash, None),
                     }
                 }
                 Look::Created(made) => match self.pin_created(moment, frame, made, hash) {
@@ -298,7 +343,7 @@ impl Engine {
                         created += 1;
                         Verdict::Transmit
                     }
-                    None => self.process(moment.now, frame),
+                    None => self.process_known(moment.now, frame, hash, None),
                 },
                 Look::Parsed => match looks.parsed.get_mut(parsed) {
                     Some(ahead) => {
@@ -308,7 +353,11 @@ impl Engine {
                     }
                     None => self.process(moment.now, frame),
                 },
-                Look::Plain(_) => self.process(moment.now, frame),
+                Look::Plain(_) => {
+                    let is_lost = !GRE && looks.hints.of(number) == Hint::default();
+                    let bucket = looks.buckets[number].filter(|_| is_lost);
+                    self.process_known(moment.now, frame, hash, bucket)
+                }
             };
             number += 1;
         }

@@ -184,13 +184,13 @@ impl Engine {
             Action::RecoverNext => {
                 let asked = visit.asked.unwrap_or(0);
                 let number = asked.checked_add(1).ok_or(DropReason::RecoveryEnded)?;
-                segments = self.recover(now, subject, number, None)?;
+                self.recover(now, subject, number, None, &mut segments)?;
                 Event::RecoveredNext
             }
             // what happens to servers' packets only
             Action::ToClient | Action::DropLoser => return Err(DropReason::LosersSynAck),
             Action::Recover | Action::RecoverElsewhere | Action::ToPinned => {
-                segments = self.recover(now, subject, 0, visit.back_from)?;
+                self.recover(now, subject, 0, visit.back_from, &mut segments)?;
                 Event::Recovered
             }
         };
@@ -371,13 +371,27 @@ impl Engine {
     }
 
     /// A chunk of the recovery list, `last` at its end.
-    pub(super) fn recover(
+    pub(super) fn recovery(
         &self,
         now: Instant,
         subject: &Subject,
         number: u8,
         last: Option<u16>,
     ) -> Result<Segments, DropReason> {
+        let mut segments = Segments::default();
+        self.recover(now, subject, number, last, &mut segments)?;
+        Ok(segments)
+    }
+
+    /// Appends it.
+    pub(super) fn recover(
+        &self,
+        now: Instant,
+        subject: &Subject,
+        number: u8,
+        last: Option<u16>,
+        segments: &mut Segments,
+    ) -> Result<(), DropReason> {
         let vip = self.vip(subject);
         let bucket = self.bucket(subject);
         let (list, complete) = (vip.tables.recovery(bucket), vip.tables.complete());
@@ -402,7 +416,8 @@ impl Engine {
         // What was asked before may have been a chunk of another list, and the owner in neither.
         let under_way = self.contract.limits.under_way;
         let is_mixed = number > 0 && self.pool_changed.is_within(under_way, now);
-        Ok(order.ask(&self.pool, number, last_word && !is_mixed))
+        order.ask_into(segments, &self.pool, number, last_word && !is_mixed);
+        Ok(())
     }
 
     pub(super) fn take_note(

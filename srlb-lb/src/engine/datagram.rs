@@ -167,7 +167,7 @@ impl Engine {
         subject: &Subject,
     ) -> Result<(Segments, Option<Offer>), DropReason> {
         if self.candidates(subject).is_err() {
-            return Ok((self.recover(now, subject, 0, None)?, None));
+            return Ok((self.recovery(now, subject, 0, None)?, None));
         }
         let (order, mut offer) = self.offer(now, subject)?;
         let times = offer.again.map_or(0, |again| again.times);
@@ -199,7 +199,7 @@ impl Engine {
         visit: Visit,
     ) -> Result<Segments, DropReason> {
         let Ok(mut order) = self.candidates(subject) else {
-            return self.recover(now, subject, 0, visit.back_from);
+            return self.recovery(now, subject, 0, visit.back_from);
         };
         let sender = visit.back_from;
         sender.iter().for_each(|&server| order.move_first(server));
@@ -220,7 +220,7 @@ impl Engine {
         let asked = visit.asked.unwrap_or(0);
         let number = asked.checked_add(1).ok_or(DropReason::RecoveryEnded)?;
         let Ok(mut order) = self.candidates(subject) else {
-            return self.recover(now, subject, number, None);
+            return self.recovery(now, subject, number, None);
         };
         order.by_health(&self.health);
         let list = self.list(subject, order, number);

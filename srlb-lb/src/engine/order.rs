@@ -127,14 +127,19 @@ impl Order {
     /// at its end if it is the last chunk of a complete list.
     pub fn ask(&self, pool: &Pool, number: u8, last_word: bool) -> Segments {
         let mut segments = Segments::default();
-        push_segments(self.as_slice(), &mut segments, pool, |i, locator| {
+        self.ask_into(&mut segments, pool, number, last_word);
+        segments
+    }
+
+    /// Appends the segments of [`Order::ask`].
+    pub fn ask_into(&self, segments: &mut Segments, pool: &Pool, number: u8, last_word: bool) {
+        push_segments(self.as_slice(), segments, pool, |i, locator| {
             if i + 1 == self.len && last_word {
                 locator.sid(Function::RecoverFinal)
             } else {
                 locator.sid_with(Function::RecoverStickiness, number)
             }
         });
-        segments
     }
 }
 

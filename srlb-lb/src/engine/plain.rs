@@ -29,7 +29,7 @@ pub(super) struct Moment {
 /// A plain packet of a flow.
 #[derive(Clone, Copy)]
 pub(super) struct Plain {
-    vip: u16,
+    pub vip: u16,
     len: u16,
 }
 
