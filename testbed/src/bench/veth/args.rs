@@ -25,7 +25,7 @@ pub struct VethArgs {
     #[arg(long, value_parser = clap::value_parser!(u64).range(2..=60_000))]
     pub round_ms: Option<u64>,
     /// Packets offered, in thousands a second
-    #[arg(long, default_value_t = 400, value_parser = clap::value_parser!(u32).range(10..=1_000))]
+    #[arg(long, default_value_t = 600, value_parser = clap::value_parser!(u32).range(10..=1_000))]
     pub rate_kpps: u32,
     /// Servers in the pool
     #[arg(long, default_value_t = 48, value_parser = clap::value_parser!(u16).range(2..=5_000))]
