@@ -155,6 +155,7 @@ impl<'a, V: Packed> View<'a, V> {
     /// Once those lines are there: where in them the flows are. Asks for the other lines of those that aren't.
     ///
     /// A tenth of all flows isn't, at random: so nothing in here is done for these alone, which a processor would have to guess.
+    #[inline(never)]
     pub fn find_first(&self, flows: &Together, count: usize, hints: &mut Hints) {
         let mut misses = 0;
         for (number, hint) in hints.all.iter_mut().enumerate().take(count) {

@@ -11,7 +11,7 @@ use srh::{Flow, Frame};
 
 use super::created::Created;
 use super::newflow::NewFlow;
-use super::plain::{flow_of, Moment, Plain};
+use super::plain::{flow_of, Moment, Near, Plain};
 use super::{bucket_of, Engine, Event, Verdict};
 
 /// Packets that are looked at before the first of those before them is worked on.
@@ -162,7 +162,7 @@ impl Engine {
         looks.parsed.clear();
         looks.new = 0;
         looks.unsettled = 0;
-        let (may_be_new, may_be_created) = (self.may_be_new(), self.may_be_created());
+        let may_be = (self.may_be_new(), self.may_be_created());
         let mut near = self.near(0);
         let room = self.config.encoding.overhead_bytes(1, false);
         let count = frames.len().min(BATCH);
@@ -181,33 +181,7 @@ impl Engine {
                 continue;
             }
             looks.unsettled += 1;
-            let new = match may_be_new {
-                true => self.look_new(frame.bytes(), &mut near),
-                false => None,
-            };
-            if let Some((new, flow)) = new {
-                looks.all[number] = Look::New(new);
-                looks.new += 1;
-                looks.flows.put(number, flow);
-                continue;
-            }
-            let created = match may_be_created {
-                true => self.look_created(frame.bytes(), &mut near),
-                false => None,
-            };
-            if let Some((created, flow)) = created {
-                looks.all[number] = Look::Created(created);
-                looks.flows.put(number, flow);
-                continue;
-            }
-            looks.all[number] = Look::Parsed;
-            let (mut ahead, flow) = self.parse(frame.bytes());
-            if let Some(flow) = flow {
-                looks.flows.put(number, flow);
-                // It is not known yet, but it will be.
-                ahead.hash = Some(FlowHash::default());
-            }
-            looks.parsed.push(ahead);
+            self.look_otherwise(number, frame.bytes(), &mut near, may_be, looks);
         }
         self.flows.hasher().hash_all(&mut looks.flows, count);
         self.flows.view().prefetch(&looks.flows, count);
@@ -216,6 +190,45 @@ impl Engine {
             let others = all.filter(|(_, look)| !matches!(look, Look::Plain(_)));
             others.for_each(|(number, _)| self.sketch.prefetch(looks.flows.hash(number).tag()));
         }
+    }
+
+    /// Looks at a packet that is not plain. By itself, so that what is done for each plain one finds its place in registers.
+    #[inline(never)]
+    fn look_otherwise(
+        &self,
+        number: usize,
+        bytes: &[u8],
+        near: &mut Option<Near>,
+        (may_be_new, may_be_created): (bool, bool),
+        looks: &mut Looks,
+    ) {
+        let new = match may_be_new {
+            true => self.look_new(bytes, near),
+            false => None,
+        };
+        if let Some((new, flow)) = new {
+            looks.all[number] = Look::New(new);
+            looks.new += 1;
+            looks.flows.put(number, flow);
+            return;
+        }
+        let created = match may_be_created {
+            true => self.look_created(bytes, near),
+            false => None,
+        };
+        if let Some((created, flow)) = created {
+            looks.all[number] = Look::Created(created);
+            looks.flows.put(number, flow);
+            return;
+        }
+        looks.all[number] = Look::Parsed;
+        let (mut ahead, flow) = self.parse(bytes);
+        if let Some(flow) = flow {
+            looks.flows.put(number, flow);
+            // It is not known yet, but it will be.
+            ahead.hash = Some(FlowHash::default());
+        }
+        looks.parsed.push(ahead);
     }
 
     /// [`Engine::process`] for a batch; `verdicts` is filled with one for each packet, in order.

@@ -118,6 +118,7 @@ impl Engine {
 
     /// Sends plain packets to their servers, along their SIDs or (the baseline) by GRE: from the one with the number `from` on, until one comes that
     /// has to go the long way, and nothing has been done with. Its number is returned.
+    #[inline(never)]
     pub(super) fn steer_some<const GRE: bool>(
         &self,
         moment: &Moment,
@@ -176,7 +177,7 @@ impl Engine {
         if !is_steered {
             return None;
         }
-        let sid = *steering.sids.get(usize::from(server))?;
+        let sid = steering.sids.get(usize::from(server))?;
         let label = hash.flow_label();
         let [most_encap, most_insert] = steering.most_bytes;
         // What can't be done is left to the long way, too, which says why.
@@ -186,15 +187,15 @@ impl Engine {
                 match GRE {
                     false => self
                         .prebuilt
-                        .put_on(frame, sid, Encoding::Encap, label)
+                        .put_on(frame, *sid, Encoding::Encap, label)
                         .ok()?,
-                    true => self.put_gre_on(frame, sid, label).ok()?,
+                    true => self.put_gre_on(frame, *sid, label).ok()?,
                 }
             }
             Encoding::Insert if len <= most_insert && !GRE => {
                 frame.truncate(len);
                 self.prebuilt
-                    .put_on(frame, sid, Encoding::Insert, label)
+                    .put_on(frame, *sid, Encoding::Insert, label)
                     .ok()?;
             }
             _ => return None,
