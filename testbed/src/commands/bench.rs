@@ -37,10 +37,10 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode> {
     let scaling = workers::measure(args, &step)?;
     bar.set_message("the largest table");
     let full = match args.with_full() {
-        true => Ok(full::measure(
-            full::FLOWS,
-            args.passes().min(full::MOST_PASSES),
-        )?),
+        true => {
+            let passes = args.passes().min(full::MOST_PASSES);
+            full::measure(full::FLOWS, passes).map_err(|why| format!("{why:#}"))
+        }
         false => Err("only all cases and sizes have it".to_owned()),
     };
     step()?;
