@@ -70,6 +70,8 @@ impl PacketBuf {
     /// how many bytes it has written.
     pub fn fill(&mut self, write: impl FnOnce(&mut [u8]) -> usize) {
         self.start = self.base + Self::HEADROOM_BYTES as u32;
+        // Empty, should `write` panic.
+        self.end = self.start;
         let room = &mut self.data[self.start as usize..self.limit as usize];
         let len = write(room).min(room.len());
         self.end = self.start + len as u32;

@@ -224,3 +224,39 @@ fn what_is_removed_while_it_is_refreshed_is_gone() {
         },
     );
 }
+
+/// Inserted as the engine does it, which has looked for the flow before.
+fn insert_unless_there(table: &Table, flow: u64, value: u64) -> Option<Inserted<Number>> {
+    let sets = table.sets();
+    match sets.is_absent(named(flow)) {
+        true => sets.insert_absent(named(flow), Number(value), NOW),
+        false => sets.insert(named(flow), Number(value), NOW),
+    }
+}
+
+#[test]
+fn two_who_find_it_absent_write_one_entry() {
+    together(
+        |_| (),
+        |table| insert_unless_there(table, 1, 500),
+        |table| insert_unless_there(table, 1, 600),
+        |table, left, right| {
+            assert!(left.is_some() && right.is_some());
+            assert_eq!(table.values().len(), 1);
+        },
+    );
+}
+
+#[test]
+fn and_where_all_others_have_expired() {
+    together(
+        |table| (2..=SLOTS as u64 + 1).for_each(|flow| _ = table.insert(flow, 40 + flow)),
+        |table| insert_unless_there(table, 1, 500),
+        |table| insert_unless_there(table, 1, 600),
+        |table, left, right| {
+            assert!(left.is_some() && right.is_some());
+            let live = table.values().iter().filter(|v| **v >= LIVE).count();
+            assert_eq!(live, 1, "{:?}", table.values());
+        },
+    );
+}

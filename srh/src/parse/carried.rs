@@ -10,6 +10,8 @@ use crate::carry::Encoding;
 const SRH_BYTES: usize = Srh::OF_ONE.len;
 /// Where the segments begin.
 const LIST: usize = IPV6_BYTES + SRH_FIXED_BYTES;
+/// Where the function's SID stands in it: one segment is left.
+const HERE: usize = LIST + SEGMENT_BYTES;
 /// What such an SRH has behind the number of what follows: its length, its type, Segments Left, Last Entry.
 const SRH_SHAPE: [u8; 4] = [
     (SRH_BYTES / 8 - 1) as u8,
@@ -143,7 +145,9 @@ pub fn carried_tcp(bytes: &[u8]) -> Option<CarriedTcp<'_>> {
             let header = usize::from(segment.get(12)? >> 4) * 4;
             let is_whole = header >= TCP_BYTES && header <= segment.len();
             let is_ours = srh[0] == next_header::TCP && srh[1..5] == SRH_SHAPE;
-            (is_whole && is_ours).then_some(Encoding::Insert)
+            // The list has to say that it is here.
+            let is_here = packet[HERE..HERE + SEGMENT_BYTES] == head[24..];
+            (is_whole && is_ours && is_here).then_some(Encoding::Insert)
         }
         _ => None,
     }?;
@@ -159,7 +163,7 @@ mod tests {
     /// A packet in one of the encodings, with some bytes changed that decide what it is.
     fn bytes() -> impl Strategy<Value = Vec<u8>> {
         let places = [
-            0usize, 4, 5, 6, 40, 41, 42, 43, 44, 45, 46, 92, 100, 108, 109,
+            0usize, 4, 5, 6, 30, 40, 41, 42, 43, 44, 45, 46, 70, 92, 100, 108, 109,
         ];
         let value = prop_oneof![0u8..8, any::<u8>(), Just(0x50), Just(0x60)];
         let changed = prop::collection::vec((prop::sample::select(places.to_vec()), value), 0..3);
@@ -178,6 +182,9 @@ mod tests {
                         (108, 0x50),
                     ],
                 };
+                if !is_encap {
+                    bytes.copy_within(24..40, HERE);
+                }
                 let lengths = [(0, 0x60), (4, 0), (5, len as u8 - 40)];
                 let inner = is_encap.then_some([(44, 0), (45, len as u8 - 80)]);
                 let all = fields.iter().copied().chain(lengths);
@@ -205,7 +212,9 @@ mod tests {
             (_, Some(srh)) => {
                 let is_one = (srh.at, srh.len, srh.segments_left) == (IPV6_BYTES, SRH_BYTES, 1);
                 let is_plain = outer.upper_at == IPV6_BYTES + SRH_BYTES && srh.last_entry == 2;
-                let sender = srh.first_visited(bytes).filter(|_| is_one && is_plain)?;
+                let is_here = srh.segment(bytes, 1) == Some(outer.dst);
+                let is_ours = is_one && is_plain && is_here;
+                let sender = srh.first_visited(bytes).filter(|_| is_ours)?;
                 (
                     Encoding::Insert,
                     sender,

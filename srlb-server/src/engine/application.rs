@@ -42,7 +42,7 @@ impl Engine {
             self.keep(&subject, entry, given.now);
             return Err(DropReason::AnswerToUs.into());
         }
-        if entry.is_guessed() {
+        if may_refute(&entry, &tcp) {
             if let Some(state) = self.refute_guess(&subject, &entry, &tcp, given) {
                 entry.set_state(given.now, state, &self.contract.limits);
                 subject.state = state;
@@ -205,6 +205,11 @@ fn tells_its_number(subject: &Subject, tcp: &Tcp) -> bool {
     let asked = subject.entry.is_some_and(|entry| entry.is_empty());
     let is_ack = tcp.flags & (Tcp::SYN | Tcp::FIN | Tcp::RST | Tcp::ACK) == Tcp::ACK;
     asked && is_ack && tcp.data_len == 0
+}
+
+/// Can it refute a guess? Only where no number was known; and a new connection's SYN-ACK says nothing, nor does a RST, whose number the client has chosen.
+fn may_refute(entry: &Entry, tcp: &Tcp) -> bool {
+    entry.surely_sent().is_none() && !tcp.has(Tcp::SYN) && !tcp.has(Tcp::RST)
 }
 
 /// Notes the numbers of a packet of the application, and says what kind of packet it is.

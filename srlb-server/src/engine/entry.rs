@@ -270,11 +270,6 @@ impl Entry {
         (self.near_known == Known::Sure).then_some(self.near)
     }
 
-    /// Is all that is known of its numbers a guess?
-    pub fn is_guessed(&self) -> bool {
-        self.near_known == Known::Guessed
-    }
-
     /// What our kernel itself has sent, if it is known, and the client's numbers have not led away from it.
     pub fn surely_sent(&self) -> Option<u32> {
         (self.near_known == Known::Sure).then_some(self.sent)

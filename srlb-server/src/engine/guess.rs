@@ -12,7 +12,7 @@ use srh::Flow;
 
 use super::arrival::Arrival;
 use super::contract::Limits;
-use super::entry::Entry;
+use super::entry::{distance, Entry};
 use super::mine::{self, Answer};
 use super::verdict::SocketAnswer;
 
@@ -37,9 +37,10 @@ impl Guess {
     /// Does the first packet that our kernel has sent since show that it isn't ours?
     ///
     /// Its first byte follows what was sent before, or is one of that, as whatever our client can have acknowledged is. Its last byte says nothing:
-    /// it may be more than all that was sent before. A new connection's SYN-ACK and a RST, whose number the client has chosen, say nothing either.
+    /// it may be more than all that was sent before.
     pub fn is_refuted_by(&self, mut entry: Entry, answer: &Tcp, limits: &Limits) -> bool {
-        if answer.has(Tcp::SYN) || answer.has(Tcp::RST) {
+        // The kernel was asked a moment before the packet was delivered, and may have sent something in between.
+        if distance(self.tcp.ack, answer.seq) <= limits.window_bytes {
             return false;
         }
         entry.sent_up_to(answer.seq);

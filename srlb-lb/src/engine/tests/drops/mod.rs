@@ -9,9 +9,11 @@ mod packets;
 use std::collections::HashSet;
 
 use daemon::DropReason;
+use packet_io::PacketBuf;
 use srh::Encoding::{Encap, Insert};
 
 use super::world::*;
+use crate::engine::Verdict;
 
 /// Makes the situation and says which packet is to be dropped.
 type Make = fn(&mut World) -> Vec<u8>;
@@ -38,9 +40,26 @@ fn every_row_is_dropped_for_its_reason_and_changes_no_entry() {
             // None, and two kinds of entries that a packet could spoil.
             for entry in [Entry::None, Entry::Unconfirmed(2, 9), Entry::Confirmed(1)] {
                 check(encoding, entry, (reason, what, make));
+                check_in_a_batch(encoding, entry, (reason, what, make));
             }
         }
     }
+}
+
+/// The short ways are those of batches alone.
+fn check_in_a_batch(encoding: srh::Encoding, entry: Entry, (reason, what, make): Row) {
+    let mut world = World::new(encoding);
+    world.make(entry);
+    let packet = make(&mut world);
+    let known = (world.entry(), world.engine.flows_by_state(world.now));
+    let mut frames = [PacketBuf::from_slice(&packet)];
+    let mut verdicts = Vec::new();
+    let now = world.now;
+    world.engine.process_batch(now, &mut frames, &mut verdicts);
+    let dropped = [Verdict::Drop(reason)];
+    assert_eq!(verdicts, dropped, "{encoding:?}, {entry:?}: {what}");
+    let now_known = (world.entry(), world.engine.flows_by_state(now));
+    assert_eq!(now_known, known, "{encoding:?}: {what}");
 }
 
 fn check(encoding: srh::Encoding, entry: Entry, (reason, what, make): Row) {
