@@ -81,16 +81,16 @@ impl Daemon {
         self.desk.forget_strangers();
         self.registry = registry;
         self.settings = Arc::new(settings);
-        match (self.update_in_front().context(PARTLY), plan) {
-            (Ok(()), Some(plan)) => {
-                let host = Arc::clone(&self.host);
-                self.reloads.start(move || {
-                    host::update(&host, plan).context(PARTLY)?;
-                    Ok(Step::Installed)
-                });
-            }
-            (updated, _) => self.end_reload(updated),
-        }
+        let updated = self.update_in_front().context(PARTLY);
+        let Some(plan) = plan else {
+            return self.end_reload(updated);
+        };
+        let host = Arc::clone(&self.host);
+        self.reloads.start(move || {
+            // Whatever failed before it: the filter is to let through what workers send.
+            host::update(&host, plan).context(PARTLY)?;
+            updated.map(|()| Step::Installed)
+        });
     }
 
     /// What stands in front of the workers and is not the host's.

@@ -13,6 +13,7 @@ use super::grid::Grid;
 use super::rig::{ring, Rig, RING};
 use super::show::{short, words};
 use super::spread::Spread;
+use crate::signals::Interrupt;
 
 /// Flows of the largest table.
 pub const FLOWS: u64 = 64_000_000;
@@ -22,6 +23,10 @@ const SERVERS: u16 = 48;
 const BATCH: usize = 256;
 /// One flow in so many may have been displaced by others: it is one in 3,400, and this leaves room for chance in small tables.
 const DISPLACED: u64 = 2_000;
+/// What a flow takes.
+const BYTES_A_FLOW: u64 = 32;
+/// What has to be left for everybody else, in MB.
+const SPARE_MB: u64 = 500;
 /// In front of the first flow: see `flow_table`'s layout.
 const HEAD_BYTES: usize = 128;
 /// Passes beyond these say nothing new.
@@ -64,12 +69,14 @@ pub struct Full {
 ///
 /// # Errors
 ///
-/// Where flows are not found that should be.
-pub fn measure(flows: u64, passes: u32) -> Result<Full> {
+/// Where there isn't the memory for it, and where flows are not found that should be.
+pub fn measure(flows: u64, passes: u32, interrupt: &Interrupt) -> Result<Full> {
+    check_memory(flows)?;
     let began = Clock::now();
-    let mut rig = Rig::new(Way::Srv6(Encoding::Encap), SERVERS, flows)?;
+    let check = || interrupt.check();
+    let mut rig = Rig::filled(Way::Srv6(Encoding::Encap), SERVERS, flows, &check)?;
     let filled_s = began.elapsed().as_secs_f64();
-    let (took, found) = rig.every_flow()?;
+    let (took, found) = rig.every_flow(&check)?;
     ensure!(
         found + flows.div_ceil(DISPLACED) >= flows,
         "only {found} of {flows} flows are found"
@@ -77,6 +84,7 @@ pub fn measure(flows: u64, passes: u32) -> Result<Full> {
     let mut ns = Vec::new();
     let mut frames = ring(RING);
     for pass in 0..=passes {
+        check()?;
         let measured = rig.pass(Case::Pinned, BATCH, &mut frames)?;
         if pass > 0 {
             ns.push(measured.ns());
@@ -93,6 +101,20 @@ pub fn measure(flows: u64, passes: u32) -> Result<Full> {
     })
 }
 
+/// Refuses what the kernel would kill us for.
+fn check_memory(flows: u64) -> Result<()> {
+    let text = std::fs::read_to_string("/proc/meminfo")?;
+    let line = text.lines().find_map(|l| l.strip_prefix("MemAvailable:"));
+    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    let needed_mb = (flows * BYTES_A_FLOW).div_ceil(1_000_000) + SPARE_MB;
+    let there_mb = kib.map_or(u64::MAX, |kib| kib * 1_024 / 1_000_000);
+    ensure!(
+        there_mb >= needed_mb,
+        "a table of {flows} flows needs {needed_mb} MB of memory, and {there_mb} MB are available"
+    );
+    Ok(())
+}
+
 impl Full {
     /// For a terminal and for a page.
     pub fn table(&self) -> Grid {
@@ -104,7 +126,7 @@ impl Full {
         row("pages", words(self.pages));
         row("made and filled, s", format!("{:.1}", self.filled_s));
         row(
-            "a packet of each flow, ns a packet",
+            "a packet of each flow, itself in the caches, ns a packet",
             format!("{:.1}", self.each_ns),
         );
         let Spread { low, median, high } = self.pinned_ns;
@@ -135,7 +157,7 @@ mod tests {
     use super::*;
     #[test]
     fn nearly_all_flows_are_found_in_32_bytes_each() {
-        let full = measure(200_000, 2).unwrap();
+        let full = measure(200_000, 2, &Interrupt::default()).unwrap();
         assert!(
             full.found <= full.flows && full.found >= 199_900,
             "{}",

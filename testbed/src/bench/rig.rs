@@ -36,6 +36,9 @@ impl Pass {
     }
 }
 
+/// Asked while something takes long; an error ends it.
+pub type Check<'a> = dyn Fn() -> Result<()> + 'a;
+
 /// An engine that knows some flows, and its own clock. It stands still while packets are worked on.
 pub struct Rig {
     way: Way,
@@ -53,6 +56,11 @@ pub struct Rig {
 impl Rig {
     /// One whose table is made for `flows` flows, and has them.
     pub fn new(way: Way, servers: u16, flows: u64) -> Result<Rig> {
+        Rig::filled(way, servers, flows, &|| Ok(()))
+    }
+
+    /// The same with many flows: `check` is asked time and again whether to go on.
+    pub fn filled(way: Way, servers: u16, flows: u64, check: &Check) -> Result<Rig> {
         let max_flows = usize::try_from(flows).context("more flows than memory has bytes")?;
         let engine = setup::engine(way, servers, max_flows)?;
         let mut rig = Rig {
@@ -65,7 +73,7 @@ impl Rig {
             now: Instant::from_secs(1_000),
             verdicts: Vec::new(),
         };
-        rig.pin_all()?;
+        rig.pin_all(check)?;
         Ok(rig)
     }
 
@@ -89,23 +97,24 @@ impl Rig {
     }
 
     /// Every flow is claimed by its server; with Maglev the first packet makes the entry, and the second one confirms it.
-    fn pin_all(&mut self) -> Result<()> {
+    fn pin_all(&mut self, check: &Check) -> Result<()> {
         let (way, servers) = (self.way, self.servers);
         if way == Way::MaglevGre {
-            self.work_through(self.flows.all(), packets::data)?;
-            self.work_through(self.flows.all(), packets::data)?;
+            self.work_through(self.flows.all(), packets::data, check)?;
+            self.work_through(self.flows.all(), packets::data, check)?;
             return Ok(());
         }
-        self.work_through(self.flows.all(), |flow, frame| {
+        let claim = |flow, frame: &mut PacketBuf| {
             packets::claim(flow, owner(flow, servers), way.encoding(), frame);
-        })?;
+        };
+        self.work_through(self.flows.all(), claim, check)?;
         Ok(())
     }
 
     /// A packet of each flow that it knows: how long they take, and how many find their entry.
-    pub fn every_flow(&mut self) -> Result<(Duration, u64)> {
+    pub fn every_flow(&mut self, check: &Check) -> Result<(Duration, u64)> {
         let before = self.engine.events().get(Event::Steered);
-        let took = self.work_through(self.flows.all(), packets::data)?;
+        let took = self.work_through(self.flows.all(), packets::data, check)?;
         let found = self.engine.events().get(Event::Steered) - before;
         Ok((took, found))
     }
@@ -116,7 +125,7 @@ impl Rig {
         self.now = self.now + Duration::from_millis(TICK_MS);
         self.flows.settle();
         self.is_steady = true;
-        self.work_through(0..self.flows.settled(), packets::data)?;
+        self.work_through(0..self.flows.settled(), packets::data, &|| Ok(()))?;
         Ok(())
     }
 
@@ -125,10 +134,12 @@ impl Rig {
         &mut self,
         mut flows: impl Iterator<Item = u64>,
         put: impl Fn(u64, &mut PacketBuf),
+        check: &Check,
     ) -> Result<Duration> {
         let mut took = Duration::ZERO;
         let mut ring = ring(1_024);
         loop {
+            check()?;
             let mut filled = 0;
             for (frame, flow) in ring.iter_mut().zip(&mut flows) {
                 put(flow, frame);

@@ -39,16 +39,16 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode> {
     let full = match args.with_full() {
         true => {
             let passes = args.passes().min(full::MOST_PASSES);
-            full::measure(full::FLOWS, passes).map_err(|why| format!("{why:#}"))
+            full::measure(full::FLOWS, passes, &interrupt).map_err(|why| format!("{why:#}"))
         }
         false => Err("only all cases and sizes have it".to_owned()),
     };
     step()?;
     bar.set_message("reloads");
-    let reloaded = tools::check_root()
-        .and_then(|()| reload::measure(args.passes(), &interrupt, || {}))
-        .map_err(|why| format!("{why:#}"));
-    interrupt.check()?;
+    let reloaded = match tools::check_root() {
+        Ok(()) => Ok(interrupt.explain(reload::measure(args.passes(), &interrupt, || {}))?),
+        Err(why) => Err(format!("{why:#}")),
+    };
     let mut results = Results {
         batch: args.batch,
         measured,
@@ -110,7 +110,8 @@ fn run_reload(args: &reload::ReloadArgs) -> Result<ExitCode> {
 }
 
 fn run_full(args: &full::FullArgs) -> Result<ExitCode> {
-    let full = full::measure(args.flows, args.passes)?;
+    let interrupt = Interrupt::install()?;
+    let full = interrupt.explain(full::measure(args.flows, args.passes, &interrupt))?;
     match args.json {
         true => daemon::say!("{:#}", full.as_json()),
         false => daemon::say!("{}", full.table().terminal()),

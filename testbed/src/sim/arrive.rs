@@ -114,7 +114,11 @@ impl World<'_> {
             return self.lose(from, Node::Lb(n), &frame, Fate::Nobody);
         };
         let seen_again = engine.events().get(lb_engine::Event::Reordered);
-        let verdict = engine.process(now, &mut frame);
+        // As a worker does it: only batches have the short ways.
+        engine.process_batch(now, std::slice::from_mut(&mut frame), &mut self.verdicts);
+        let [verdict] = self.verdicts[..] else {
+            unreachable!("a verdict for each packet");
+        };
         self.rows.note_lb(engine.note());
         let is_again = engine.events().get(lb_engine::Event::Reordered) > seen_again;
         self.after_lb(n, before, &frame, verdict);

@@ -104,6 +104,8 @@ pub struct World<'a> {
     pub in_flight: usize,
     /// Which rows of their state tables the engines have used.
     pub rows: Rows,
+    /// Of an LB's last packet.
+    pub verdicts: Vec<srlb_lb::engine::Verdict>,
     /// What the engines have counted.
     pub tally: Tally,
     /// Who looks at it all.
@@ -142,6 +144,7 @@ impl<'a> World<'a> {
             answered: HashMap::new(),
             in_flight: 0,
             rows: Rows::default(),
+            verdicts: Vec::new(),
             tally: Tally::default(),
             watch: Watch::new(scenario),
             trace,

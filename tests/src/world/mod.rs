@@ -372,7 +372,11 @@ impl World {
             return;
         }
         let mut frame = PacketBuf::from_slice(&bytes);
-        match node.engine.process(now, &mut frame) {
+        // As a worker does it: only batches have the short ways.
+        let mut verdicts = Vec::new();
+        let frames = std::slice::from_mut(&mut frame);
+        node.engine.process_batch(now, frames, &mut verdicts);
+        match verdicts[0] {
             lb_engine::Verdict::Transmit => self.send(Node::Lb(n), frame.bytes().to_vec()),
             lb_engine::Verdict::Drop(reason) => {
                 self.log.push(format!("lb{n} drops: {}", reason.name()))
