@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::Arc;
 
+use super::channel::FEW;
 use super::device::{self, Device};
 use super::error::XdpError;
 use super::socket::{Failed, Socket, FRAMES};
@@ -53,6 +54,8 @@ pub struct Forwarder {
     outer: Socket,
     /// Destination and source of what goes out.
     macs: [u8; 12],
+    /// Frames that are free, those that came back last on top.
+    spare: Vec<u64>,
     forwarded: u64,
     _link: OwnedFd,
 }
@@ -84,6 +87,7 @@ impl Forwarder {
             inner,
             outer,
             macs,
+            spare: Vec::with_capacity(FRAMES as usize),
             forwarded: 0,
             _link: link,
         })
@@ -99,7 +103,7 @@ impl Forwarder {
             self.umem.write(desc.addr, &self.macs);
             match to.tx.push(desc) {
                 true => self.forwarded += 1,
-                false => drop(from.fill.push(desc.addr)),
+                false => self.spare.push(desc.addr),
             }
         }
         if taken > 0 {
@@ -109,12 +113,19 @@ impl Forwarder {
             self.inner.kick_rx();
         }
         let (from, to) = (&mut self.inner.channel.rings, &mut self.outer.channel.rings);
-        let mut freed = false;
         while let Some(frame) = to.completion.pop() {
-            freed |= from.fill.push(frame);
+            self.spare.push(frame);
         }
         to.completion.release();
-        if freed || taken > 0 {
+        // As few of them go round as in our driver: they stay in the caches.
+        let size = from.fill.size();
+        let there = size - from.fill.free(size);
+        let wanted = FEW.saturating_sub(there) as usize;
+        let kept = self.spare.len().saturating_sub(wanted);
+        if kept < self.spare.len() {
+            self.spare
+                .drain(kept..)
+                .for_each(|frame| drop(from.fill.push(frame)));
             from.fill.publish();
         }
         taken

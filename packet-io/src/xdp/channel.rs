@@ -15,9 +15,11 @@ pub(super) const ETHERNET_BYTES: usize = 14;
 const IPV6_BYTES: usize = 40;
 /// Frames that the kernel has for packets to come while few come between two looks. It takes them in turn: all of them would go through the caches before one comes again, which
 /// makes a packet dearer by a tenth. Two batches, and half a millisecond at a million packets a second.
-const FEW: u32 = 512;
+pub(super) const FEW: u32 = 512;
 /// Looks in a row for which few would have been enough, before it gets no more than that: a second of a moderate load.
-const CALM_LOOKS: u32 = 4_096;
+const CALM_LOOKS: i32 = 4_096;
+/// So many more after they were used up, as by a worker that others keep from its processor: minutes.
+const SHORT_LOOKS: i32 = 256 * CALM_LOOKS;
 /// The most frames that a packet may lie in: a full IPv6 packet's, as the kernel cuts them.
 const MAX_PARTS: usize = 64;
 
@@ -80,8 +82,10 @@ pub(super) struct Channel {
     rx_frames: Frames,
     /// Frames for packets that go.
     tx_frames: Frames,
-    /// Looks in a row for which few frames with the kernel would have been enough.
-    calm: u32,
+    /// Looks in a row for which few frames with the kernel would have been enough; below 0 after they were used up.
+    calm: i32,
+    /// Are few ever enough? Only where the kernel copies: a driver without copies has a ring of its own to keep full.
+    may_be_few: bool,
     /// The parts of a packet whose end has not come yet.
     parts: Vec<XdpDesc>,
     /// May a packet lie in several frames?
@@ -95,6 +99,7 @@ impl Channel {
         rx_frames: Frames,
         tx_frames: Frames,
         scatter: bool,
+        may_be_few: bool,
     ) -> Self {
         let mut channel = Channel {
             rings,
@@ -103,10 +108,12 @@ impl Channel {
             rx_frames,
             tx_frames,
             calm: 0,
+            may_be_few,
             parts: Vec::with_capacity(MAX_PARTS),
             scatter,
         };
         channel.fill();
+        channel.calm = 0;
         channel
     }
 
@@ -114,13 +121,14 @@ impl Channel {
     fn fill(&mut self) {
         let size = self.rings.fill.size();
         let there = size - self.rings.fill.free(size);
-        self.calm = match there < FEW / 2 {
-            true => 0,
-            false => self.calm.saturating_add(1),
+        self.calm = match there {
+            0 => -SHORT_LOOKS,
+            _ if there < FEW / 2 => self.calm.min(0),
+            _ => self.calm.saturating_add(1),
         };
-        let wanted = match self.calm < CALM_LOOKS {
-            true => size,
-            false => FEW,
+        let wanted = match self.may_be_few && self.calm >= CALM_LOOKS {
+            true => FEW,
+            false => size,
         };
         let room = wanted
             .saturating_sub(there)
@@ -382,6 +390,7 @@ mod tests {
             Frames::new(0..slots),
             Frames::new(slots..2 * slots),
             scatter,
+            true,
         );
         let kernel = Kernel {
             rx: rx_there,
@@ -479,7 +488,7 @@ mod tests {
         let frame = framed(&packet(1, 20));
         assert_eq!(there(&mut channel), SLOTS);
         // Until it is calm, and until those that are too many have been taken.
-        for _ in 0..CALM_LOOKS + SLOTS {
+        for _ in 0..CALM_LOOKS as u32 + SLOTS {
             assert!(kernel.deliver(&frame, 1_792));
             assert_eq!(channel.receive(&mut bufs), 1);
         }
@@ -496,6 +505,12 @@ mod tests {
         }
         assert!(!kernel.deliver(&frame, 1_792), "there are no more");
         assert_eq!(channel.receive(&mut bufs), FEW as usize);
+        assert_eq!(there(&mut channel), SLOTS);
+        // They were used up: it stays that way for long.
+        for _ in 0..2 * CALM_LOOKS as u32 + SLOTS {
+            assert!(kernel.deliver(&frame, 1_792));
+            assert_eq!(channel.receive(&mut bufs), 1);
+        }
         assert_eq!(there(&mut channel), SLOTS);
     }
 

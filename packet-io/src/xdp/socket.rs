@@ -20,7 +20,7 @@ use super::memory::Memory;
 use super::ring::{Consumer, Producer};
 use super::umem::{Frames, Umem};
 
-/// Slots of each ring, and frames of each direction: 2 ms of packets at a million a second.
+/// Slots of each ring, and frames of each direction: 2 ms of packets at a million a second. While it is calm fewer go round (`channel.rs`).
 pub(super) const RING_SLOTS: u32 = 2_048;
 /// Frames that a socket takes.
 pub(super) const FRAMES: u32 = 2 * RING_SLOTS;
@@ -184,17 +184,19 @@ impl Unbound {
     fn bound(self, umem: &Arc<Umem>, frames: Range<u32>, scatter: bool) -> Result<Socket, Failed> {
         let options = at("read its mode", sockopt::xdp_options(&self.fd))?;
         let half = frames.start + RING_SLOTS;
+        let zero_copy = options.contains(XdpOptionsFlags::XDP_OPTIONS_ZEROCOPY);
         let channel = Channel::new(
             self.rings,
             Arc::clone(umem),
             Frames::new(frames.start..half),
             Frames::new(half..frames.end),
             scatter,
+            !zero_copy,
         );
         Ok(Socket {
             fd: self.fd,
             channel,
-            zero_copy: options.contains(XdpOptionsFlags::XDP_OPTIONS_ZEROCOPY),
+            zero_copy,
             down: false,
             scatter,
             busy_poll: false,
