@@ -118,7 +118,7 @@ fn every_case_forwards_and_its_packets_are_right() {
             "30",
         ])
         // A rate that any machine carries.
-        .args(["--flows", "300", "--servers", "5", "--rate-kpps", "5"])
+        .args(["--flows", "300", "--servers", "5", "--rate-kpps", "10"])
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped())
         .spawn()
@@ -147,7 +147,12 @@ fn every_case_forwards_and_its_packets_are_right() {
         )
     };
     const PLAIN: (u64, u64) = (86, 6);
-    for name in ["bare AF_XDP l2fwd", "its driver alone", "kernel forwarding"] {
+    for name in [
+        "bare AF_XDP l2fwd",
+        "bare AF_XDP l2fwd, few frames",
+        "its driver alone",
+        "kernel forwarding",
+    ] {
         assert_eq!(shape(name), PLAIN, "{name}");
     }
     // One segment: an outer header is enough. Inserted: an SRH with three entries, its VIP one of them.
@@ -155,7 +160,7 @@ fn every_case_forwards_and_its_packets_are_right() {
     assert_eq!(shape("LB over AF_XDP, insert"), (86 + 8 + 48, 43));
     assert_eq!(shape("kernel seg6 inline"), (86 + 8 + 32, 43));
     assert_eq!(shape("kernel seg6 encap"), (86 + 40 + 8 + 16, 43));
-    assert_eq!(figures.len(), 7);
+    assert_eq!(figures.len(), 8);
     assert_eq!(left_of(pid), Vec::<String>::new());
     assert_eq!(min_partial(), before);
 }

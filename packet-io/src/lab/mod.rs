@@ -6,7 +6,7 @@
 //! | `pass` | has a veth end take frames as a network card does, for the kernel's stack |
 //! | `sink` | counts what arrives at an interface, and drops it before the kernel makes anything of it |
 //! | `taker` | gives all IPv6 to a socket |
-//! | [`Forwarder`] | the least that forwarding by AF_XDP can be: addresses changed where the frame lies, and out |
+//! | [`Forwarder`] | as little as forwarding by AF_XDP can be: addresses changed where the frame lies, and out |
 
 mod generator;
 mod pass;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::channel::FEW;
 use super::device::{self, Device};
 use super::error::XdpError;
-use super::socket::{Failed, Socket, FRAMES};
+use super::socket::{Failed, Socket, FRAMES, RING_SLOTS};
 use super::umem::Umem;
 use crate::lab::Taker;
 use crate::PacketBuf;
@@ -45,7 +45,7 @@ impl AsFd for Listener {
     }
 }
 
-/// The least that forwarding by AF_XDP can be: what comes in by one interface gets other hardware addresses where it lies, and goes out by the other one. Nothing is
+/// As little as forwarding by AF_XDP can be: what comes in by one interface gets other hardware addresses where it lies, and goes out by the other one. Nothing is
 /// copied but what the kernel copies, nothing is looked up, no header but Ethernet's is read or written.
 #[derive(Debug)]
 pub struct Forwarder {
@@ -56,14 +56,16 @@ pub struct Forwarder {
     macs: [u8; 12],
     /// Frames that are free, those that came back last on top.
     spare: Vec<u64>,
+    /// How many the kernel has for packets to come.
+    given: u32,
     forwarded: u64,
     _link: OwnedFd,
 }
 
 impl Forwarder {
     /// Takes all IPv6 that comes by the interface `from`, and sends it to `next_hop` by the interface `by`. Both have one queue, and are in this thread's
-    /// network namespace.
-    pub fn open(from: &str, by: &str, next_hop: [u8; 6]) -> Result<Self, XdpError> {
+    /// network namespace. All frames go round, as in the kernel's own example; or few, as in our driver while it is calm: they stay in the caches.
+    pub fn open(from: &str, by: &str, next_hop: [u8; 6], few: bool) -> Result<Self, XdpError> {
         let (device, out) = (look(from)?, look(by)?);
         let at = |action| move |error| XdpError::at(from, action, error);
         let program = Taker::load().map_err(at("load its XDP program"))?;
@@ -88,6 +90,7 @@ impl Forwarder {
             outer,
             macs,
             spare: Vec::with_capacity(FRAMES as usize),
+            given: if few { FEW } else { RING_SLOTS },
             forwarded: 0,
             _link: link,
         })
@@ -117,15 +120,14 @@ impl Forwarder {
             self.spare.push(frame);
         }
         to.completion.release();
-        // As few of them go round as in our driver: they stay in the caches.
         let size = from.fill.size();
         let there = size - from.fill.free(size);
-        let wanted = FEW.saturating_sub(there) as usize;
+        let wanted = self.given.saturating_sub(there) as usize;
         let kept = self.spare.len().saturating_sub(wanted);
         if kept < self.spare.len() {
-            self.spare
-                .drain(kept..)
-                .for_each(|frame| drop(from.fill.push(frame)));
+            for frame in self.spare.drain(kept..) {
+                from.fill.push(frame);
+            }
             from.fill.publish();
         }
         taken

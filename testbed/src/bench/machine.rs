@@ -26,17 +26,10 @@ impl Machine {
         };
         Machine {
             processor: line("/proc/cpuinfo", "model name"),
-            processors: processors(),
+            processors: std::thread::available_parallelism().map_or(1, |n| n.get()),
             compiler: option_env!("SRLB_COMPILER").unwrap_or("an unknown compiler"),
             huge_pages: line("/sys/kernel/mm/transparent_hugepage/enabled", ""),
             on_huge_pages: line("/proc/self/smaps_rollup", "AnonHugePages"),
         }
     }
-}
-
-/// All that are online: a thread of ours may be bound to one of them.
-fn processors() -> usize {
-    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let lines = text.lines().filter(|line| line.starts_with("processor"));
-    lines.count().max(1)
 }

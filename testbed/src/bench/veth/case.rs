@@ -14,6 +14,8 @@ pub enum Case {
     Driver,
     /// A bare AF_XDP l2fwd: Ethernet addresses changed where the frame lies
     L2fwd,
+    /// The same, with as few frames going round as in srlb-lb's driver
+    L2fwdFew,
     /// The kernel's IPv6 forwarding
     Kernel,
     /// The kernel's, with an SRH inserted
@@ -24,8 +26,9 @@ pub enum Case {
 
 impl Case {
     /// All of them.
-    pub const ALL: [Case; 7] = [
+    pub const ALL: [Case; 8] = [
         Case::L2fwd,
+        Case::L2fwdFew,
         Case::LbEncap,
         Case::LbInsert,
         Case::Driver,
@@ -43,6 +46,7 @@ impl Case {
             Case::LbInsert => "LB over AF_XDP, insert",
             Case::Driver => "its driver alone",
             Case::L2fwd => "bare AF_XDP l2fwd",
+            Case::L2fwdFew => "bare AF_XDP l2fwd, few frames",
             Case::Kernel => "kernel forwarding",
             Case::Seg6Inline => "kernel seg6 inline",
             Case::Seg6Encap => "kernel seg6 encap",

@@ -34,11 +34,11 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// The bare l2fwd.
-    pub fn bare(machine: &Machine) -> Result<Worker> {
+    /// The bare l2fwd, with all frames going round or few.
+    pub fn bare(machine: &Machine, few: bool) -> Result<Worker> {
         let (inner, outer) = (machine.inner().to_owned(), machine.outer().to_owned());
         Worker::start(machine, move || {
-            let mut forwarder = Forwarder::open(&inner, &outer, SINK_MAC)?;
+            let mut forwarder = Forwarder::open(&inner, &outer, SINK_MAC, few)?;
             let fds = vec![forwarder.raw_fd()];
             Ok((fds, move || forwarder.turn(Batch::PACKETS)))
         })

@@ -61,7 +61,7 @@ fn how(args: &VethArgs) -> String {
          - Packets are TCP/IPv6 of {PACKET_BYTES} bytes from the IPv6 header on, of pinned flows in random order: for the load balancer, {} servers have claimed all flows on the wire before. \
          They are made by a BPF program that the kernel runs over and over (BPF_F_TEST_XDP_LIVE_FRAMES), out of pages that go round.\n\
          - ns is processor time: what the threads that forward have run, by the kernel's account (`schedstat`), over packets that arrived: the program's thread, if there is one, and the kernel's that takes packets off the veth. What \
-         generator and sink need is not in it, and they hold nobody up: {} thousand packets a second are asked for, which every case carries. The sink counts, by XDP, what arrives with the length and the next \
+         generator and sink need is not in it, and they hold nobody up: {} thousand packets a second are asked for; how many came stands in the table. The sink counts, by XDP, what arrives with the length and the next \
          header that the case gives it; before anything is measured, 64 packets of each case are compared byte by byte with what was sent.\n\
          - At this rate a processor is not busy all the time, and wakes up for each look, so a packet costs more than it would cost under full load: \"Mpps a core\" is what this time comes to, and no record; and what is the same for all weighs more, so ratios lie nearer to 1.\n\
          - A program that is measured goes before its kernel thread, which brings 64 packets when it waits for some.\n\
@@ -86,7 +86,8 @@ const fn what(case: Case) -> &'static str {
     match case {
         Case::LbEncap | Case::LbInsert => "the daemon as it is installed, one worker, with AF_XDP in copy mode, which is all that a veth has",
         Case::Driver => "receive, look the route up, send, by the same driver and the same XDP program, without an engine: what the load balancer costs beside its own work",
-        Case::L2fwd => "the reference. It has the same rings, batches of 64, and an XDP program that takes whatever is IPv6; it changes the Ethernet addresses where the frame lies, and gives the frame to the other socket. It copies nothing and looks nothing up, and all its 2,048 frames go round, as in the kernel's own example; with few, as the load balancer's driver has, it would be faster, too",
+        Case::L2fwd => "the reference. It has the same rings, batches of 64, and an XDP program that takes whatever is IPv6; it changes the Ethernet addresses where the frame lies, and gives the frame to the other socket. It copies nothing and looks nothing up, and all its 2,048 frames go round, as in the kernel's own example",
+        Case::L2fwdFew => "the same with no more than 512 frames going round, as in the load balancer's driver while that is calm: they stay in the caches",
         Case::Kernel => "a route to the VIP by a permanent neighbour",
         Case::Seg6Inline => "the same with `encap seg6 mode inline`, one segment before the VIP",
         Case::Seg6Encap => "the same with `encap seg6 mode encap`",

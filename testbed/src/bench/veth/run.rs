@@ -193,7 +193,8 @@ fn open_host(
     interrupt: &Interrupt,
 ) -> Result<(Host, Vec<i32>)> {
     let host = match machine.case {
-        Case::L2fwd => Host::Worker(Worker::bare(machine)?),
+        Case::L2fwd => Host::Worker(Worker::bare(machine, false)?),
+        Case::L2fwdFew => Host::Worker(Worker::bare(machine, true)?),
         Case::Driver => Host::Worker(Worker::driver(machine)?),
         Case::Kernel | Case::Seg6Inline | Case::Seg6Encap => {
             Host::Kernel(bed::inside(&machine.namespace, || {
