@@ -81,7 +81,7 @@ fn profile(rig: &mut Rig, case: Case, batch: usize) -> Result<Vec<(String, f64)>
         let worked = rig.work_on(case, batch, &mut frames[..filled]);
         perf.tell("disable")?;
         worked?;
-        rig.clean_up(case);
+        rig.clean_up(case)?;
     }
     perf.stop()?;
     data.shares()

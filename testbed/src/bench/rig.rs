@@ -13,6 +13,8 @@ use super::{packets, setup};
 
 /// Packets in the ring that are worked on one after the other: with their buffers, far more than a second-level cache has.
 pub const RING: usize = 16_384;
+/// Flows of a table in which a ring's packets displace a share of entries that matters.
+const SMALL: u64 = 16 * RING as u64;
 /// The table's share of entries that come and go at a time, where packets make entries.
 const COMING: usize = 16;
 /// Longer than an entry lives that no client confirms.
@@ -156,7 +158,7 @@ impl Rig {
     pub fn pass(&mut self, case: Case, batch: usize, ring: &mut [PacketBuf]) -> Result<Pass> {
         let packets = self.fill(case, ring)?;
         let took = self.work_on(case, batch, &mut ring[..packets])?;
-        self.clean_up(case);
+        self.clean_up(case)?;
         Ok(Pass { packets, took })
     }
 
@@ -184,11 +186,17 @@ impl Rig {
         Ok(took)
     }
 
-    /// Takes out what packets of this case have put into the table.
-    pub fn clean_up(&mut self, case: Case) {
-        if self.way.fills(case) || self.way == Way::MaglevGre && case == Case::Mixed {
+    /// Takes out what packets of this case have put into the table, and gives flows that had to make room for them their entries back: of a
+    /// small table it would soon be so many that pinned packets are none any more.
+    pub fn clean_up(&mut self, case: Case) -> Result<()> {
+        let fills = self.way.fills(case);
+        if fills || self.way == Way::MaglevGre && case == Case::Mixed {
             self.forget_unconfirmed();
         }
+        if fills && self.flows.pinned() <= SMALL {
+            self.pin_all(&|| Ok(()))?;
+        }
+        Ok(())
     }
 
     /// Fills the ring with packets of this case, as far as it has that many, and says how many those are. The table is as it
@@ -327,9 +335,30 @@ mod tests {
                 if case == Case::Mixed {
                     assert!((1..30).contains(&counts[1]), "{}", counts[1]);
                 }
-                rig.clean_up(case);
+                rig.clean_up(case).unwrap();
                 assert!(rig.entries() <= pinned, "what came has gone again");
             }
+        }
+    }
+
+    #[test]
+    fn however_many_flows_came_the_pinned_ones_are_pinned() {
+        for way in [Way::Srv6(Encoding::Encap), Way::MaglevGre] {
+            let mut rig = Rig::new(way, 7, 1_000).unwrap();
+            let comes = match way {
+                Way::MaglevGre => Case::NewFlow,
+                Way::Srv6(_) => Case::CreateStickiness,
+            };
+            let mut frames = ring(4_096);
+            for _ in 0..8 {
+                rig.pass(comes, 64, &mut frames).unwrap();
+            }
+            let filled = rig.fill(Case::Settled, &mut frames).unwrap();
+            let before = rig.engine.events().get(Event::Steered);
+            rig.work_on(Case::Settled, 64, &mut frames[..filled])
+                .unwrap();
+            let steered = rig.engine.events().get(Event::Steered) - before;
+            assert!(steered >= 4_080, "{way:?}: {steered}");
         }
     }
 
