@@ -120,9 +120,7 @@ impl Forwarder {
             self.spare.push(frame);
         }
         to.completion.release();
-        let size = from.fill.size();
-        let there = size - from.fill.free(size);
-        let wanted = self.given.saturating_sub(there) as usize;
+        let wanted = self.given.saturating_sub(from.fill.waiting()) as usize;
         let kept = self.spare.len().saturating_sub(wanted);
         if kept < self.spare.len() {
             for frame in self.spare.drain(kept..) {

@@ -120,7 +120,7 @@ impl Channel {
     /// Gives the kernel frames for packets to come: all that are free; or few, those that were in use a moment ago first, while few have been enough for some time.
     fn fill(&mut self) {
         let size = self.rings.fill.size();
-        let there = size - self.rings.fill.free(size);
+        let there = self.rings.fill.waiting();
         self.calm = match there {
             0 => -SHORT_LOOKS,
             _ if there < FEW / 2 => self.calm.min(0),
@@ -484,7 +484,7 @@ mod tests {
         const SLOTS: u32 = 4 * FEW;
         let (mut channel, mut kernel) = pair_of(SLOTS, false, 0);
         let mut bufs = vec![PacketBuf::with_capacity(1_500); SLOTS as usize];
-        let there = |channel: &mut Channel| SLOTS - channel.rings.fill.free(SLOTS);
+        let there = |channel: &mut Channel| channel.rings.fill.waiting();
         let frame = framed(&packet(1, 20));
         assert_eq!(there(&mut channel), SLOTS);
         // Until it is calm, and until those that are too many have been taken.

@@ -132,6 +132,11 @@ impl<T: Slot> Producer<T> {
         self.free_as_seen()
     }
 
+    /// How many slots hold something that the consumer hasn't taken.
+    pub fn waiting(&mut self) -> u32 {
+        self.ring.size - self.free(self.ring.size)
+    }
+
     /// Puts something in, which nobody sees before [`Producer::publish`]; false if the ring is full.
     pub fn push(&mut self, value: T) -> bool {
         if self.free(1) == 0 {

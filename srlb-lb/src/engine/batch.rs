@@ -162,7 +162,6 @@ impl Engine {
         looks.parsed.clear();
         looks.new = 0;
         looks.unsettled = 0;
-        let may_be = (self.may_be_new(), self.may_be_created());
         let mut near = self.near(0);
         let room = self.config.encoding.overhead_bytes(1, false);
         let count = frames.len().min(BATCH);
@@ -181,7 +180,7 @@ impl Engine {
                 continue;
             }
             looks.unsettled += 1;
-            self.look_otherwise(number, frame.bytes(), &mut near, may_be, looks);
+            self.look_otherwise(moment, number, frame.bytes(), &mut near, looks);
         }
         self.flows.hasher().hash_all(&mut looks.flows, count);
         self.flows.view().prefetch(&looks.flows, count);
@@ -196,13 +195,13 @@ impl Engine {
     #[inline(never)]
     fn look_otherwise(
         &self,
+        moment: &Moment,
         number: usize,
         bytes: &[u8],
         near: &mut Option<Near>,
-        (may_be_new, may_be_created): (bool, bool),
         looks: &mut Looks,
     ) {
-        let new = match may_be_new {
+        let new = match moment.may_be_new {
             true => self.look_new(bytes, near),
             false => None,
         };
@@ -212,7 +211,7 @@ impl Engine {
             looks.flows.put(number, flow);
             return;
         }
-        let created = match may_be_created {
+        let created = match moment.may_be_created {
             true => self.look_created(bytes, near),
             false => None,
         };

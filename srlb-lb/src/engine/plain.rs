@@ -22,8 +22,12 @@ pub(super) struct Moment {
     tick: Tick,
     /// When entries end that are refreshed now.
     idle_end: End,
-    /// May packets go the short way?
+    /// May pinned packets go the short way?
     pub may_be_plain: bool,
+    /// May new flows?
+    pub may_be_new: bool,
+    /// May createStickiness on SYN-ACKs?
+    pub may_be_created: bool,
 }
 
 /// A plain packet of a flow.
@@ -62,6 +66,8 @@ impl Engine {
             idle_end,
             // What is refreshed lives on: then an entry that ends so needn't be asked whether it does.
             may_be_plain: self.may_be_plain() && idle_end.is_after(tick),
+            may_be_new: self.may_be_new(),
+            may_be_created: self.may_be_created(),
         }
     }
 

@@ -133,14 +133,20 @@ fn a_cookie_is_ours_although_it_has_ended_a_time_wait() {
     );
 }
 
+/// A router that knows nothing, and a socket of the flow that has sent so much.
+fn open_socket(bytes: u64) -> Bench {
+    let mut bench = Bench::always();
+    bench.socket = SocketAnswer::Open {
+        acked: Some(bytes),
+        sent: Some(bytes),
+    };
+    bench
+}
+
 #[test]
 fn a_recovered_flow_waits_for_its_pin() {
     for encoding in ENCODINGS {
-        let mut bench = Bench::always();
-        bench.socket = SocketAnswer::Open {
-            acked: Some(10),
-            sent: Some(10),
-        };
+        let mut bench = open_socket(10);
         let data = client(ACK, 77);
         bench.delivers_steered(&recovery(encoding, &data, 0), &data);
         assert_eq!(bench.state(), State::Wait);
@@ -185,11 +191,7 @@ fn a_guess_that_the_kernels_answer_refutes_goes_on_after_all() {
 #[test]
 fn at_the_end_of_a_chunk_a_refuted_guess_goes_back_to_the_lb() {
     for encoding in ENCODINGS {
-        let mut bench = Bench::always();
-        bench.socket = SocketAnswer::Open {
-            acked: Some(0),
-            sent: Some(0),
-        };
+        let mut bench = open_socket(0);
         let later = client(ACK, 900_000_000);
         let last = locator(SERVER).sid_with(Function::RecoverStickiness, 3);
         bench.delivers_steered(&carried(encoding, LB, &[last], 0, &later), &later);
@@ -211,11 +213,7 @@ fn what_nobody_else_may_get_is_not_kept() {
         (Function::RecoverStickiness, Duration::from_secs(1)),
     ];
     for (encoding, (function, wait)) in ENCODINGS.into_iter().flat_map(|e| wait.map(|w| (e, w))) {
-        let mut bench = Bench::always();
-        bench.socket = SocketAnswer::Open {
-            acked: Some(0),
-            sent: Some(0),
-        };
+        let mut bench = open_socket(0);
         let (verdict, _) = bench.put(&one(encoding, function, &later));
         assert!(matches!(verdict, Verdict::Deliver { .. }), "{verdict:?}");
         bench.now = T0 + wait;
@@ -227,11 +225,7 @@ fn what_nobody_else_may_get_is_not_kept() {
 #[test]
 fn an_answer_that_fits_confirms_the_guess() {
     for encoding in ENCODINGS {
-        let mut bench = Bench::always();
-        bench.socket = SocketAnswer::Open {
-            acked: Some(10),
-            sent: Some(10),
-        };
+        let mut bench = open_socket(10);
         let data = client(ACK, 77);
         bench.delivers_steered(&recovery(encoding, &data, 0), &data);
         // More than all that was sent before.
