@@ -46,7 +46,7 @@ pub fn settings(status: &Value) -> anyhow::Result<()> {
         );
     }
     if let Some(error) = status["last_reload_error"].as_str() {
-        say!("the last reload failed, the configuration before is in force:\n{error}");
+        say!("the last reload failed, {error}");
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! A plan in force.
 
 use std::io;
+use std::net::Ipv6Addr;
 
 use serde_json::{json, Value};
 
@@ -55,14 +56,24 @@ impl Host {
     pub fn update(&mut self, plan: Plan) -> Result<(), HostError> {
         let before = self.look()?;
         let old = std::mem::replace(&mut self.plan, plan);
+        if let Err(error) = self.set_filter() {
+            // Nothing else has been touched yet: there is nothing to put back, and an `nft` that fails could not do it.
+            self.plan = old;
+            return Err(error);
+        }
         let replaced = self.replace(&old.ruleset);
         replaced.map_err(|error| self.go_back(old, &before, error))
     }
 
     fn replace(&mut self, before: &Ruleset) -> Result<(), HostError> {
-        self.apply()?;
+        self.set_rest()?;
         // Not earlier: its notes have just been taken over.
         self.remove_other_table(before)
+    }
+
+    /// Is there anything in a plan that this host refuses, whatever is done? It is asked before each plan is put into force, too.
+    pub fn check(&mut self, plan: &Plan) -> Result<(), HostError> {
+        refuse_own_addresses(&mut self.netlink, &plan.foreign)
     }
 
     /// Puts the plan `old` into force again after an update has failed half way; gives the error
@@ -107,17 +118,28 @@ impl Host {
     /// Filter first, forwarding then, devices and routes last: no packet passes that the filter
     /// should have seen.
     fn apply(&mut self) -> Result<(), HostError> {
-        self.refuse_own_addresses()?;
-        let found = self.look()?;
-        self.clear(&found)?;
+        self.set_filter()?;
+        self.set_rest()
+    }
+
+    /// All of it, or nothing has changed.
+    fn set_filter(&mut self) -> Result<(), HostError> {
+        refuse_own_addresses(&mut self.netlink, &self.plan.foreign)?;
         let table = self.table_text();
         let notes = nft::notes().map_err(|error| HostError::new(&table, error))?;
-        self.sysctls =
+        let sysctls =
             forwarding::wanted(&notes).map_err(|error| HostError::new("net.ipv6.conf", error))?;
-        let old: Vec<_> = self.sysctls.iter().filter_map(Sysctl::note).collect();
+        let old: Vec<_> = sysctls.iter().filter_map(Sysctl::note).collect();
         let text = self.plan.ruleset.render(&old);
         let loaded = self.load(text);
         loaded.map_err(|error| HostError::new(table, error))?;
+        self.sysctls = sysctls;
+        Ok(())
+    }
+
+    fn set_rest(&mut self) -> Result<(), HostError> {
+        let found = self.look()?;
+        self.clear(&found)?;
         for sysctl in &self.sysctls {
             sysctl
                 .set()
@@ -142,22 +164,6 @@ impl Host {
         }
         nft::load(&text)?;
         self.loaded = text;
-        Ok(())
-    }
-
-    fn refuse_own_addresses(&mut self) -> Result<(), HostError> {
-        for &vip in &self.plan.foreign {
-            let local = route::is_local(&mut self.netlink, vip);
-            if local.map_err(|error| HostError::new("netlink", error))? {
-                let text =
-                    "this VIP is an address of this very host, which would keep its packets; \
-                            remove the address: only servers have it";
-                return Err(HostError::new(
-                    format!("address {vip}"),
-                    io::Error::new(io::ErrorKind::AddrInUse, text),
-                ));
-            }
-        }
         Ok(())
     }
 
@@ -288,6 +294,21 @@ impl Host {
     fn table_text(&self) -> String {
         format!("nft table ip6 {}", self.plan.ruleset.table)
     }
+}
+
+fn refuse_own_addresses(netlink: &mut Netlink, vips: &[Ipv6Addr]) -> Result<(), HostError> {
+    for &vip in vips {
+        let local = route::is_local(netlink, vip);
+        if local.map_err(|error| HostError::new("netlink", error))? {
+            let text = "this VIP is an address of this very host, which would keep its packets; \
+                        remove the address: only servers have it";
+            return Err(HostError::new(
+                format!("address {vip}"),
+                io::Error::new(io::ErrorKind::AddrInUse, text),
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// There is one daemon of a kind in a network namespace: the protocol number tells what is ours from what

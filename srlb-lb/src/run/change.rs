@@ -1,7 +1,8 @@
 //! A reload, step by step: files and tables, packets, and then what stands in front of them.
 //!
 //! A file with other servers alone is seen by packets as soon as its tables are there. The host's filter and the XDP program's prefixes follow: they
-//! drop what comes from outside the domain, and were no stricter before. What the host may refuse (a VIP that is its own address) comes first.
+//! drop what comes from outside the domain, and were no stricter before. What the host may refuse (a VIP that is its own address) comes first, also where no VIP
+//! is new: the address may be.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -33,8 +34,10 @@ pub(super) struct Ready {
     plan: Option<Plan>,
 }
 
-/// In what state an error leaves us.
-const PARTLY: &str = "packets go by the new files, but not all that stands in front of them does";
+/// In what state an error leaves us: that the files are wrong, or that what is in front of packets could not follow them.
+const NOT_AT_ALL: &str = "all stays as it was";
+const PARTLY: &str =
+    "packets go by the new files, but not all that stands in front of them does; mend this and reload again";
 
 impl Daemon {
     /// Reads the configuration again; what is wrong with it is said, and the one in force stays. `by` is told when it is done.
@@ -102,11 +105,13 @@ impl Daemon {
 
     /// Tells those who asked for it.
     fn end_reload(&mut self, result: anyhow::Result<()>) {
-        let result = result.map_err(|error| format!("{error:#}"));
+        let result = result.map_err(|error| match format!("{error:#}") {
+            text if text.starts_with(PARTLY) => text,
+            text => format!("{NOT_AT_ALL}:\n{text}"),
+        });
         match &result {
             Ok(()) => eprintln!("srlb-lb: reloaded; {}", self.settings.sizes()),
-            Err(error) if error.starts_with(PARTLY) => eprintln!("srlb-lb: {error}"),
-            Err(error) => eprintln!("srlb-lb: not reloaded, all stays as it was:\n{error}"),
+            Err(error) => eprintln!("srlb-lb: the reload failed, {error}"),
         }
         for conn in self.reloads.told() {
             match &result {
@@ -133,7 +138,7 @@ fn prepare(
     before.may_become(&settings, path)?;
     let pool = tables(&settings.pool, &mut registry)?;
     let plan = host::plan(&settings);
-    let plan = match host::may_wait(host, &plan) {
+    let plan = match host::may_wait(host, &plan)? {
         true => Some(plan),
         false => {
             host::update(host, plan)?;

@@ -30,9 +30,11 @@ pub(super) fn update(host: &Mutex<Host>, plan: Plan) -> Result<(), HostError> {
     locked(host).update(plan)
 }
 
-/// May a plan wait until packets have seen what it is for? One that only lets the filter pass something else.
-pub(super) fn may_wait(host: &Mutex<Host>, plan: &Plan) -> bool {
-    plan.differs_in_filter_alone(locked(host).plan())
+/// May a plan wait until packets have seen what it is for? One that only lets the filter pass something else. What the host refuses is an error at once.
+pub(super) fn may_wait(host: &Mutex<Host>, plan: &Plan) -> Result<bool, HostError> {
+    let mut host = locked(host);
+    host.check(plan)?;
+    Ok(plan.differs_in_filter_alone(host.plan()))
 }
 
 fn locked(host: &Mutex<Host>) -> MutexGuard<'_, Host> {

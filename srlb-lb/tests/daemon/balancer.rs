@@ -125,6 +125,13 @@ impl Daemon {
         self.json("status", &[])
     }
 
+    /// What a subcommand tells an operator.
+    pub fn shown(&self, name: &str) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_srlb-lb"));
+        command.args([name, "--control"]).arg(self.file("lb.sock"));
+        String::from_utf8(command.output().unwrap().stdout).unwrap()
+    }
+
     /// Is everything that it wants of its host there?
     #[track_caller]
     pub fn assert_all_present(&self) {

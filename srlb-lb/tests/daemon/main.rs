@@ -3,6 +3,7 @@
 mod balancer;
 mod fast;
 mod lab;
+mod reload;
 mod workers;
 
 use std::fs;
@@ -122,39 +123,6 @@ fn trace_shows_a_hunt() {
         assert!(text("out").contains(&candidate), "{candidate}: {said}");
     }
     assert_eq!(line["dropped"], Value::Null);
-}
-
-#[test]
-fn a_wrong_reload_changes_nothing_and_is_said_a_good_one_is_taken() {
-    let Some(lab) = Lab::new("hup") else { return };
-    let daemon = Daemon::start(&lab, CONFIG);
-    let status = daemon.status();
-    assert_eq!(status["pool"]["active"], 2, "{status:#}");
-    assert_eq!(status["last_reload_error"], Value::Null);
-
-    let newer = POOL.replace("\"active\"", "\"kept\"")
-        + "[[generation]]\nnumber = 3\nstate = \"active\"\n[generation.members.web]\ns3 = 1\n";
-    let wrong = newer.replace("fd00:5e:2::/64", "nonsense");
-    fs::write(daemon.file("pool.toml"), wrong).unwrap();
-    let before = candidates(&daemon);
-    daemon.signal("HUP");
-    let said = wait_until(|| {
-        let error = daemon.status()["last_reload_error"].clone();
-        error.as_str().map(str::to_owned)
-    });
-    for word in ["pool.toml", "locator", "nonsense"] {
-        assert!(said.contains(word), "{word}: {said}");
-    }
-    assert_eq!(daemon.status()["pool"]["active"], 2);
-    assert_eq!(candidates(&daemon), before);
-
-    fs::write(daemon.file("pool.toml"), newer).unwrap();
-    daemon.signal("HUP");
-    // Packets see the pool before the host's filter follows, and the reload ends with that.
-    wait_until(|| (daemon.status()["pool"]["active"] == 3).then_some(()));
-    assert_eq!(candidates(&daemon), ["fd00:5e:3::"]);
-    wait_until(|| daemon.status()["last_reload_error"].is_null().then_some(()));
-    daemon.assert_all_present();
 }
 
 #[test]

@@ -272,10 +272,11 @@ impl Daemon {
 
     /// Reads the configuration again; what is wrong with it is said, and the one in force stays.
     fn reload(&mut self) -> Result<(), String> {
-        let result = self.take_new_settings().map_err(|e| format!("{e:#}"));
+        let result = self.take_new_settings();
+        let result = result.map_err(|error| format!("all stays as it was:\n{error:#}"));
         match &result {
             Ok(()) => eprintln!("srlb-server: reloaded; {}", self.settings.sizes()),
-            Err(error) => eprintln!("srlb-server: not reloaded, all stays as it was:\n{error}"),
+            Err(error) => eprintln!("srlb-server: the reload failed, {error}"),
         }
         self.last_reload_error = result.as_ref().err().cloned();
         result
