@@ -72,7 +72,7 @@ bench:
 	@$(TARGET_DIR)/release/srlb-testbed bench $(WITH_COUNTS) $(ARGS)
 
 bench-veth:
-	@scripts/install-missing.sh run
+	@scripts/install-missing.sh bench-veth
 	cargo build --release --package testbed --package srlb-lb
 	@$(SUDO) $(TARGET_DIR)/release/srlb-testbed bench veth $(ARGS)
 

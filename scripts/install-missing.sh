@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs by apt-get what is missing for one purpose, and says so. Nothing missing, nothing done.
-#   scripts/install-missing.sh build|run|test|lint|fuzz|bench
+#   scripts/install-missing.sh build|run|test|lint|fuzz|bench|bench-veth
 set -eu
 
 PATH="$PATH:/usr/sbin:/sbin:$HOME/.cargo/bin"
@@ -25,10 +25,17 @@ need_build() {
     fi
 }
 
-need_run() {
+# What a load balancer needs in a network namespace, and those who bind it to a processor there.
+need_netns() {
     need ip iproute2
-    need ss iproute2
     need nft nftables
+    need taskset util-linux
+    need chrt util-linux
+}
+
+need_run() {
+    need_netns
+    need ss iproute2
     need apache2 apache2-bin
 }
 
@@ -82,8 +89,9 @@ case ${1-} in
     test) need_build; need_run; need_test ;;
     lint) need_build; need_lint ;;
     fuzz) need_build; need_fuzz ;;
-    bench) need_build; need_bench ;;
-    *) echo "usage: $0 build|run|test|lint|fuzz|bench" >&2; exit 2 ;;
+    bench) need_build; need_netns; need_bench ;;
+    bench-veth) need_build; need_netns ;;
+    *) echo "usage: $0 build|run|test|lint|fuzz|bench|bench-veth" >&2; exit 2 ;;
 esac
 
 [ -n "$missing" ] || exit 0
