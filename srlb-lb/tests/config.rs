@@ -343,26 +343,127 @@ fn a_history_that_begins_late_is_taken_and_mentioned() {
     assert!(load(LB, &told).unwrap().pool.is_complete());
 }
 
+/// What another value of a key does to a daemon that runs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Reload {
+    /// It is taken.
+    Taken,
+    /// Only a restart takes it, and that is said.
+    Refused,
+}
+
+/// Every key, with a value that is not its default, and not that of [`LB`].
+const KEYS: &[(&str, &str, Reload)] = &[
+    ("name", "\"lb2\"", Reload::Refused),
+    ("locator", "\"fd00:1b:2::/64\"", Reload::Refused),
+    ("pool", "\"other.toml\"", Reload::Taken),
+    ("domain_interfaces", "[\"eth1\"]", Reload::Taken),
+    ("domain", "[\"fd00::/16\"]", Reload::Taken),
+    ("encoding", "\"insert\"", Reload::Taken),
+    ("fabric_mtu_bytes", "9000", Reload::Refused),
+    ("tun", "\"t0\"", Reload::Refused),
+    ("driver", "\"tun\"", Reload::Refused),
+    ("workers", "2", Reload::Refused),
+    ("interfaces", "[\"eth0\"]", Reload::Refused),
+    ("xdp.queues", "4", Reload::Refused),
+    ("xdp.busy_poll_us", "20", Reload::Refused),
+    ("control_socket", "\"other.sock\"", Reload::Refused),
+    ("flows.max", "99", Reload::Refused),
+    ("flows.idle_timeout_s", "99", Reload::Taken),
+    ("flows.udp_idle_timeout_s", "99", Reload::Taken),
+    ("icmp.packet_too_big", "false", Reload::Taken),
+    ("icmp.rate_pps", "99", Reload::Taken),
+    (
+        "hmac",
+        "{ sign = 1, keys = [{ id = 1, file = \"hmac.key\" }] }",
+        Reload::Taken,
+    ),
+    ("guard.strangers_pps", "99", Reload::Taken),
+    ("guard.newcomers_pps", "99", Reload::Taken),
+    ("guard.hunts_pps", "99", Reload::Taken),
+    ("guard.recoveries_pps", "99", Reload::Taken),
+];
+
 #[test]
-fn what_cannot_change_while_it_runs_is_named() {
-    let old = load(LB, POOL).unwrap();
-    let new = load(&LB.replace("lb1", "lb2"), POOL).unwrap();
-    let text = old
-        .may_become(&new, Path::new("lb.toml"))
-        .unwrap_err()
-        .to_string();
-    assert!(
-        text.contains("name: cannot change while the daemon runs"),
-        "{text}"
+fn with_a_reload_each_key_is_taken_or_refused_by_its_name() {
+    let folder = TempDir::new().unwrap();
+    let put = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        path
+    };
+    put("pool.toml", POOL);
+    put("other.toml", &POOL.replace("s2 = 1", "s2 = 3"));
+    put("hmac.key", &"ab".repeat(32));
+    let path = put("lb.toml", LB);
+    let old = Settings::load(&path).unwrap();
+    for (key, value, expected) in KEYS {
+        let before = |line: &&str| line.split(" = ").next() != Some(key);
+        let others: Vec<&str> = LB.lines().filter(before).collect();
+        put(
+            "lb.toml",
+            &format!("{key} = {value}\n{}\n", others.join("\n")),
+        );
+        let new = Settings::load(&path).unwrap_or_else(|error| panic!("{key}: {error}"));
+        assert_ne!(format!("{new:?}"), format!("{old:?}"), "{key} is not read");
+        match (old.may_become(&new, &path), expected) {
+            (Ok(()), Reload::Taken) => {}
+            (Err(error), Reload::Refused) => {
+                let (said, table) = (error.to_string(), key.split('.').next().unwrap());
+                let named = [
+                    format!("{key}: cannot change"),
+                    format!("{table}: cannot change"),
+                ];
+                assert!(named.iter().any(|n| said.contains(n)), "{key}: {said}");
+            }
+            (result, _) => panic!("{key}: {result:?}"),
+        }
+    }
+    // With AF_XDP its programs know which interfaces are the domain's.
+    let past = LB.replace("name =", "interfaces = [\"eth0\"]\nname =");
+    let other = past.replace(
+        "domain_interfaces = [\"eth0\"]",
+        "domain_interfaces = [\"eth1\"]",
     );
-    let more = load(&LB.replace("name =", "workers = 2\nname ="), POOL).unwrap();
-    let text = old.may_become(&more, Path::new("lb.toml")).unwrap_err();
-    assert!(
-        text.to_string().contains("workers: cannot change"),
-        "{text}"
-    );
-    let pool_only = load(LB, &POOL.replace("s2 = 1", "s2 = 3")).unwrap();
-    old.may_become(&pool_only, Path::new("lb.toml")).unwrap();
+    put("lb.toml", &past);
+    let old = Settings::load(&path).unwrap();
+    put("lb.toml", &other);
+    let new = Settings::load(&path).unwrap();
+    let said = old.may_become(&new, &path).unwrap_err().to_string();
+    assert!(said.contains("domain_interfaces: cannot change"), "{said}");
+}
+
+/// What a file may have, as the complaint about `wrong` in it says.
+fn known(wrong: &str) -> Vec<String> {
+    let said = load(&LB.replace("name =", &format!("{wrong}\nname =")), POOL).unwrap_err();
+    let list = said.split_once("expected one of ");
+    let (_, list) = list.unwrap_or_else(|| panic!("{said}"));
+    let list = list.split(" (did you mean").next().unwrap_or(list);
+    list.split(", ").map(str::to_owned).collect()
+}
+
+#[test]
+fn the_list_of_keys_is_whole_and_so_is_the_operators() {
+    let tables = ["xdp", "flows", "icmp", "guard"];
+    let mut keys = known("nonsense = 1");
+    keys.retain(|key| !tables.contains(&key.as_str()));
+    for table in tables {
+        let of_table = known(&format!("{table}.nonsense = 1"));
+        keys.extend(of_table.iter().map(|key| format!("{table}.{key}")));
+    }
+    keys.sort();
+    let mut listed: Vec<&str> = KEYS.iter().map(|row| row.0).collect();
+    listed.sort_unstable();
+    assert_eq!(keys, listed);
+    let manual = include_str!("../../docs/operating.md");
+    for key in listed {
+        let row = format!("\n| `{}` |", if key == "hmac" { "hmac.*" } else { key });
+        assert!(
+            manual.contains(&row),
+            "docs/operating.md has no row for {key}"
+        );
+    }
 }
 
 #[test]

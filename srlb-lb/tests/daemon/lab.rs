@@ -103,6 +103,14 @@ impl Lab {
         command
     }
 
+    /// So many new clients, who send a SYN each, all at once, and again after a second, until this is dropped.
+    pub fn strangers(&self, first: u32, count: u32) -> Running {
+        let mut command = within(&self.fabric, "/usr/bin/python3");
+        command.args(["-c", include_str!("strangers.py")]);
+        command.args([first.to_string(), count.to_string()]);
+        Running(command.spawn().unwrap())
+    }
+
     /// Is scapy installed? Says so where it is not.
     pub fn has_scapy(&self) -> bool {
         let has = run("/usr/bin/python3", &["-c", "import scapy.all"]);

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::balancer::{Daemon, CONFIG, POOL};
 use crate::candidates;
+use crate::fast::count;
 use crate::lab::{wait_until, Lab};
 
 /// The pool with a generation more, of one server.
@@ -50,6 +51,67 @@ fn a_wrong_reload_changes_nothing_and_is_said_a_good_one_is_taken() {
     assert_eq!(candidates(&daemon), ["fd00:5e:3::"]);
     wait_until(|| daemon.status()["last_reload_error"].is_null().then_some(()));
     daemon.assert_all_present();
+}
+
+/// Reloads with these lines behind a good lb.toml.
+fn reload_with(daemon: &Daemon, lines: &str) {
+    fs::write(daemon.file("lb.toml"), format!("{CONFIG}{lines}")).unwrap();
+    let reloads = || daemon.log().matches("srlb-lb: reloaded").count();
+    let before = reloads();
+    daemon.signal("HUP");
+    wait_until(|| (reloads() > before).then_some(()));
+}
+
+#[test]
+fn what_a_flood_may_do_is_taken_from_the_file_with_each_reload() {
+    const STRANGERS: u32 = 60;
+    const ANY: &str = "strangers_pps = 1000000\nnewcomers_pps = 1000000\n";
+    let Some(lab) = Lab::new("fld") else { return };
+    if !lab.has_scapy() {
+        return;
+    }
+    let guard = format!("[guard]\n{ANY}");
+    let daemon = Daemon::start(&lab, &format!("{CONFIG}{guard}"));
+    // What the guard has counted, and what the workers refuse behind it.
+    let counts = || {
+        let status = daemon.status();
+        let guard = [
+            "strangers_passed",
+            "admitted",
+            "strangers_dropped",
+            "newcomers_dropped",
+        ];
+        let [passed, admitted, dropped, refused] = guard.map(|key| count(&status["guard"], key));
+        let rate = count(&status["drops"], "hunt_rate");
+        (passed, admitted, [dropped, refused, rate])
+    };
+    let first = lab.strangers(0x100, STRANGERS);
+    let all = u64::from(STRANGERS);
+    wait_until(|| (counts().0 >= all && counts().1 >= all).then_some(()));
+    drop(first);
+    assert_eq!(counts().2, [0, 0, 0], "{}", daemon.status());
+
+    reload_with(&daemon, &format!("{guard}hunts_pps = 1\n"));
+    let second = lab.strangers(0x200, STRANGERS);
+    wait_until(|| (counts().2[2] > 0).then_some(()));
+    drop(second);
+    assert_eq!(counts().2[..2], [0, 0], "{}", daemon.status());
+
+    reload_with(&daemon, "[guard]\nstrangers_pps = 1\nnewcomers_pps = 1\n");
+    let third = lab.strangers(0x300, STRANGERS);
+    wait_until(|| (counts().2[0] > 0 && counts().2[1] > 0).then_some(()));
+    drop(third);
+
+    // Without a limit, nothing more is dropped.
+    let before = counts();
+    reload_with(
+        &daemon,
+        "[guard]\nstrangers_pps = 0\nnewcomers_pps = 1000000\n",
+    );
+    let fourth = lab.strangers(0x400, STRANGERS);
+    wait_until(|| (counts().1 >= before.1 + all).then_some(()));
+    drop(fourth);
+    assert_eq!(counts().2, before.2, "{}", daemon.status());
 }
 
 /// An `nft` that does what the real one does, unless there is a file of the name `broken` beside it.
