@@ -1,12 +1,15 @@
 //! The watch sees broken promises: each rule of the protocol that is taken away here breaks one, and it is
 //! reported by its name. What no rule of the protocol can break is broken by hand, in `sim/watch/tests.rs`.
 
+mod worlds;
+
 use std::time::Duration;
 
 use srlb_lb::engine::state as lb;
 use srlb_server::engine::state as server;
 use srlb_server::policy::Accept;
-use testbed::sim::{run_with, Act, ConnectionSpec, Link, Options, Scenario, Side, What};
+use testbed::sim::{run_with, Act, ConnectionSpec, Options, Scenario, Side, What};
+use worlds::twice_and_busy;
 
 /// Twenty connections, none of which its first candidate takes; and the edge hashes anew in their middle.
 fn moved_on() -> Scenario {
@@ -90,22 +93,10 @@ fn completes_and_stall_an_lb_without_the_entry_does_not_look_for_the_owner() {
 
 #[test]
 fn one_syn_ack_a_loser_s_syn_ack_passes() {
-    let mut scenario = Scenario::quiet(2, 4);
+    let mut scenario = twice_and_busy();
     for nth in 0..60 {
         let start_ms = u64::from(nth) * 40;
         scenario.connect(ConnectionSpec::request(start_ms, 1, 4_000 + nth, 100, 100));
-    }
-    // every SYN comes twice, and SYN-ACKs take their time
-    scenario.links.wan = Link {
-        duplicate_ppm: 1_000_000,
-        reorder_ppm: 500_000,
-        reorder_us: 250_000,
-        ..Link::quiet(20_000)
-    };
-    scenario.links.fabric = Link::quiet(60_000);
-    scenario.calm_ms = 60_000;
-    for server in &mut scenario.servers {
-        server.accept = Accept::Static { c: 1 };
     }
     let same = lb::Event::CreateOnSynAck {
         sender: lb::Sender::Other,

@@ -12,11 +12,13 @@
 //! | 7 generations | `race_7_*` | `lbs_on_neighbouring_generations` |
 //! | 8 restarts | `race_8_*` | `a_restarted_router_*` |
 
+mod worlds;
+
 use srh::Encoding;
-use srlb_server::policy::Accept;
 use testbed::sim::{
     run, Act, ConnectionSpec, End, Link, Outcome, PoolChange, PoolVersion, Scenario, Side, What,
 };
+use worlds::twice_and_busy;
 
 const SEND: Act = Act::Send(500);
 
@@ -51,22 +53,9 @@ fn talk(start_ms: u64, port: u16, times: usize, pause_ms: u32) -> ConnectionSpec
     talk.client(Act::End).server(Act::End)
 }
 
-/// Every packet of a client arrives twice, the second one a while after the first, and servers refuse what they
-/// can: what one of them has just refused it may take when it comes again.
-fn twice_and_busy() -> Scenario {
-    let mut scenario = Scenario::quiet(2, 4);
-    scenario.links.wan = Link {
-        duplicate_ppm: 1_000_000,
-        reorder_ppm: 500_000,
-        reorder_us: 250_000,
-        ..Link::quiet(20_000)
-    };
-    // SYN-ACKs take their time, so that no LB knows yet who has the flow
-    scenario.links.fabric = Link::quiet(60_000);
-    scenario.calm_ms = 60_000;
-    for server in &mut scenario.servers {
-        server.accept = Accept::Static { c: 1 };
-    }
+/// Many short connections in that world.
+fn taken_twice() -> Scenario {
+    let mut scenario = twice_and_busy();
     for port in 0..60 {
         scenario.connect(talk(u64::from(port) * 40, 4_000 + port, 1, 0));
     }
@@ -75,13 +64,13 @@ fn twice_and_busy() -> Scenario {
 
 #[test]
 fn race_1_two_servers_take_one_syn() {
-    let outcome = comes_right(&twice_and_busy());
+    let outcome = comes_right(&taken_twice());
     assert!(count(&outcome, "server.lost") + count(&outcome, "lb.drop.losers_syn_ack") > 0);
 }
 
 #[test]
 fn race_1_two_servers_take_one_syn_through_two_lbs() {
-    let mut scenario = twice_and_busy();
+    let mut scenario = taken_twice();
     let flap = What::EdgeFlap {
         salt: 5,
         every_ms: 40,

@@ -13,25 +13,21 @@ mod args;
 mod pools;
 mod show;
 
-use std::fs;
-use std::path::PathBuf;
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{bail, Context, Result};
-use daemon::control::Client;
 use packet_io::tun::Tun;
 use packet_io::{Driver, PacketBuf};
 use serde_json::{json, Value};
 use srh::{Frame, Locator};
 
 use super::packets;
+use super::place::{inside, Place};
+use super::running::{put, Running, CONTROL, PROGRAM};
 use super::spread::Spread;
-use super::veth::bed::inside;
 use super::veth::leftovers;
-use crate::netns;
-use crate::plan::run_dir;
-use crate::process::{end_all, kill_all, ProcessId};
 use crate::shell;
 use crate::signals::Interrupt;
 use crate::tools;
@@ -42,13 +38,10 @@ pub use show::{as_json, table};
 
 use pools::Pools;
 
-const PROGRAM: &str = "srlb-lb";
 /// Our end: clients and servers are behind it.
 const OUTSIDE: &str = "outside0";
 /// Between two packets, but for what the kernel takes to wake a process: the least that a figure can tell apart.
 const PACE: Duration = Duration::from_micros(150);
-/// Longest wait for anything.
-const PATIENCE: Duration = Duration::from_secs(15);
 /// Packets that are taken in together.
 const BATCH: usize = 64;
 
@@ -66,10 +59,11 @@ pub struct Reloaded {
 /// Reloads that often, after one to warm up. `done` is called after each.
 pub fn measure(rounds: u32, interrupt: &Interrupt, mut done: impl FnMut()) -> Result<Reloaded> {
     leftovers::remove()?;
-    let place = Place::build()?;
+    let place = Place::build(&["0".to_owned()])?;
+    let namespace = &place.namespaces[0];
     let mut pools = Pools::new()?;
-    let mut outside = inside(&place.namespace, || Ok(Tun::create(OUTSIDE, 1_500)?))?;
-    place.route()?;
+    let mut outside = inside(namespace, || Ok(Tun::create(OUTSIDE, 1_500)?))?;
+    route(namespace)?;
     let balancer = Balancer::start(&place, &pools, interrupt)?;
     let (mut seen, mut answered) = (Vec::new(), Vec::new());
     for round in 0..=rounds {
@@ -87,83 +81,31 @@ pub fn measure(rounds: u32, interrupt: &Interrupt, mut done: impl FnMut()) -> Re
     })
 }
 
-/// A network namespace and a folder. They go with this value; what a killed run leaves goes as [`leftovers`] says.
-struct Place {
-    namespace: String,
-    folder: PathBuf,
+/// Clients and servers are behind our device.
+fn route(namespace: &str) -> Result<()> {
+    let lines = format!(
+        "link set lo up\n\
+         route add 2001:db8:c::/48 dev {OUTSIDE}\n\
+         route add fd00:5e::/32 dev {OUTSIDE}\n"
+    );
+    shell::ip_batch(Some(namespace), &lines)
 }
 
-impl Place {
-    fn build() -> Result<Place> {
-        let name = leftovers::name(std::process::id());
-        let place = Place {
-            namespace: format!("{name}-0"),
-            folder: run_dir(&name),
-        };
-        leftovers::claim(&place.folder)?;
-        shell::run("ip", &["netns", "add", &place.namespace])?;
-        Ok(place)
-    }
-
-    /// Clients and servers are behind our device.
-    fn route(&self) -> Result<()> {
-        let lines = format!(
-            "link set lo up\n\
-             route add 2001:db8:c::/48 dev {OUTSIDE}\n\
-             route add fd00:5e::/32 dev {OUTSIDE}\n"
-        );
-        shell::ip_batch(Some(&self.namespace), &lines)
-    }
-
-    fn put(&self, name: &str, text: &str) -> Result<()> {
-        let path = self.folder.join(name);
-        fs::write(&path, text).with_context(|| format!("writing {}", path.display()))
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let namespaces = [self.namespace.clone()];
-        kill_all(&netns::processes_in(&namespaces));
-        if let Err(error) = netns::remove(&self.namespace) {
-            eprintln!("{error:#}");
-        }
-        // Last, as it says whose the rest is.
-        let _ = fs::remove_dir_all(&self.folder);
-    }
-}
-
-/// A daemon that runs. Dropped, it ends.
+/// A daemon that runs, and where its files are.
 struct Balancer<'a> {
-    process: ProcessId,
-    place: &'a Place,
+    running: Running,
+    folder: &'a Path,
 }
 
 impl<'a> Balancer<'a> {
     fn start(place: &'a Place, pools: &Pools, interrupt: &Interrupt) -> Result<Balancer<'a>> {
-        place.put("pool.toml", &pools.file())?;
-        place.put("lb.toml", &lb_file())?;
-        let mut command = shell::command_in(&place.namespace, &tools::own_binary(PROGRAM)?);
-        command
-            .args(["run", "--config"])
-            .arg(place.folder.join("lb.toml"));
-        let log = place.folder.join("log");
-        let child = shell::spawn_logged(command, &log)?;
-        let process = ProcessId::of(child.id()).context("srlb-lb ended at once")?;
-        let balancer = Balancer { process, place };
-        let what = "srlb-lb does not come up";
-        interrupt.wait_for(what, PATIENCE, || {
-            if !process.is_alive() {
-                bail!("{what}; {}", shell::tail(&log));
-            }
-            Ok(balancer.client().and_then(|c| Ok(c.greet()?)).is_ok())
-        })?;
-        Ok(balancer)
-    }
-
-    fn client(&self) -> Result<Client> {
-        let socket = self.place.folder.join("control.sock");
-        Ok(Client::connect(PROGRAM, &socket)?)
+        let folder = &place.folder;
+        put(folder, "pool.toml", &pools.file())?;
+        put(folder, "lb.toml", &lb_file())?;
+        let program = tools::own_binary(PROGRAM)?;
+        let command = shell::command_in(&place.namespaces[0], &program);
+        let running = Running::start(command, folder, interrupt)?;
+        Ok(Balancer { running, folder })
     }
 
     /// One round: how long it took until a packet went by the new pool, and until the daemon said that all was done.
@@ -175,8 +117,8 @@ impl<'a> Balancer<'a> {
     ) -> Result<(Duration, Duration)> {
         let newcomer = pools.replace_one()?;
         let mut flows = pools.flows_of_newcomer()?.into_iter();
-        self.place.put("pool.toml", &pools.file())?;
-        let mut client = self.client()?;
+        put(self.folder, "pool.toml", &pools.file())?;
+        let mut client = self.running.client()?;
         let mut line = Line::new(outside, newcomer);
         // Packets come before, too, and none may get there: the old pool hasn't this server.
         for flow in flows.by_ref().take(20) {
@@ -202,13 +144,6 @@ impl<'a> Balancer<'a> {
             let (_, answered) = answer.join().expect("it doesn't panic")?;
             Ok((seen, answered))
         })
-    }
-}
-
-impl Drop for Balancer<'_> {
-    fn drop(&mut self) {
-        end_all(&[self.process], Duration::from_secs(3));
-        self.process.reap();
     }
 }
 
@@ -260,7 +195,7 @@ fn destination(packet: &PacketBuf) -> Option<Locator> {
 fn lb_file() -> String {
     format!(
         "name = \"lb\"\nlocator = \"{}\"\npool = \"pool.toml\"\nencoding = \"encap\"\n\
-         domain_interfaces = [\"{OUTSIDE}\"]\ndriver = \"tun\"\ncontrol_socket = \"control.sock\"\n\
+         domain_interfaces = [\"{OUTSIDE}\"]\ndriver = \"tun\"\ncontrol_socket = \"{CONTROL}\"\n\
          \n[flows]\nmax = 100000\n\
          \n[guard]\nstrangers_pps = 0\nnewcomers_pps = 1\nhunts_pps = 1000000\n",
         packets::lb(),

@@ -2,11 +2,10 @@
 
 use std::fmt::Write;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{bail, ensure, Context, Result};
-use daemon::control::Client;
 use packet_io::lab::{Frames, Generator, Order};
 use packet_io::PacketBuf;
 use serde_json::{json, Value};
@@ -18,12 +17,12 @@ use super::sender::{framed, ETHERNET_BYTES};
 use super::VethArgs;
 use crate::bench::flows::owner;
 use crate::bench::packets;
-use crate::process::{end_all, ProcessId};
+use crate::bench::place::inside;
+use crate::bench::running::{put, Running, CONTROL, PROGRAM};
 use crate::shell;
 use crate::signals::Interrupt;
 use crate::tools;
 
-const PROGRAM: &str = "srlb-lb";
 /// Claims that are written to the kernel's map together.
 const SHEET: u32 = 4_096;
 /// One claim so often: each of them is to be taken.
@@ -35,8 +34,7 @@ const TRIES: usize = 5;
 
 /// A daemon that runs. Dropped, it ends.
 pub struct Balancer {
-    process: ProcessId,
-    socket: PathBuf,
+    running: Running,
     flows: u32,
 }
 
@@ -50,50 +48,33 @@ impl Balancer {
         args: &VethArgs,
         interrupt: &Interrupt,
     ) -> Result<Balancer> {
-        let folder = bed.folder.join(&machine.namespace);
+        let folder = bed.place.folder.join(&machine.namespace);
         fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
         let flows = args.sizes().into_iter().max().unwrap_or_default();
-        let put = |name: &str, text: String| {
-            let path = folder.join(name);
-            fs::write(&path, text).with_context(|| format!("writing {}", path.display()))
-        };
-        put("pool.toml", pool_file(args.servers))?;
-        put("lb.toml", lb_file(machine, encoding, flows))?;
+        put(&folder, "pool.toml", &pool_file(args.servers))?;
+        put(&folder, "lb.toml", &lb_file(machine, encoding, flows))?;
         let program = tools::own_binary(PROGRAM)?;
         let mut command = shell::command_in(&machine.namespace, Path::new("taskset"));
         command
             .args(["-c", &polls::UNDER_TEST.to_string()])
-            .arg(program)
-            .args(["run", "--config"])
-            .arg(folder.join("lb.toml"));
-        let log = folder.join("log");
-        let child = shell::spawn_logged(command, &log)?;
-        let process = ProcessId::of(child.id()).context("srlb-lb ended at once")?;
+            .arg(program);
         let balancer = Balancer {
-            process,
-            socket: folder.join("control.sock"),
+            running: Running::start(command, &folder, interrupt)?,
             flows,
         };
-        let what = "srlb-lb does not come up";
-        interrupt.wait_for(what, Duration::from_secs(15), || {
-            if !process.is_alive() {
-                bail!("{what}; {}", shell::tail(&log));
-            }
-            Ok(balancer.client().and_then(|c| Ok(c.greet()?)).is_ok())
-        })?;
         polls::set_rank(Some(balancer.worker()?), polls::FIRST)?;
         let name = &balancer.status()?["driver"]["name"];
         ensure!(
             name == "af-xdp",
             "srlb-lb does without AF_XDP: {}",
-            shell::tail(&log)
+            balancer.running.last_words()
         );
         Ok(balancer)
     }
 
     /// Its thread that works on packets.
     pub fn worker(&self) -> Result<i32> {
-        let tasks = format!("/proc/{}/task", self.process.pid);
+        let tasks = format!("/proc/{}/task", self.running.process.pid);
         for task in fs::read_dir(&tasks).with_context(|| format!("reading {tasks}"))? {
             let task = task?;
             let name = fs::read_to_string(task.path().join("comm")).unwrap_or_default();
@@ -108,13 +89,12 @@ impl Balancer {
         bail!("srlb-lb has no thread called \"worker 0\"")
     }
 
-    fn client(&self) -> Result<Client> {
-        Ok(Client::connect(PROGRAM, &self.socket)?)
-    }
-
     /// What it says of itself.
     pub fn status(&self) -> Result<Value> {
-        Ok(self.client()?.request(&json!({ "cmd": "status" }))?)
+        Ok(self
+            .running
+            .client()?
+            .request(&json!({ "cmd": "status" }))?)
     }
 
     /// Flows that it knows.
@@ -149,7 +129,7 @@ impl Balancer {
         let len_bytes = claim(0).len();
         ensure!(len_bytes > ETHERNET_BYTES, "a claim is a packet");
         for _ in 0..TRIES {
-            bed::inside(&bed.sink, || {
+            inside(&bed.sink, || {
                 polls::bind(polls::OUTSIDE)?;
                 let index = bed::if_index(machine.sink())?;
                 let mut flow = 0;
@@ -183,13 +163,6 @@ impl Balancer {
     }
 }
 
-impl Drop for Balancer {
-    fn drop(&mut self) {
-        end_all(&[self.process], Duration::from_secs(3));
-        self.process.reap();
-    }
-}
-
 fn pool_file(servers: u16) -> String {
     let mut text =
         "cluster_key = \"000102030405060708090a0b0c0d0e0f\"\nbuckets = 65537\nchoices = 2\n"
@@ -216,7 +189,7 @@ fn lb_file(machine: &Machine, encoding: Encoding, flows: u32) -> String {
     format!(
         "name = \"lb\"\nlocator = \"{locator}\"\npool = \"pool.toml\"\nencoding = \"{encoding}\"\n\
          domain_interfaces = [\"{outer}\"]\ninterfaces = [\"{inner}\", \"{outer}\"]\ndriver = \"af-xdp\"\n\
-         control_socket = \"control.sock\"\n\
+         control_socket = \"{CONTROL}\"\n\
          \n[flows]\nmax = {flows}\nidle_timeout_s = 86400\n\
          \n[guard]\nstrangers_pps = 0\nnewcomers_pps = 1\n",
         locator = packets::lb(),

@@ -1,20 +1,13 @@
-//! Network namespaces and cables, and that they go again.
+//! Machines and cables, in network namespaces.
 
-use std::fs::{self, File};
 use std::net::{Ipv4Addr, Ipv6Addr, UdpSocket};
-use std::path::{Path, PathBuf};
-use std::thread;
 
-use anyhow::{anyhow, Context, Result};
-use rustix::fd::AsFd;
+use anyhow::{bail, Context, Result};
 use rustix::net::netdevice::name_to_index;
-use rustix::thread::{move_into_link_name_space, LinkNameSpaceType};
 
 use super::case::Case;
-use super::leftovers;
 use crate::bench::packets;
-use crate::netns;
-use crate::plan::run_dir;
+use crate::bench::place::Place;
 use crate::shell;
 
 /// The neighbour behind the machine under test.
@@ -68,8 +61,8 @@ impl Machine {
 /// Everything that is built. It goes with this value.
 #[derive(Debug)]
 pub struct Bed {
-    /// For files.
-    pub folder: PathBuf,
+    /// Namespaces and a folder for files.
+    pub place: Place,
     /// Where the generator's ends of all cables are.
     pub generator: String,
     /// Where the sink's are.
@@ -83,23 +76,32 @@ impl Bed {
     pub fn build(cases: &[Case]) -> Result<Bed> {
         // Names of interfaces are names of kernel threads, too, which must be found among all on this host.
         let own = std::process::id();
-        let name = leftovers::name(own);
-        let machine = |(number, &case): (usize, &Case)| Machine {
+        let numbers = (0..cases.len()).map(|number| number.to_string());
+        let words: Vec<String> = ["gen", "sink"]
+            .map(str::to_owned)
+            .into_iter()
+            .chain(numbers)
+            .collect();
+        let place = Place::build(&words)?;
+        let [generator, sink, namespaces @ ..] = place.namespaces.as_slice() else {
+            bail!("a bed has two ends");
+        };
+        let machine = |(number, (&case, namespace)): (usize, (&Case, &String))| Machine {
             case,
-            namespace: format!("{name}-{number}"),
+            namespace: namespace.clone(),
             ends: ["g", "i", "o", "s"].map(|end| format!("{end}{own}v{number}")),
         };
         let bed = Bed {
-            folder: run_dir(&name),
-            generator: format!("{name}-gen"),
-            sink: format!("{name}-sink"),
-            machines: cases.iter().enumerate().map(machine).collect(),
+            generator: generator.clone(),
+            sink: sink.clone(),
+            machines: cases
+                .iter()
+                .zip(namespaces)
+                .enumerate()
+                .map(machine)
+                .collect(),
+            place,
         };
-        // From here on the guard cleans up, whatever happens.
-        leftovers::claim(&bed.folder)?;
-        for namespace in bed.namespaces() {
-            shell::run("ip", &["netns", "add", namespace])?;
-        }
         for namespace in [&bed.generator, &bed.sink] {
             sysctl(namespace, &["net.ipv6.conf.default.disable_ipv6=1"])?;
         }
@@ -107,12 +109,6 @@ impl Bed {
             bed.cable(machine)?;
         }
         Ok(bed)
-    }
-
-    fn namespaces(&self) -> impl Iterator<Item = &str> {
-        let ends = [self.generator.as_str(), self.sink.as_str()];
-        let machines = self.machines.iter().map(|m| m.namespace.as_str());
-        ends.into_iter().chain(machines)
     }
 
     fn cable(&self, machine: &Machine) -> Result<()> {
@@ -166,23 +162,6 @@ impl Bed {
     }
 }
 
-impl Drop for Bed {
-    fn drop(&mut self) {
-        let namespaces: Vec<String> = self.namespaces().map(str::to_owned).collect();
-        crate::process::kill_all(&netns::processes_in(&namespaces));
-        for namespace in &namespaces {
-            if !Path::new("/run/netns").join(namespace).exists() {
-                continue;
-            }
-            if let Err(error) = netns::remove(namespace) {
-                eprintln!("{error:#}");
-            }
-        }
-        // Last, as it says whose the rest is.
-        let _ = fs::remove_dir_all(&self.folder);
-    }
-}
-
 /// As `ip` writes it.
 pub fn mac_text(mac: [u8; 6]) -> String {
     mac.map(|byte| format!("{byte:02x}")).join(":")
@@ -202,22 +181,6 @@ fn sysctl(namespace: &str, settings: &[&str]) -> Result<()> {
 pub fn write_in(namespace: &str, path: &str, text: &str) -> Result<()> {
     let script = format!("printf %s {text} > {path}");
     shell::run_in(namespace, &["sh", "-c", &script], "").map(drop)
-}
-
-/// Moves this thread into a network namespace.
-pub fn enter(namespace: &str) -> Result<()> {
-    let path = Path::new("/run/netns").join(namespace);
-    let file = File::open(&path).with_context(|| format!("opening {}", path.display()))?;
-    move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network))
-        .with_context(|| format!("entering {}", path.display()))
-}
-
-/// Does something in a network namespace, on a thread of its own: what it makes there stays there.
-pub fn inside<T: Send>(namespace: &str, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
-    thread::scope(|scope| {
-        let there = scope.spawn(|| enter(namespace).and_then(|()| work()));
-        there.join().map_err(|_| anyhow!("a thread panicked"))?
-    })
 }
 
 /// The index of an interface of this thread's network namespace.

@@ -17,6 +17,7 @@ use packet_io::{Batch, PacketBuf};
 use super::bed::{self, Machine, NEXT_HOP, OUT_MAC, SINK_MAC};
 use super::polls;
 use crate::bench::packets;
+use crate::bench::place::enter;
 
 /// How long a packet may be.
 const MTU_BYTES: u32 = 1_500;
@@ -88,7 +89,7 @@ impl Worker {
         let thread = std::thread::spawn(move || {
             let opened = polls::bind(polls::UNDER_TEST)
                 .and_then(|()| polls::set_rank(None, polls::FIRST))
-                .and_then(|()| bed::enter(&namespace))
+                .and_then(|()| enter(&namespace))
                 .and_then(|()| make())
                 .and_then(|(fds, turn)| Ok((watch(&fds)?, turn)));
             match opened {

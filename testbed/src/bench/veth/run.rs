@@ -18,6 +18,7 @@ use super::polls;
 use super::sender::{frames, Sender};
 use super::slabs::Slabs;
 use super::VethArgs;
+use crate::bench::place::inside;
 use crate::bench::spread::Spread;
 use crate::signals::Interrupt;
 
@@ -122,7 +123,7 @@ fn measure_here(
                 len_bytes: 0,
                 next_header: 0,
             },
-            aim: bed::inside(&bed.generator, || bed::if_index(machine.generator()))?,
+            aim: inside(&bed.generator, || bed::if_index(machine.generator()))?,
         };
         one.shape = look(&bed, &mut one, sizes[0], interrupt)?;
         ready.push(one);
@@ -180,7 +181,7 @@ pub fn steps(args: &VethArgs) -> u64 {
 }
 
 fn open_sink(bed: &Bed, machine: &Machine) -> Result<Sink> {
-    let sink = bed::inside(&bed.sink, || Ok(Sink::open(machine.sink())?))?;
+    let sink = inside(&bed.sink, || Ok(Sink::open(machine.sink())?))?;
     polls::give_thread(&bed.sink, machine.sink(), polls::OUTSIDE, polls::FIRST)?;
     Ok(sink)
 }
@@ -197,7 +198,7 @@ fn open_host(
         Case::L2fwdFew => Host::Worker(Worker::bare(machine, true)?),
         Case::Driver => Host::Worker(Worker::driver(machine)?),
         Case::Kernel | Case::Seg6Inline | Case::Seg6Encap => {
-            Host::Kernel(bed::inside(&machine.namespace, || {
+            Host::Kernel(inside(&machine.namespace, || {
                 let index = bed::if_index(machine.inner())?;
                 Pass::attach(index).context("attaching to the machine's interface")
             })?)
@@ -229,7 +230,7 @@ fn look(bed: &Bed, ready: &mut Ready<'_>, flows: u32, interrupt: &Interrupt) -> 
     ready.sink.expect(None)?;
     let generator = Generator::new(&frames(flows)?, Order::Random, LOOKED_AT_NS)?;
     generator.aim(Some(ready.aim))?;
-    bed::inside(&bed.generator, || {
+    inside(&bed.generator, || {
         polls::bind(polls::OUTSIDE)?;
         while generator.sent()? < LOOKED_AT as u64 {
             generator.run(LOOKS).context("sending")?;

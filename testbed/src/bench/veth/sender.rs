@@ -9,9 +9,10 @@ use packet_io::lab::{Frames, Generator};
 use packet_io::PacketBuf;
 use srh::Frame;
 
-use super::bed::{self, GENERATOR_MAC, IN_MAC};
+use super::bed::{GENERATOR_MAC, IN_MAC};
 use super::polls;
 use crate::bench::packets::{self, PACKET_BYTES};
+use crate::bench::place::enter;
 
 /// Bytes of an Ethernet header.
 pub const ETHERNET_BYTES: usize = 14;
@@ -53,7 +54,7 @@ impl Sender {
         let thread = std::thread::spawn(move || {
             polls::bind(polls::OUTSIDE)?;
             polls::set_rank(None, polls::WORK)?;
-            bed::enter(&namespace)?;
+            enter(&namespace)?;
             while !stopped.load(Ordering::Relaxed) {
                 working.run(LOOKS).context("sending")?;
             }
