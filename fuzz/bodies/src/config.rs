@@ -36,10 +36,22 @@ domain_interfaces = ["eth0"]
 domain = ["fd00:1b::/32", "fd00:5e::/32"]
 fabric_mtu_bytes = 1500
 tun = "srlb-lb0"
+driver = "auto"
+workers = 2
+interfaces = ["eth0", "eth1"]
 control_socket = "lb.sock"
+[xdp]
+queues = 2
+busy_poll_us = 20
 [flows]
 max = 1000
 idle_timeout_s = 3600
+udp_idle_timeout_s = 300
+[guard]
+strangers_pps = 1000
+newcomers_pps = 1000
+hunts_pps = 10000
+recoveries_pps = 500
 [icmp]
 packet_too_big = true
 rate_pps = 100
@@ -69,9 +81,12 @@ accept = "dynamic"
 c = 4
 window = 50
 epsilon = 0.1
+least = 2
 pending = true
 [flows]
 max = 1000
+udp_max = 1000
+udp_idle_timeout_s = 300
 [hmac]
 sign = 1
 keys = [{ id = 1, file = "key.hex", format = "hex" }]
@@ -79,7 +94,7 @@ required = false
 text = "linux"
 "#;
 
-/// A pool that nothing is wrong with.
+/// A pool that nothing is wrong with; every key is named that a user writes.
 pub const GOOD_POOL: &str = r#"
 cluster_key = "000102030405060708090a0b0c0d0e0f"
 buckets = 31
@@ -257,5 +272,20 @@ fn complaints(errors: &ConfigErrors, path: &Path, text: &[u8], other: Option<&Pa
             !is_text || !error.key.is_empty() || error.line.is_some(),
             "no place: {error:?}"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_wrong_with_the_good_files() {
+        place::write("key.hex", KEY.as_bytes());
+        place::write("pool.toml", GOOD_POOL.as_bytes());
+        let path = place::write("lb.toml", GOOD_LB.as_bytes());
+        srlb_lb::config::Settings::load(&path).expect("a good lb.toml");
+        let path = place::write("server.toml", GOOD_SERVER.as_bytes());
+        srlb_server::config::Settings::load(&path).expect("a good server.toml");
     }
 }
