@@ -53,7 +53,7 @@ swarm:
 	cargo build --profile soon --package testbed
 	@$(TARGET_DIR)/soon/srlb-testbed swarm --seeds 20000 $(ARGS)
 
-# Some figures are made on real Apaches. Nine or ten of the paper's claims are missed, and the page says why; ARGS=--strict makes that an error.
+# Some figures are made on real Apaches. About a dozen of the paper's claims are missed, and the page says why; ARGS=--strict makes that an error.
 reproduce:
 	@scripts/install-missing.sh run
 	cargo build --release --workspace

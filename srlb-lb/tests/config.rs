@@ -434,13 +434,18 @@ fn with_a_reload_each_key_is_taken_or_refused_by_its_name() {
     assert!(said.contains("domain_interfaces: cannot change"), "{said}");
 }
 
-/// What a file may have, as the complaint about `wrong` in it says.
-fn known(wrong: &str) -> Vec<String> {
-    let said = load(&LB.replace("name =", &format!("{wrong}\nname =")), POOL).unwrap_err();
+/// The keys that a complaint about an unknown one lists.
+fn listed(said: &str) -> Vec<String> {
     let list = said.split_once("expected one of ");
     let (_, list) = list.unwrap_or_else(|| panic!("{said}"));
     let list = list.split(" (did you mean").next().unwrap_or(list);
     list.split(", ").map(str::to_owned).collect()
+}
+
+/// What a file may have, as the complaint about `wrong` in it says.
+fn known(wrong: &str) -> Vec<String> {
+    let wrong = LB.replace("name =", &format!("{wrong}\nname ="));
+    listed(&load(&wrong, POOL).unwrap_err())
 }
 
 #[test]
@@ -463,6 +468,31 @@ fn the_list_of_keys_is_whole_and_so_is_the_operators() {
             manual.contains(&row),
             "docs/operating.md has no row for {key}"
         );
+    }
+}
+
+#[test]
+fn every_key_of_a_pool_has_its_line_in_the_operators_page() {
+    // (a line, what is put in front of it, how the page calls the table)
+    let places = [
+        ("[[server]]\nname = \"s1\"", "nonsense = 1\n", ""),
+        ("name = \"s1\"", "nonsense = 1\n", "server."),
+        ("name = \"web\"", "nonsense = 1\n", "vip."),
+        ("number = 1", "nonsense = 1\n", "generation."),
+    ];
+    let manual = include_str!("../../docs/operating.md");
+    let (_, section) = manual.split_once("## pool.toml\n").unwrap();
+    let (section, _) = section.split_once("\n## ").unwrap();
+    for (line, before, table) in places {
+        let said = load(LB, &POOL.replace(line, &format!("{before}{line}"))).unwrap_err();
+        let mut keys = listed(&said);
+        keys.retain(|key| !["server", "vip", "generation"].contains(&key.as_str()));
+        assert!(keys.len() >= 2, "{said}");
+        for key in keys {
+            let word = format!("`{table}{key}`");
+            let mut rows = section.lines().filter(|line| line.starts_with("| `"));
+            assert!(rows.any(|row| row.contains(&word)), "no row for {word}");
+        }
     }
 }
 

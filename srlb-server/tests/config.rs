@@ -237,3 +237,36 @@ fn what_is_built_in_does_not_change_while_the_daemon_runs() {
         assert!(said.contains(key) && said.contains("restart"), "{said}");
     }
 }
+
+/// What a file may have, as the complaint about `wrong` in it says.
+fn known(wrong: &str, text: &str) -> Vec<String> {
+    let said = load(&format!("{wrong}\n{text}")).unwrap_err();
+    let list = said.split_once("expected one of ");
+    let (_, list) = list.unwrap_or_else(|| panic!("{said}"));
+    let list = list.split(" (did you mean").next().unwrap_or(list);
+    list.split(", ").map(str::to_owned).collect()
+}
+
+#[test]
+fn every_key_has_its_line_in_the_operators_page() {
+    let (top, _) = FINE.split_once("[application]").unwrap();
+    let tables = ["application", "policy", "flows"];
+    let mut keys = known("nonsense = 1", FINE);
+    keys.retain(|key| !tables.contains(&key.as_str()));
+    for table in tables {
+        let of_table = known(&format!("{table}.nonsense = 1"), top);
+        keys.extend(of_table.iter().map(|key| format!("{table}.{key}")));
+    }
+    assert!(keys.len() > 20, "{keys:?}");
+    let manual = include_str!("../../docs/operating.md");
+    let (_, section) = manual.split_once("## server.toml\n").unwrap();
+    let (section, _) = section.split_once("\n## ").unwrap();
+    for key in keys {
+        let word = format!("`{}`", if key == "hmac" { "hmac.*" } else { &key });
+        let mut rows = section.lines().filter(|line| line.starts_with("| `"));
+        assert!(
+            rows.any(|row| row.contains(&word)),
+            "docs/operating.md has no row for {key}"
+        );
+    }
+}
