@@ -6,7 +6,7 @@ mod show;
 use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand};
-use daemon::cli::{self, At};
+use daemon::cli::{self, At, Status, Trace};
 use daemon::control::Client;
 use serde_json::json;
 use srlb_lb::config::{DriverName, Settings, DEFAULT_SOCKET, MAX_WORKERS};
@@ -43,13 +43,7 @@ enum Command {
         json: bool,
     },
     /// Show state, flows and every counter of the running load balancer
-    Status {
-        #[command(flatten)]
-        at: At,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
+    Status(Status),
     /// Say where a flow goes, and why
     Explain {
         /// The client: address and port
@@ -68,22 +62,7 @@ enum Command {
         json: bool,
     },
     /// Show what happens to packets, live
-    Trace {
-        /// Only this client: address, and port if given
-        #[arg(long, num_args = 1..=2, value_names = ["ADDR", "PORT"])]
-        client: Vec<String>,
-        /// Only this service: address, and port if given
-        #[arg(long, num_args = 1..=2, value_names = ["ADDR", "PORT"])]
-        vip: Vec<String>,
-        /// Stop after this many packets
-        #[arg(long)]
-        count: Option<u64>,
-        #[command(flatten)]
-        at: At,
-        /// Print JSON, a line a packet
-        #[arg(long)]
-        json: bool,
-    },
+    Trace(Trace),
     /// Show or change the pool's file
     Pool(pool::Pool),
     /// Remove what a killed load balancer has left on this host; not while it runs
@@ -114,7 +93,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
             workers,
         } => srlb_lb::run::run(&config, srlb_lb::run::Overrides { driver, workers }),
         Command::CheckConfig { config, json } => check_config(&config, json),
-        Command::Status { at, json } => status(&at, json),
+        Command::Status(status) => status.run(connect, show::status),
         Command::Explain {
             client,
             vip,
@@ -122,16 +101,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
             at,
             json,
         } => explain(&client, &vip, udp, &at, json),
-        Command::Trace {
-            client,
-            vip,
-            count,
-            at,
-            json,
-        } => {
-            let filter = cli::filter(&client, &vip, count)?;
-            cli::trace(connect(&at)?, &filter, json, show::traced)
-        }
+        Command::Trace(trace) => trace.run(connect, show::traced),
         Command::Pool(pool) => pool.run(),
         Command::Cleanup { config } => {
             let settings = Settings::load(&config)?;
@@ -144,14 +114,6 @@ pub(crate) fn run() -> anyhow::Result<()> {
 fn check_config(config: &Path, as_json: bool) -> anyhow::Result<()> {
     let settings = Settings::load(config)?;
     cli::config_is_fine(config, &settings.sizes(), &settings.advice(), as_json)
-}
-
-fn status(at: &At, as_json: bool) -> anyhow::Result<()> {
-    let status = connect(at)?.request(&json!({ "cmd": "status" }))?;
-    match as_json {
-        true => cli::show::json(&status),
-        false => show::status(&status),
-    }
 }
 
 fn explain(

@@ -12,7 +12,7 @@ use serde_json::{json, Value};
 use crate::config::ConfigErrors;
 use crate::control::Client;
 use crate::exit::UsageError;
-use crate::host::Plan;
+use crate::host::{nothing_is_left, Plan};
 use crate::trace::TraceFilter;
 
 /// Which running daemon is asked.
@@ -44,6 +44,62 @@ impl At {
     }
 }
 
+/// The arguments of `status`.
+#[derive(Args)]
+pub struct Status {
+    #[command(flatten)]
+    at: At,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Status {
+    /// Asks, and shows the answer by `show` or as JSON.
+    pub fn run(
+        &self,
+        connect: impl FnOnce(&At) -> anyhow::Result<Client>,
+        show: impl FnOnce(&Value) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let status = connect(&self.at)?.request(&json!({ "cmd": "status" }))?;
+        match self.json {
+            true => show::json(&status),
+            false => show(&status),
+        }
+    }
+}
+
+/// The arguments of `trace`.
+#[derive(Args)]
+pub struct Trace {
+    /// Only this client: address, and port if given
+    #[arg(long, num_args = 1..=2, value_names = ["ADDR", "PORT"])]
+    client: Vec<String>,
+    /// Only this service: address, and port if given
+    #[arg(long, num_args = 1..=2, value_names = ["ADDR", "PORT"])]
+    vip: Vec<String>,
+    /// Stop after this many packets
+    #[arg(long)]
+    count: Option<u64>,
+    #[command(flatten)]
+    at: At,
+    /// Print JSON, a line a packet
+    #[arg(long)]
+    json: bool,
+}
+
+impl Trace {
+    /// Shows packets as they come, each by `show` or as a line of JSON.
+    pub fn run(
+        &self,
+        connect: impl FnOnce(&At) -> anyhow::Result<Client>,
+        show: impl Fn(&Value) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let filter = filter(&self.client, &self.vip, self.count)?;
+        trace(connect(&self.at)?, &filter, self.json, show)
+    }
+}
+
 /// Says that a configuration is fine, with its sizes and advice.
 pub fn config_is_fine(
     config: &Path,
@@ -71,19 +127,12 @@ pub fn clean_up(program: &str, control_socket: &Path, plan: &Plan) -> anyhow::Re
             control_socket.display()
         ));
     }
-    let errors: Vec<String> = plan.clean_up().iter().map(ToString::to_string).collect();
-    if !errors.is_empty() {
-        return Err(anyhow::anyhow!(
-            "not everything could be removed:\n{}",
-            errors.join("\n")
-        ));
-    }
+    nothing_is_left(&plan.clean_up())?;
     crate::say!("nothing of {program} is left on this host");
     Ok(())
 }
 
-/// Shows packets as they come, each by `show` or as a line of JSON.
-pub fn trace(
+fn trace(
     daemon: Client,
     filter: &TraceFilter,
     as_json: bool,
@@ -107,11 +156,7 @@ pub fn trace(
 }
 
 /// A filter out of `--client ADDR [PORT] --vip ADDR [PORT] --count N`.
-pub fn filter(
-    client: &[String],
-    vip: &[String],
-    count: Option<u64>,
-) -> anyhow::Result<TraceFilter> {
+fn filter(client: &[String], vip: &[String], count: Option<u64>) -> anyhow::Result<TraceFilter> {
     let (client, client_port) = parts("--client", client)?;
     let (vip, vip_port) = parts("--vip", vip)?;
     Ok(TraceFilter {

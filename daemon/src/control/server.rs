@@ -125,6 +125,15 @@ impl Control {
         sent
     }
 
+    /// Sends the answer to a request, now or none yet, or a refusal.
+    pub fn reply(&mut self, to: ConnId, answer: Result<Option<Value>, String>) {
+        match answer {
+            Ok(None) => {}
+            Ok(Some(value)) => _ = self.send(to, &value),
+            Err(message) => _ = self.refuse(to, &message),
+        }
+    }
+
     /// Sends a refusal.
     pub fn refuse(&mut self, to: ConnId, message: &str) -> bool {
         self.send(to, &serde_json::json!({ "error": message }))

@@ -57,6 +57,17 @@ impl std::error::Error for HostError {
     }
 }
 
+/// What a removal could not remove, as one error.
+pub fn nothing_is_left(errors: &[HostError]) -> anyhow::Result<()> {
+    let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    anyhow::ensure!(
+        errors.is_empty(),
+        "not everything could be removed from this host:\n{}",
+        errors.join("\n")
+    );
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,7 +2,6 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use anyhow::anyhow;
 use daemon::host::{Host, HostError, LbHost, Plan};
 use ipnet::Ipv6Net;
 use serde_json::{json, Value};
@@ -39,18 +38,6 @@ pub(super) fn may_wait(host: &Mutex<Host>, plan: &Plan) -> Result<bool, HostErro
 
 fn locked(host: &Mutex<Host>) -> MutexGuard<'_, Host> {
     host.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Removes everything; what stays is said.
-pub(super) fn remove(host: Host) -> anyhow::Result<()> {
-    let errors: Vec<String> = host.remove().iter().map(ToString::to_string).collect();
-    if errors.is_empty() {
-        return Ok(());
-    }
-    Err(anyhow!(
-        "not everything could be removed from this host:\n{}",
-        errors.join("\n")
-    ))
 }
 
 /// Items with whether they are there, for `status`.

@@ -21,7 +21,7 @@ use std::time::Duration;
 use anyhow::Context;
 use daemon::config::ConfigErrors;
 use daemon::control::{ConnId, Control, ControlEvent, Request};
-use daemon::host::Host;
+use daemon::host::{nothing_is_left, Host};
 use daemon::run::{notify, random_key, Clock, Signal, Signals};
 use daemon::trace::{TraceFilter, Tracers};
 use flow_table::HashKey;
@@ -74,7 +74,7 @@ pub fn run(config: &Path, overrides: Overrides) -> anyhow::Result<()> {
     // The thread that had the other handle has ended.
     let host = Arc::into_inner(daemon.host).map(Mutex::into_inner);
     let removed = match host {
-        Some(host) => host::remove(host.unwrap_or_else(PoisonError::into_inner)),
+        Some(host) => nothing_is_left(&host.unwrap_or_else(PoisonError::into_inner).remove()),
         None => Ok(()),
     };
     served.and(stopped).and(removed)
@@ -252,11 +252,10 @@ impl Daemon {
         for event in self.control.poll_events(events, registry) {
             match event {
                 ControlEvent::Left(conn) => self.tracers.remove(conn),
-                ControlEvent::Request(conn, request) => match self.answer(conn, &request) {
-                    Ok(Some(value)) => drop(self.control.send(conn, &value)),
-                    Ok(None) => {}
-                    Err(message) => drop(self.control.refuse(conn, &message)),
-                },
+                ControlEvent::Request(conn, request) => {
+                    let answer = self.answer(conn, &request);
+                    self.control.reply(conn, answer);
+                }
             }
         }
         self.team.set_filters(self.tracers.filters());

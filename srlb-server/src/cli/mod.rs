@@ -6,9 +6,8 @@ mod show;
 use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand};
-use daemon::cli::{self, At};
+use daemon::cli::{self, At, Status, Trace};
 use daemon::control::Client;
-use serde_json::json;
 use srlb_server::config::{Settings, DEFAULT_SOCKET};
 
 /// The virtual router on a server: takes the flows that the application has room for
@@ -37,30 +36,9 @@ enum Command {
         json: bool,
     },
     /// Show state, flows, the policy and every counter of the running server router
-    Status {
-        #[command(flatten)]
-        at: At,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
+    Status(Status),
     /// Show what happens to packets, live
-    Trace {
-        /// Only this client: address, and port if given
-        #[arg(long, num_args = 1..=2, value_names = ["ADDR", "PORT"])]
-        client: Vec<String>,
-        /// Only this service: address, and port if given
-        #[arg(long, num_args = 1..=2, value_names = ["ADDR", "PORT"])]
-        vip: Vec<String>,
-        /// Stop after this many packets
-        #[arg(long)]
-        count: Option<u64>,
-        #[command(flatten)]
-        at: At,
-        /// Print JSON, a line a packet
-        #[arg(long)]
-        json: bool,
-    },
+    Trace(Trace),
     /// Show Apache's scoreboard
     Probe(board::Probe),
     /// Remove everything from this host, the VIPs that the router put on lo included; not while it runs
@@ -81,17 +59,8 @@ pub(crate) fn run() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Run { config } => srlb_server::run::run(&config),
         Command::CheckConfig { config, json } => check_config(&config, json),
-        Command::Status { at, json } => status(&at, json),
-        Command::Trace {
-            client,
-            vip,
-            count,
-            at,
-            json,
-        } => {
-            let filter = cli::filter(&client, &vip, count)?;
-            cli::trace(connect(&at)?, &filter, json, show::traced)
-        }
+        Command::Status(status) => status.run(connect, show::status),
+        Command::Trace(trace) => trace.run(connect, show::traced),
         Command::Probe(probe) => probe.run(),
         Command::Cleanup { config } => {
             let settings = Settings::load(&config)?;
@@ -104,12 +73,4 @@ pub(crate) fn run() -> anyhow::Result<()> {
 fn check_config(config: &Path, as_json: bool) -> anyhow::Result<()> {
     let settings = Settings::load(config)?;
     cli::config_is_fine(config, &settings.sizes(), &settings.advice(), as_json)
-}
-
-fn status(at: &At, as_json: bool) -> anyhow::Result<()> {
-    let status = connect(at)?.request(&json!({ "cmd": "status" }))?;
-    match as_json {
-        true => cli::show::json(&status),
-        false => show::status(&status),
-    }
 }

@@ -6,9 +6,9 @@ mod show;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{anyhow, Context};
+use anyhow::Context;
 use daemon::control::{ConnId, Control, ControlEvent, Request};
-use daemon::host::Host;
+use daemon::host::{nothing_is_left, Host};
 use daemon::run::{notify, random_key, Clock, Signal, Signals};
 use daemon::trace::{TraceFilter, Tracers};
 use flow_table::HashKey;
@@ -38,7 +38,7 @@ pub fn run(config: &Path) -> anyhow::Result<()> {
     notify("READY=1");
     let served = daemon.serve();
     notify("STOPPING=1");
-    served.and(remove(daemon.host))
+    served.and(nothing_is_left(&daemon.host.remove()))
 }
 
 struct Daemon {
@@ -233,11 +233,10 @@ impl Daemon {
         for event in self.control.poll_events(events, registry) {
             match event {
                 ControlEvent::Left(conn) => self.tracers.remove(conn),
-                ControlEvent::Request(conn, request) => match self.answer(conn, &request) {
-                    Ok(Some(value)) => drop(self.control.send(conn, &value)),
-                    Ok(None) => {}
-                    Err(message) => drop(self.control.refuse(conn, &message)),
-                },
+                ControlEvent::Request(conn, request) => {
+                    let answer = self.answer(conn, &request);
+                    self.control.reply(conn, answer);
+                }
             }
         }
         self.engine.set_tracing(self.tracers.are_any());
@@ -315,16 +314,4 @@ fn seed(
         engine.seed_socket(now, flow);
     }
     Ok(flows.len())
-}
-
-/// Removes everything from the host; what stays is said.
-fn remove(host: Host) -> anyhow::Result<()> {
-    let errors: Vec<String> = host.remove().iter().map(ToString::to_string).collect();
-    if errors.is_empty() {
-        return Ok(());
-    }
-    Err(anyhow!(
-        "not everything could be removed from this host:\n{}",
-        errors.join("\n")
-    ))
 }
