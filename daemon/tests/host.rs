@@ -6,7 +6,7 @@ mod netns;
 use std::net::{Ipv6Addr, UdpSocket};
 use std::time::{Duration, Instant};
 
-use daemon::host::{Host, LbHost, ServerHost};
+use daemon::host::{refusal, Host, LbHost, ServerHost};
 use ipnet::Ipv6Net;
 use netns::{sh, snapshot, Netns};
 use packet_io::tun::Tun;
@@ -315,7 +315,8 @@ fn an_lbs_reload_that_fails_changes_nothing_and_a_stop_then_leaves_nothing() {
             (changed, "link srlb-lb9 up mtu 1500: "),
         ];
         for (plan, start) in rows {
-            let error = host.update(plan.plan()).unwrap_err().to_string();
+            let said = refusal(&host.update(plan.plan()).unwrap_err().into());
+            let error = said.strip_prefix("all stays as it was:\n").unwrap();
             assert!(error.starts_with(start), "{error}");
             assert!(!error.contains("put back"), "{error}");
             assert_eq!(*host.plan(), old);
@@ -362,7 +363,14 @@ fn a_reload_that_cannot_be_undone_says_so_and_a_stop_then_leaves_nothing() {
         wait_until_gone("srlb-lb0");
         let mut changed = lb("fd00:1b:2::");
         changed.tun = "srlb-lb9".into();
-        let error = host.update(changed.plan()).unwrap_err().to_string();
+        let error = host.update(changed.plan()).unwrap_err();
+        assert!(error.is_half_done);
+        let said = refusal(&error.into());
+        assert!(
+            said.starts_with("packets go by the files before, but"),
+            "{said}"
+        );
+        let (_, error) = said.split_once(":\n").unwrap();
         assert!(error.starts_with("link srlb-lb9 up mtu 1500: "), "{error}");
         let also =
             "what was in force before could not all be put back: link srlb-lb0 up mtu 1500: ";

@@ -9,6 +9,8 @@ pub struct HostError {
     pub item: String,
     /// What went wrong.
     pub error: io::Error,
+    /// Neither what was wanted nor what was in force before is there as a whole.
+    pub is_half_done: bool,
 }
 
 impl HostError {
@@ -16,6 +18,7 @@ impl HostError {
         HostError {
             item: item.into(),
             error,
+            is_half_done: false,
         }
     }
 
@@ -25,7 +28,10 @@ impl HostError {
         let text = format!(
             "{error}{remedy}; what was in force before could not all be put back: {second}"
         );
-        HostError::new(self.item, io::Error::other(text))
+        HostError {
+            is_half_done: true,
+            ..HostError::new(self.item, io::Error::other(text))
+        }
     }
 
     /// The remedy, as far as it can be told from the error.
@@ -55,6 +61,18 @@ impl std::error::Error for HostError {
         // The message holds it already.
         None
     }
+}
+
+/// Why a reload has failed, and what is in force after it, if packets have seen nothing of the new files.
+pub fn refusal(error: &anyhow::Error) -> String {
+    let is_half_done = error
+        .downcast_ref::<HostError>()
+        .is_some_and(|error| error.is_half_done);
+    let state = match is_half_done {
+        true => "packets go by the files before, but this host is not as these want it; mend this and reload again",
+        false => "all stays as it was",
+    };
+    format!("{state}:\n{error:#}")
 }
 
 /// What a removal could not remove, as one error.

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use anyhow::Context;
 use daemon::control::ConnId;
-use daemon::host::{Host, Plan};
+use daemon::host::{refusal, Host, Plan};
 use serde_json::json;
 
 use super::{guard, host, load, Daemon, Overrides};
@@ -34,8 +34,7 @@ pub(super) struct Ready {
     plan: Option<Plan>,
 }
 
-/// In what state an error leaves us: that the files are wrong, or that what is in front of packets could not follow them.
-const NOT_AT_ALL: &str = "all stays as it was";
+/// In what state an error leaves us once packets have seen the files; what there is before says [`refusal`].
 const PARTLY: &str =
     "packets go by the new files, but not all that stands in front of them does; mend this and reload again";
 
@@ -107,7 +106,7 @@ impl Daemon {
     fn end_reload(&mut self, result: anyhow::Result<()>) {
         let result = result.map_err(|error| match format!("{error:#}") {
             text if text.starts_with(PARTLY) => text,
-            text => format!("{NOT_AT_ALL}:\n{text}"),
+            _ => refusal(&error),
         });
         match &result {
             Ok(()) => eprintln!("srlb-lb: reloaded; {}", self.settings.sizes()),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use daemon::control::{ConnId, Control, ControlEvent, Request};
-use daemon::host::{nothing_is_left, Host};
+use daemon::host::{nothing_is_left, refusal, Host};
 use daemon::run::{notify, random_key, Clock, Signal, Signals};
 use daemon::trace::{TraceFilter, Tracers};
 use flow_table::HashKey;
@@ -272,7 +272,7 @@ impl Daemon {
     /// Reads the configuration again; what is wrong with it is said, and the one in force stays.
     fn reload(&mut self) -> Result<(), String> {
         let result = self.take_new_settings();
-        let result = result.map_err(|error| format!("all stays as it was:\n{error:#}"));
+        let result = result.map_err(|error| refusal(&error));
         match &result {
             Ok(()) => eprintln!("srlb-server: reloaded; {}", self.settings.sizes()),
             Err(error) => eprintln!("srlb-server: the reload failed, {error}"),
