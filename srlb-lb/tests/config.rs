@@ -1,9 +1,12 @@
 //! Wrong configurations: each is refused with file, key and what is expected.
 
+mod good;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use good::POOL;
 use srlb_lb::config::Settings;
 use tempfile::TempDir;
 
@@ -12,25 +15,6 @@ name = "lb1"
 locator = "fd00:1b:1::/64"
 pool = "pool.toml"
 domain_interfaces = ["eth0"]
-"#;
-
-const POOL: &str = r#"
-cluster_key = "000102030405060708090a0b0c0d0e0f"
-[[server]]
-name = "s1"
-locator = "fd00:5e:1::/64"
-[[server]]
-name = "s2"
-locator = "fd00:5e:2::/64"
-[[vip]]
-name = "web"
-address = "2001:db8:80::1"
-[[generation]]
-number = 1
-state = "active"
-[generation.members.web]
-s1 = 1
-s2 = 1
 "#;
 
 fn load(lb: &str, pool: &str) -> Result<Settings, String> {
