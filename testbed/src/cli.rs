@@ -287,13 +287,21 @@ pub struct LoadArgs {
     /// Give a request up after this long
     #[arg(long, default_value = "15", value_parser = positive)]
     pub timeout_s: f64,
+    /// Sources, and what is told
+    #[command(flatten)]
+    pub client: ClientArgs,
+}
+
+/// Where a client's connections come from, and what is told of them.
+#[derive(Args, Clone, Debug)]
+pub struct ClientArgs {
     /// Source addresses, or "any" to let the kernel choose [default: the client's 16]
     #[arg(long, value_delimiter = ',', value_parser = parse_source)]
     pub sources: Option<Vec<Option<IpAddr>>>,
     /// Where in the rotation of source addresses and ports to begin
     #[arg(long, default_value_t = 0)]
     pub first_source: u64,
-    /// Write each request's record there, one JSON object a line
+    /// Write a record of each there, one JSON object a line
     #[arg(long)]
     pub out: Option<PathBuf>,
     /// Print the summary as JSON
@@ -369,21 +377,9 @@ pub struct TrafficArgs {
     /// The same seed gives the same requests
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// Source addresses, or "any" to let the kernel choose [default: the client's 16]
-    #[arg(long, value_delimiter = ',', value_parser = parse_source)]
-    pub sources: Option<Vec<Option<IpAddr>>>,
-    /// Where in the rotation of source addresses and ports to begin
-    #[arg(long, default_value_t = 0)]
-    pub first_source: u64,
-    /// Write each connection's record there, one JSON object a line
-    #[arg(long)]
-    pub out: Option<PathBuf>,
-    /// Print the summary as JSON
-    #[arg(long)]
-    pub json: bool,
-    /// Tell progress as lines of JSON on standard output instead of a bar
-    #[arg(long, hide = true)]
-    pub progress_json: bool,
+    /// Sources, and what is told
+    #[command(flatten)]
+    pub client: ClientArgs,
 }
 
 /// 0 or a positive number.

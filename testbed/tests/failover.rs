@@ -2,11 +2,9 @@
 
 mod common;
 
-use std::process::Stdio;
 use std::time::Duration;
 
 use common::{words, Guard};
-use rustix::process::{kill_process, Pid, Signal};
 
 #[test]
 fn an_lb_drains_and_another_dies_with_a_server_and_nothing_is_lost() {
@@ -56,16 +54,7 @@ fn an_interrupted_scenario_leaves_nothing() {
     };
     // While it is built, while it warms up, and after an LB was killed.
     for after_ms in [300, 3_000, 9_000] {
-        let mut child = bed
-            .command(&["failover", "lb-killed"])
-            .stderr(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        std::thread::sleep(Duration::from_millis(after_ms));
-        kill_process(Pid::from_child(&child), Signal::INT).unwrap();
-        assert_eq!(child.wait().unwrap().code(), Some(1));
-        bed.assert_gone();
+        bed.interrupted(&["failover", "lb-killed"], Duration::from_millis(after_ms));
     }
 }
 

@@ -2,11 +2,9 @@
 
 mod common;
 
-use std::process::Stdio;
 use std::time::Duration;
 
 use common::{words, Guard};
-use rustix::process::{kill_process, Pid, Signal};
 
 /// Makes a figure in small and returns its claims. So few requests may miss one: exit code 1. But it must be there.
 fn claims(name: &str) -> Option<Vec<serde_json::Value>> {
@@ -65,17 +63,9 @@ fn an_interrupted_figure_leaves_nothing_but_what_is_marked_as_partial() {
     };
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().to_str().unwrap();
-    let mut child = bed
-        .command(&["reproduce", "5", "11d", "--quick", "--out", out])
-        .stderr(Stdio::null())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    std::thread::sleep(Duration::from_secs(4));
-    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(1));
+    let reproduce = ["reproduce", "5", "11d", "--quick", "--out", out];
+    bed.interrupted(&reproduce, Duration::from_secs(4));
     let partial = std::fs::read_to_string(folder.path().join("PARTIAL.txt")).unwrap();
     assert!(partial.contains("figure 11d"), "{partial}");
     assert!(folder.path().join("fig-5.csv").is_file());
-    bed.assert_gone();
 }

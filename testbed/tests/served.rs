@@ -2,11 +2,9 @@
 
 mod common;
 
-use std::process::Stdio;
 use std::time::Duration;
 
 use common::{words, Guard};
-use rustix::process::{kill_process, Pid, Signal};
 use testbed::load::Record;
 use testbed::records::read_records;
 
@@ -122,15 +120,7 @@ fn an_interrupted_demo_leaves_nothing() {
     };
     // While it is built, at work, and changing over to the second stage.
     for after_ms in [100, 600, 1_500, 4_000, 12_000] {
-        let mut child = bed
-            .command(&["demo", "--seconds", "10", "--servers", "3"])
-            .stderr(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        std::thread::sleep(Duration::from_millis(after_ms));
-        kill_process(Pid::from_child(&child), Signal::INT).unwrap();
-        assert_eq!(child.wait().unwrap().code(), Some(1));
-        bed.assert_gone();
+        let demo = ["demo", "--seconds", "10", "--servers", "3"];
+        bed.interrupted(&demo, Duration::from_millis(after_ms));
     }
 }

@@ -1,6 +1,7 @@
 //! What each subcommand does.
 
 mod bench;
+mod client;
 mod demo;
 mod exec;
 mod failover;

@@ -2,8 +2,11 @@
 #![allow(dead_code)] // not every test binary needs all of it
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use rustix::process::{kill_process, Pid, Signal};
 
 use testbed::{netns, plan, tools};
 
@@ -53,6 +56,17 @@ impl Guard {
         let output = self.run(args);
         assert!(output.status.success(), "{args:?}: {}", words(&output));
         String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// Starts it, interrupts it after so long, and sees that it fails and that nothing of it is left.
+    pub fn interrupted(&self, args: &[&str], after: Duration) {
+        let mut command = self.command(args);
+        let quiet = command.stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = quiet.spawn().expect("srlb-testbed starts");
+        std::thread::sleep(after);
+        kill_process(Pid::from_child(&child), Signal::INT).expect("it runs");
+        assert_eq!(child.wait().expect("it ends").code(), Some(1), "{args:?}");
+        self.assert_gone();
     }
 
     /// Nothing of this testbed is left on the machine.
