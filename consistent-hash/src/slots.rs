@@ -4,7 +4,8 @@
 pub(crate) struct Slots {
     entries: Vec<u16>,
     width: usize,
-    /// Free slots of each bucket. A byte takes fewer instructions to test than a bit, and second-level caches hold as many.
+    buckets: u32,
+    /// Free slots of each bucket, and none from there to [`SMALL`]. A byte takes fewer instructions to test than a bit, and second-level caches hold as many.
     free: Vec<u8>,
     /// Buckets that have some: they are open.
     open: u32,
@@ -14,6 +15,9 @@ pub(crate) struct Slots {
     /// At how many open ones another pace becomes better.
     until: u32,
 }
+
+/// Up to so many buckets nobody has to check that there is such a bucket: the size that everybody takes, 65,537, up to a power of two.
+pub(crate) const SMALL: usize = 1 << 17;
 
 /// Ways to find the next open bucket: to look at so many together. Guessing wrong that one is enough costs more than looking at a few too many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,8 +35,8 @@ impl Pace {
     /// The best while so many of the buckets are open, and at how many it no longer is.
     fn at(open: u32, buckets: u32) -> (Self, u32) {
         let part = |of_256: u64| (u64::from(buckets) * of_256 / 256) as u32;
-        // A list is shorter than a walk where there are fewer buckets in it than steps between two of them; looking at one takes longer.
-        let few = buckets.isqrt() / 2;
+        // A list is shorter than a walk where there are fewer buckets in it than steps between two of them.
+        let few = buckets.isqrt();
         let paces = [
             (Pace::One, part(240)),
             (Pace::Two, part(185)),
@@ -55,10 +59,9 @@ pub(crate) struct Open<'a> {
 }
 
 impl<'a> Open<'a> {
-    /// These; `few` is what is open of them.
+    /// The first `buckets` of these; `few` is what is open of them.
     #[cfg(test)]
-    pub(crate) fn of(free: &'a [u8], few: &'a [u32]) -> Self {
-        let buckets = free.len() as u32;
+    pub(crate) fn of(free: &'a [u8], buckets: u32, few: &'a [u32]) -> Self {
         Open { free, few, buckets }
     }
 
@@ -72,6 +75,15 @@ impl<'a> Open<'a> {
     #[inline(always)]
     pub(crate) fn free(self, bucket: u32) -> u8 {
         self.free[bucket as usize]
+    }
+
+    /// Free slots of all buckets, if they are at most [`SMALL`].
+    #[inline(always)]
+    pub(crate) fn small(self) -> Option<&'a [u8; SMALL]> {
+        if self.buckets as usize > SMALL {
+            return None;
+        }
+        self.free.first_chunk()
     }
 
     /// All that are open, if the pace is [`Pace::Leap`].
@@ -105,8 +117,9 @@ impl Hand<'_> {
     pub(crate) fn take(&mut self, bucket: u32, server: u16) {
         let free = self.free[bucket as usize];
         self.free[bucket as usize] = free - 1;
-        // No branch: half of the second candidates' turns fill a bucket, and no processor can guess which.
-        self.filled += u32::from(free == 1);
+        // No branch: half of the second candidates' turns fill a bucket, and no processor can guess which. To add what is smaller takes two
+        // instructions, what is equal four.
+        self.filled += u32::from(free < 2);
         self.entries[(bucket as usize + 1) * self.width - usize::from(free)] = server;
     }
 
@@ -120,24 +133,23 @@ impl Slots {
     /// Empty ones; `width` is at most [`MAX_CHOICES`](crate::MAX_CHOICES).
     pub(crate) fn new(buckets: usize, width: usize) -> Self {
         let free = u8::try_from(width).expect("choices have been checked");
+        let mut of_each = vec![0; buckets.max(SMALL)];
+        of_each[..buckets].fill(free);
         let mut slots = Slots {
+            buckets: u32::try_from(buckets).expect("bucket numbers are 32 bits wide"),
             entries: vec![0; buckets * width],
             width,
-            free: vec![free; buckets],
+            free: of_each,
             open: 0,
             few: Vec::new(),
             pace: Pace::Leap,
             until: 0,
         };
         if width > 0 {
-            slots.open = slots.buckets();
+            slots.open = slots.buckets;
             slots.set_pace();
         }
         slots
-    }
-
-    fn buckets(&self) -> u32 {
-        u32::try_from(self.free.len()).expect("bucket numbers are 32 bits wide")
     }
 
     /// Whether every bucket has all its candidates.
@@ -155,14 +167,14 @@ impl Slots {
         Open {
             free: &self.free,
             few: &self.few,
-            buckets: self.buckets(),
+            buckets: self.buckets,
         }
     }
 
     /// To take some; [`Self::settle`] has to be told what was filled.
     pub(crate) fn hand(&mut self) -> Hand<'_> {
         Hand {
-            buckets: self.buckets(),
+            buckets: self.buckets,
             entries: &mut self.entries,
             width: self.width,
             free: &mut self.free,
@@ -191,7 +203,7 @@ impl Slots {
     }
 
     fn set_pace(&mut self) {
-        (self.pace, self.until) = Pace::at(self.open, self.buckets());
+        (self.pace, self.until) = Pace::at(self.open, self.buckets);
         if self.pace == Pace::Leap {
             self.few = self.list();
         }
@@ -201,7 +213,8 @@ impl Slots {
     fn list(&self) -> Vec<u32> {
         const AT_ONCE: usize = 64;
         let mut list = Vec::with_capacity(self.open as usize);
-        for (first, free) in (0u32..).step_by(AT_ONCE).zip(self.free.chunks(AT_ONCE)) {
+        let free = &self.free[..self.buckets as usize];
+        for (first, free) in (0u32..).step_by(AT_ONCE).zip(free.chunks(AT_ONCE)) {
             if free.iter().fold(0, |any, free| any | free) > 0 {
                 let open = (first..).zip(free).filter(|(_, free)| **free > 0);
                 list.extend(open.map(|(bucket, _)| bucket));

@@ -37,19 +37,16 @@ impl Table {
     ///
     /// [`Error::DuplicateServer`], [`Error::DuplicateIdentity`].
     pub fn build(recipe: &Recipe, entrants: &[Entrant<'_>]) -> Result<Self, Error> {
-        let players = in_turn_order(recipe, entrants)?
-            .into_iter()
-            .filter(|e| e.weight > 0)
-            .map(|e| {
-                let walk = recipe.permutation(e.identity).walk();
-                (e.weight, Player::new(e.server, walk))
-            })
-            .collect();
-        Ok(Self::filled(
-            recipe.buckets() as usize,
-            recipe.choices(),
-            players,
-        ))
+        let mut order = in_turn_order(recipe, entrants)?;
+        order.retain(|e| e.weight > 0);
+        let weights: Vec<u32> = order.iter().map(|e| e.weight).collect();
+        let player = |e: Entrant<'_>| {
+            let walk = recipe.permutation(e.identity).walk();
+            Player::new(e.server, walk)
+        };
+        let players = order.into_iter().map(player).collect();
+        let buckets = recipe.buckets() as usize;
+        Ok(Self::filled(buckets, recipe.choices(), &weights, players))
     }
 
     /// Algorithm 3 with permutations written out: for each server its number and its order of the buckets `0..M`. They take
@@ -72,15 +69,21 @@ impl Table {
             if !is_permutation(list, buckets) {
                 return Err(Error::NoPermutation { server, buckets });
             }
-            players.push((1, Player::new(server, list)));
+            players.push(Player::new(server, list));
         }
-        Ok(Self::filled(buckets, choices, players))
+        let weights = vec![1; players.len()];
+        Ok(Self::filled(buckets, choices, &weights, players))
     }
 
-    fn filled<W: Walk>(buckets: usize, choices: usize, players: Vec<(u32, Player<W>)>) -> Self {
+    fn filled<W: Walk>(
+        buckets: usize,
+        choices: usize,
+        weights: &[u32],
+        players: Vec<Player<W>>,
+    ) -> Self {
         let width = choices.min(players.len());
         let mut slots = Slots::new(buckets, width);
-        fill(&mut slots, players);
+        fill(&mut slots, weights, players);
         debug_assert!(slots.done());
         Table {
             buckets,

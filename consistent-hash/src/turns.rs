@@ -10,7 +10,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use crate::slots::{Open, Pace, Slots};
-use crate::walk::Walk;
+use crate::walk::{Walk, FAR};
 
 /// A server that takes part: its number and its permutation.
 pub(crate) struct Player<W> {
@@ -30,11 +30,10 @@ impl<W> Player<W> {
     }
 }
 
-/// Fills the slots. `players` are in the order in which they take their turns within a round, each with its weight, which is not zero.
+/// Fills the slots. `players` are in the order in which they take their turns within a round; `weights` are theirs, none of them zero.
 ///
 /// It ends: each turn takes a slot or drops a player, and a bucket that every player has visited is full.
-pub(crate) fn fill<W: Walk>(slots: &mut Slots, players: Vec<(u32, Player<W>)>) {
-    let (weights, players): (Vec<u32>, Vec<_>) = players.into_iter().unzip();
+pub(crate) fn fill<W: Walk>(slots: &mut Slots, weights: &[u32], players: Vec<Player<W>>) {
     let heaviest = weights.iter().copied().max().unwrap_or(0);
     let all: u64 = weights.iter().map(|weight| u64::from(*weight)).sum();
     if weights.iter().all(|weight| *weight == heaviest) {
@@ -66,11 +65,23 @@ fn fill_evenly<W: Walk>(slots: &mut Slots, mut players: Vec<Player<W>>) {
 
 /// Players that have a turn, in this order.
 trait Due<W> {
+    fn count(&self) -> usize;
+
+    fn player(&mut self, place: usize) -> &mut Player<W>;
+
     fn each(&mut self, turn: impl FnMut(&mut Player<W>));
 }
 
 /// All of them.
 impl<W> Due<W> for &mut [Player<W>] {
+    #[inline(always)]
+    fn count(&self) -> usize {
+        self.len()
+    }
+    #[inline(always)]
+    fn player(&mut self, place: usize) -> &mut Player<W> {
+        &mut self[place]
+    }
     #[inline(always)]
     fn each(&mut self, turn: impl FnMut(&mut Player<W>)) {
         self.iter_mut().for_each(turn);
@@ -79,6 +90,14 @@ impl<W> Due<W> for &mut [Player<W>] {
 
 /// Those in these places.
 impl<W> Due<W> for (&mut [Player<W>], &[u32]) {
+    #[inline(always)]
+    fn count(&self) -> usize {
+        self.1.len()
+    }
+    #[inline(always)]
+    fn player(&mut self, place: usize) -> &mut Player<W> {
+        &mut self.0[self.1[place] as usize]
+    }
     #[inline(always)]
     fn each(&mut self, mut turn: impl FnMut(&mut Player<W>)) {
         let (players, places) = self;
@@ -99,7 +118,7 @@ fn take_turns<W: Walk>(slots: &mut Slots, due: impl Due<W>) -> bool {
         Pace::Two => walk::<2, W>(slots, due),
         Pace::Four => walk::<4, W>(slots, due),
         Pace::Eight => walk::<8, W>(slots, due),
-        Pace::Sixteen => walk::<16, W>(slots, due),
+        Pace::Sixteen => walk::<FAR, W>(slots, due),
         Pace::Leap => leap(slots, due),
     }
 }
@@ -108,8 +127,10 @@ fn take_turns<W: Walk>(slots: &mut Slots, due: impl Due<W>) -> bool {
 /// they have found to one before them; they look again.
 #[inline(never)]
 fn walk<const STEPS: usize, W: Walk>(slots: &mut Slots, mut due: impl Due<W>) -> bool {
-    if STEPS > 1 {
-        due.each(|player| _ = player.walk.approach::<STEPS>(slots.open()));
+    match STEPS {
+        1 => {}
+        FAR => look_in_turn(slots.open(), &mut due),
+        _ => due.each(|player| _ = player.walk.approach::<STEPS>(slots.open())),
     }
     let mut all = true;
     let mut hand = slots.hand();
@@ -131,6 +152,26 @@ fn walk<const STEPS: usize, W: Walk>(slots: &mut Slots, mut due: impl Due<W>) ->
     all
 }
 
+/// Everybody takes one look after the other, in turn, until nobody is left who has not found a bucket. To let each look until it finds one would be
+/// a branch for each: after how many looks nobody can guess, and all that a processor has begun to do for the next ones would be in vain.
+#[inline(always)]
+fn look_in_turn<W: Walk>(open: Open<'_>, due: &mut impl Due<W>) {
+    const { assert!(AHEAD.is_power_of_two() && AHEAD <= 1 << u8::BITS) };
+    let mut looking: [u8; AHEAD] = std::array::from_fn(|place| place as u8);
+    let mut count = due.count();
+    while count > 0 {
+        let mut look_on = 0;
+        for at in 0..count {
+            let place = looking[at % AHEAD];
+            let found = due.player(usize::from(place)).walk.look(open);
+            // Without a branch: who looks on is written down for good, who has found a bucket is written over.
+            looking[look_on % AHEAD] = place;
+            look_on += usize::from(!found);
+        }
+        count = look_on;
+    }
+}
+
 #[cold]
 #[inline(never)]
 fn look_again<const STEPS: usize, W: Walk>(walk: &mut W, open: Open<'_>) -> Option<u32> {
@@ -140,6 +181,10 @@ fn look_again<const STEPS: usize, W: Walk>(walk: &mut W, open: Open<'_>) -> Opti
 fn leap<W: Walk>(slots: &mut Slots, mut due: impl Due<W>) -> bool {
     let mut all = true;
     due.each(|player| {
+        // Most of the last round: whoever has its turn after the last place is taken would compute an inverse for nothing.
+        if slots.done() {
+            return;
+        }
         if let Some(bucket) = player.walk.approach::<0>(slots.open()) {
             slots.take_of_few(bucket, player.server);
             player.walk.pass(slots.open());

@@ -9,7 +9,7 @@
 //!   of buckets, where division is multiplication by an inverse; the open bucket with the smallest of these is next.
 
 use crate::permutation::Permutation;
-use crate::slots::Open;
+use crate::slots::{Open, SMALL};
 
 /// A way through all buckets that does not come back to any.
 pub(crate) trait Walk {
@@ -17,6 +17,9 @@ pub(crate) trait Walk {
     ///
     /// `STEPS` is how many buckets are looked at together, 0 for as many as lie ahead; the outcome does not depend on it.
     fn approach<const STEPS: usize>(&mut self, open: Open<'_>) -> Option<u32>;
+
+    /// Part of an [approach](Self::approach): looks at [`FAR`] buckets. True if it has come to its end.
+    fn look(&mut self, open: Open<'_>) -> bool;
 
     /// The bucket that was approached, if it is still open.
     fn stay(&self, open: Open<'_>) -> Option<u32>;
@@ -37,6 +40,11 @@ impl Walk for &[u32] {
         None
     }
 
+    fn look(&mut self, open: Open<'_>) -> bool {
+        self.approach::<FAR>(open);
+        true
+    }
+
     fn stay(&self, open: Open<'_>) -> Option<u32> {
         self.first()
             .copied()
@@ -50,6 +58,9 @@ impl Walk for &[u32] {
 
 /// Buckets that are computed together.
 const LANES: usize = 8;
+
+/// How many are looked at together when the next open one is far away.
+pub(crate) const FAR: usize = 2 * LANES;
 
 /// A walk along an arithmetic progression.
 #[derive(Debug, Clone)]
@@ -77,6 +88,17 @@ fn sum_of_many(a: u32, b: u32, buckets: u32) -> u32 {
     (if sum >= buckets { sum - buckets } else { sum }) as u32
 }
 
+/// `a - b` modulo the number of buckets, of several at a time.
+#[inline(always)]
+fn difference_of_many(a: u32, b: u32, buckets: u32) -> u32 {
+    let (difference, buckets) = (a as i32 - b as i32, buckets as i32);
+    (if difference < 0 {
+        difference + buckets
+    } else {
+        difference
+    }) as u32
+}
+
 impl Progression {
     pub(crate) fn new(offset: u32, skip: u32, buckets: u32) -> Self {
         let mut steps = [0; LANES];
@@ -95,30 +117,27 @@ impl Progression {
         self.steps[1]
     }
 
-    /// Looks at `STEPS` buckets at a time, without a branch between them.
+    /// Looks at `STEPS` buckets at a time, at most [`LANES`], without a branch between them.
     #[inline(always)]
     #[expect(clippy::needless_range_loop)] // with zipped iterators the compiler makes something slower by a tenth of a table
-    fn stride<const STEPS: usize>(&mut self, open: Open<'_>) -> Option<u32> {
+    fn stride<const STEPS: usize>(
+        &mut self,
+        buckets: u32,
+        free: impl Fn(u32) -> u8,
+    ) -> Option<u32> {
         while self.left > 0 {
-            let buckets = open.buckets();
             let mut ahead = [self.next; STEPS];
             if STEPS == 2 {
                 ahead[1] = sum(self.next, self.skip(), buckets);
             } else {
-                for step in 0..STEPS.min(LANES) {
+                for step in 0..STEPS {
                     ahead[step] = sum_of_many(self.next, self.steps[step], buckets);
-                }
-            }
-            if STEPS > LANES {
-                let next = sum(self.next, self.lanes, buckets);
-                for step in LANES..STEPS {
-                    ahead[step] = sum_of_many(next, self.steps[step - LANES], buckets);
                 }
             }
             // Their free slots, four bits each.
             let mut found = 0;
             for (step, bucket) in ahead.iter().enumerate() {
-                found |= u64::from(open.free(*bucket)) << (4 * step);
+                found |= u64::from(free(*bucket)) << (4 * step);
             }
             if found != 0 {
                 let steps = found.trailing_zeros() / 4;
@@ -130,19 +149,42 @@ impl Progression {
         None
     }
 
+    /// Looks at [`FAR`] buckets and goes on, without any branch. Whether it has come to one that is open, or to the end.
+    #[inline(always)]
+    #[expect(clippy::needless_range_loop)] // as above
+    fn look_far(&mut self, buckets: u32, free: impl Fn(u32) -> u8) -> bool {
+        let middle = sum(self.next, self.lanes, buckets);
+        // These, and where to go on if none of them is open.
+        let mut ahead = [0; FAR + 1];
+        for step in 0..LANES {
+            ahead[step] = sum_of_many(self.next, self.steps[step], buckets);
+            ahead[LANES + step] = sum_of_many(middle, self.steps[step], buckets);
+        }
+        ahead[FAR] = sum(middle, self.lanes, buckets);
+        // Their free slots, four bits each.
+        let mut found = 0u64;
+        for step in 0..FAR {
+            found |= u64::from(free(ahead[step])) << (4 * step);
+        }
+        // All, where there are no others.
+        let steps = found.trailing_zeros() / 4;
+        self.next = ahead[steps as usize];
+        self.left = self.left.saturating_sub(steps);
+        (found != 0) | (self.left == 0)
+    }
+
     /// Asks each open bucket how far away it is.
     fn leap(&mut self, open: Open<'_>) -> Option<u32> {
-        let inverse = Inverse::of(self.skip(), open.buckets());
-        let (mut steps, mut nearest) = (u32::MAX, 0);
-        for &bucket in open.few() {
-            let ahead = bucket.wrapping_sub(self.next);
-            let ahead = ahead.min(ahead.wrapping_add(open.buckets()));
-            let distance = inverse.times(ahead, open.buckets());
-            if distance < steps {
-                (steps, nearest) = (distance, bucket);
-            }
-        }
-        self.stop_at(nearest, steps)
+        let buckets = open.buckets();
+        let inverse = Inverse::of(self.skip(), buckets);
+        let steps = open.few().iter().map(|&bucket| {
+            let ahead = difference_of_many(bucket, self.next, buckets);
+            inverse.times(ahead, buckets)
+        });
+        // Signed, as processors compare several at a time; and without asking which bucket it is.
+        let steps = steps.map(|steps| steps as i32).min()? as u32;
+        let ahead = u64::from(steps) * u64::from(self.skip()) % u64::from(buckets);
+        self.stop_at(sum(self.next, ahead as u32, buckets), steps)
     }
 
     /// Goes on to a bucket so many steps away, unless that is behind the end of the way: then it has been seen before.
@@ -161,9 +203,26 @@ impl Progression {
 impl Walk for Progression {
     #[inline(always)]
     fn approach<const STEPS: usize>(&mut self, open: Open<'_>) -> Option<u32> {
-        match STEPS {
-            0 => self.leap(open),
-            _ => self.stride::<STEPS>(open),
+        let buckets = open.buckets();
+        match (STEPS, open.small()) {
+            (0, _) => self.leap(open),
+            (FAR, _) => {
+                while !self.look(open) {}
+                self.stay(open)
+            }
+            (_, Some(free)) => {
+                self.stride::<STEPS>(buckets, |bucket| free[bucket as usize % SMALL])
+            }
+            (_, None) => self.stride::<STEPS>(buckets, |bucket| open.free(bucket)),
+        }
+    }
+
+    #[inline(always)]
+    fn look(&mut self, open: Open<'_>) -> bool {
+        let buckets = open.buckets();
+        match open.small() {
+            Some(free) => self.look_far(buckets, |bucket| free[bucket as usize % SMALL]),
+            None => self.look_far(buckets, |bucket| open.free(bucket)),
         }
     }
 
@@ -218,7 +277,12 @@ impl Inverse {
         let quotient = (u64::from(factor) * u64::from(self.scaled)) >> 32;
         let product = factor.wrapping_mul(self.value);
         let rest = product.wrapping_sub((quotient as u32).wrapping_mul(buckets));
-        rest.min(rest.wrapping_sub(buckets))
+        let (rest, buckets) = (rest as i32, buckets as i32);
+        (if rest >= buckets {
+            rest - buckets
+        } else {
+            rest
+        }) as u32
     }
 }
 
@@ -256,6 +320,7 @@ mod tests {
                 for b in [0, 1 % buckets, buckets / 2, buckets - 1] {
                     assert_eq!(sum(a, b, buckets), (a + b) % buckets);
                     assert_eq!(sum_of_many(a, b, buckets), (a + b) % buckets);
+                    assert_eq!(sum(difference_of_many(a, b, buckets), b, buckets), a);
                 }
             }
         }
@@ -287,16 +352,21 @@ mod tests {
                     0 => 1 + (server % 8) as u8,
                     _ => 0,
                 };
-                let free: Vec<u8> = (0..buckets).map(slots).collect();
+                let mut free: Vec<u8> = (0..buckets).map(slots).collect();
                 let few: Vec<u32> = (0..buckets).filter(|&b| slots(b) > 0).collect();
-                let (walk, open) = (walk(server, buckets), Open::of(&free, &few));
-                let steps = all::<1>(walk.clone(), open);
+                let walk = walk(server, buckets);
+                let steps = all::<1>(walk.clone(), Open::of(&free, buckets, &few));
                 assert_eq!(steps.0.len(), few.len(), "each open bucket once");
-                assert_eq!(all::<2>(walk.clone(), open), steps);
-                assert_eq!(all::<4>(walk.clone(), open), steps);
-                assert_eq!(all::<8>(walk.clone(), open), steps);
-                assert_eq!(all::<16>(walk.clone(), open), steps);
-                assert_eq!(all::<0>(walk, open), steps);
+                // With checks of bounds, and without.
+                for length in [free.len(), SMALL] {
+                    free.resize(length, 0);
+                    let open = Open::of(&free, buckets, &few);
+                    assert_eq!(all::<2>(walk.clone(), open), steps);
+                    assert_eq!(all::<4>(walk.clone(), open), steps);
+                    assert_eq!(all::<8>(walk.clone(), open), steps);
+                    assert_eq!(all::<FAR>(walk.clone(), open), steps);
+                    assert_eq!(all::<0>(walk.clone(), open), steps);
+                }
             }
         }
     }
@@ -306,7 +376,8 @@ mod tests {
         for buckets in [1u32, 2, 3, 4, 5, 7, 8, 64, 251, 1024] {
             let free = vec![1; buckets as usize];
             for server in 0..50u32 {
-                let (mut visited, left) = all::<1>(walk(server, buckets), Open::of(&free, &[]));
+                let (mut visited, left) =
+                    all::<1>(walk(server, buckets), Open::of(&free, buckets, &[]));
                 visited.sort_unstable();
                 assert_eq!(visited, (0..buckets).collect::<Vec<_>>());
                 assert_eq!(left, 0);

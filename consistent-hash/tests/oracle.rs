@@ -130,3 +130,18 @@ proptest! {
         }
     }
 }
+
+/// Sizes that are in use, and one that is walked with checks of bounds.
+#[test]
+fn tables_of_real_sizes_are_algorithm_3() {
+    let pool: Vec<_> = (0..60).map(|n| (format!("server-{n}"), 1)).collect();
+    for (buckets, choices) in [(65_536, 1), (65_537, 2), (131_101, 2)] {
+        let key = [buckets as u8; 16];
+        let (built, expected) = (
+            built(key, buckets, choices, &pool),
+            expected(key, buckets, choices, &pool),
+        );
+        // Not `assert_eq`, which would print all of both.
+        assert!(built == expected, "{buckets} buckets, {choices} choices");
+    }
+}
