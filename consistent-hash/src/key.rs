@@ -62,7 +62,7 @@ pub fn bucket_of(key: &ClusterKey, flow_key: &[u8], buckets: u32) -> u32 {
 }
 
 /// [`bucket_of`] for a key of `BYTES` bytes in little-endian words, zeros behind it. It needs no memory, and takes half the instructions.
-#[inline]
+#[inline(always)]
 pub(crate) fn bucket_of_words<const BYTES: usize, const WORDS: usize>(
     key: &ClusterKey,
     words: [u64; WORDS],
@@ -73,7 +73,7 @@ pub(crate) fn bucket_of_words<const BYTES: usize, const WORDS: usize>(
 }
 
 /// SipHash-1-3 (Aumasson and Bernstein, 2012).
-#[inline]
+#[inline(always)]
 fn sip13<const BYTES: usize, const WORDS: usize>(key: &[u8; 16], words: [u64; WORDS]) -> u64 {
     const {
         // The last word has room for the length, which ends the message.
@@ -99,7 +99,7 @@ fn sip13<const BYTES: usize, const WORDS: usize>(key: &[u8; 16], words: [u64; WO
     state[0] ^ state[1] ^ state[2] ^ state[3]
 }
 
-#[inline]
+#[inline(always)]
 fn round([v0, v1, v2, v3]: &mut [u64; 4]) {
     *v0 = v0.wrapping_add(*v1);
     *v1 = v1.rotate_left(13) ^ *v0;

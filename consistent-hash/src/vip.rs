@@ -113,7 +113,7 @@ impl VipTables {
     ///
     /// If there is no bucket.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn bucket_of_words<const BYTES: usize, const WORDS: usize>(
         &self,
         words: [u64; WORDS],
@@ -127,6 +127,7 @@ impl VipTables {
     ///
     /// If there is no such bucket.
     #[must_use]
+    #[inline]
     pub fn candidates(&self, bucket: u32) -> &[u16] {
         self.hunting.candidates(bucket)
     }

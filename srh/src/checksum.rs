@@ -2,9 +2,12 @@
 
 use std::net::Ipv6Addr;
 
-use crate::parse::{next_header, Packet, Upper};
+use crate::parse::{next_header, Packet, Upper, IPV6_BYTES};
 
-/// A one's complement sum under way, of words as the processor reads them: in whichever order it takes bytes, their sum is the right one with its bytes in
+/// Where the source stands in an IPv6 header; the destination is behind it.
+const SRC_AT: usize = 8;
+
+/// A one's complement sum under way, of words in little-endian order: in whichever order bytes are taken, their sum is the right one with its bytes in
 /// that order (RFC 1071 section 2). 2^16 is 1 in one's complement, so it does not count how many words of 16 bits are added at once; in 128 bits
 /// one carry a word is all that it takes.
 #[derive(Clone, Copy, Default)]
@@ -14,38 +17,40 @@ impl Sum {
     #[inline]
     fn add(&mut self, bytes: &[u8]) {
         let words = bytes.chunks_exact(8);
-        let rest = words.remainder();
+        let rest = words.remainder().len();
         // what chunks_exact promises
-        let value = |word: &[u8]| word.try_into().map_or(0, u64::from_ne_bytes);
+        let value = |word: &[u8]| word.try_into().map_or(0, u64::from_le_bytes);
         words.for_each(|word| self.0 += u128::from(value(word)));
-        let (four, rest) = rest.split_at(rest.len() & 4);
-        if let &[a, b, c, d] = four {
-            self.0 += u128::from(u32::from_ne_bytes([a, b, c, d]));
+        if rest == 0 {
+            return;
         }
-        let (two, last) = rest.split_at(rest.len() & 2);
-        if let &[a, b] = two {
-            self.0 += u128::from(u16::from_ne_bytes([a, b]));
-        }
-        if let &[last] = last {
-            self.0 += u128::from(u16::from_ne_bytes([last, 0]));
-        }
+        // The bytes that are left, with those before them shifted out.
+        let last = match bytes.last_chunk() {
+            Some(last) => u64::from_le_bytes(*last) >> (8 * (8 - rest)),
+            None => bytes
+                .iter()
+                .rev()
+                .fold(0, |word, &byte| word << 8 | u64::from(byte)),
+        };
+        self.0 += u128::from(last);
     }
 
-    /// As a number.
+    /// As a number, with `more` added to it.
     #[inline]
-    fn get(self) -> u16 {
+    fn get(self, more: u64) -> u16 {
         let (sum, carry) = (self.0 as u64).overflowing_add((self.0 >> 64) as u64);
         let sum = (sum >> 32) + (sum & 0xffff_ffff) + u64::from(carry);
-        u16::from_be(fold(sum))
+        // Now it fits in 34 bits, and a swap of its folded bytes makes it one of words in network order.
+        fold(u64::from(fold(sum).swap_bytes()) + more)
     }
 }
 
+/// A sum of at most 48 bits in 16.
 #[inline]
-fn fold(mut sum: u64) -> u16 {
-    while sum >> 16 != 0 {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    sum as u16
+fn fold(sum: u64) -> u16 {
+    let sum = (sum >> 16) + (sum & 0xffff);
+    let sum = (sum >> 16) + (sum & 0xffff);
+    ((sum >> 16) + (sum & 0xffff)) as u16
 }
 
 /// The checksum of `payload` (its own checksum field included as it stands: zero it to
@@ -56,8 +61,16 @@ pub fn over(src: Ipv6Addr, dst: Ipv6Addr, protocol: u8, payload: &[u8]) -> u16 {
     sum.add(&src.octets());
     sum.add(&dst.octets());
     sum.add(payload);
-    let head = payload.len() as u64 + u64::from(protocol);
-    !fold(u64::from(sum.get()) + head)
+    !sum.get(payload.len() as u64 + u64::from(protocol))
+}
+
+/// [`over`] for what is right behind its IPv6 header, and goes to where that says: `packet` begins with that header and ends with the payload.
+#[inline]
+pub fn over_plain(packet: &[u8], protocol: u8) -> u16 {
+    let mut sum = Sum::default();
+    // The addresses are the header's end.
+    sum.add(packet.get(SRC_AT..).unwrap_or_default());
+    !sum.get(packet.len().saturating_sub(IPV6_BYTES) as u64 + u64::from(protocol))
 }
 
 /// A checksum after one 16-bit word under it has changed (RFC 1624, equation 3).
@@ -128,6 +141,9 @@ mod tests {
                     let payload = &payload[..len];
                     let expected = by_words(src, dst, 6, payload);
                     assert_eq!(over(src, dst, 6, payload), expected, "{len} bytes");
+                    let head = [&[7; SRC_AT][..], &src.octets(), &dst.octets()].concat();
+                    let packet = [&head, payload].concat();
+                    assert_eq!(over_plain(&packet, 6), expected, "{len} bytes");
                 }
             }
         }

@@ -51,7 +51,7 @@ pub mod next_header {
 }
 
 const ROUTING_TYPE_0: u8 = 0;
-const ROUTING_TYPE_SRH: u8 = 4;
+pub(crate) const ROUTING_TYPE_SRH: u8 = 4;
 const TLV_PAD1: u8 = 0;
 
 /// A Segment Routing Header that has been checked (RFC 8754 section 2).

@@ -289,7 +289,7 @@ pub fn take_off(
 }
 
 #[inline]
-fn payload_len(total: usize) -> Result<u16, RewriteError> {
+pub(crate) fn payload_len(total: usize) -> Result<u16, RewriteError> {
     u16::try_from(total - IPV6_BYTES).map_err(|_| RewriteError::TooLong)
 }
 

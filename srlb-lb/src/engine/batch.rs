@@ -4,6 +4,8 @@
 //! Nothing in here looks at entries. So packets of a batch see what those before them have written, and a batch does
 //! what its packets would do one by one.
 
+use std::mem::discriminant;
+
 use flow_table::{FlowHash, Hint, Hints, Together, Unhashed, TOGETHER};
 use packet_io::{prefetch, Instant, PacketBuf};
 use srh::parse::{self, Packet, ParseError, Upper};
@@ -58,7 +60,9 @@ pub(super) struct Looks {
     /// How many of them are not [`Look::Plain`].
     unsettled: usize,
     /// How many are [`Look::New`].
-    new: u32,
+    pub new: u32,
+    /// How many entries this engine had made when they were looked for.
+    pub pinned: u64,
     /// Their flows. That of a packet without one is what was there before.
     pub flows: Together,
     pub hints: Hints,
@@ -73,6 +77,7 @@ impl Default for Looks {
             parsed: Vec::with_capacity(BATCH),
             unsettled: 0,
             new: 0,
+            pinned: 0,
             flows: Together::default(),
             hints: Hints::default(),
             buckets: [None; BATCH],
@@ -119,7 +124,7 @@ impl Engine {
     }
 
     /// The bucket of a flow, whose candidates are asked for: the table is larger than what caches hold beside packets.
-    #[inline]
+    #[inline(always)]
     pub(super) fn bucket_soon(&self, vip: usize, flow: &Flow) -> u32 {
         let tables = &self.pool.vips()[vip].tables;
         let bucket = bucket_of(tables, flow);
@@ -205,7 +210,8 @@ impl Engine {
             true => self.look_new(bytes, near),
             false => None,
         };
-        if let Some((new, flow)) = new {
+        if let Some((mut new, flow)) = new {
+            new.nth = looks.new as u8;
             looks.all[number] = Look::New(new);
             looks.new += 1;
             looks.flows.put(number, flow);
@@ -259,6 +265,7 @@ impl Engine {
             }
             is_found = true;
             self.flows.view().find_rest(&here.flows, &mut here.hints);
+            here.pinned = self.events.get(Event::Pinned);
             self.ask_for_owners(frames, here);
             match self.maglev.is_on() {
                 false => self.work_on_all::<false>(&moment, frames, here, verdicts),
@@ -321,64 +328,76 @@ impl Engine {
         looks: &mut Looks,
         verdicts: &mut [Verdict],
     ) {
+        let count = frames.len();
         let (mut number, mut parsed) = (0, 0);
-        let (mut steered, mut offered, mut created) = (0, 0, 0);
-        while number < frames.len() {
-            if let Look::Plain(_) = looks.all[number] {
-                let end = self.steer_some::<GRE>(moment, frames, looks, number);
-                steered += (end - number) as u64;
-                number = end;
+        let (mut done, mut steered, mut offered) = (0, 0, 0);
+        while number < count {
+            let (from, first) = (number, &looks.all[number]);
+            let mut refused = None;
+            match first {
+                Look::Plain(_) => {
+                    number = self.steer_some::<GRE>(moment, frames, looks, from..count);
+                    steered += number - from;
+                }
+                Look::New(_) => {
+                    (number, refused) = self.offer_some(moment, frames, looks, from..count);
+                    offered += number - from;
+                }
+                Look::Created(_) => number = self.pin_some(moment, frames, looks, from..count),
+                Look::Parsed => {}
             }
+            done += number - from;
             let Some(frame) = frames.get_mut(number) else {
                 break;
             };
-            let hash = looks.flows.hash(number);
-            verdicts[number] = match looks.all[number] {
-                Look::New(new) => {
-                    let verdict = self.offer_new(moment, frame, (new, looks.new), hash);
-                    looks.new -= 1;
-                    match verdict {
-                        Some(Verdict::Transmit) => {
-                            offered += 1;
-                            Verdict::Transmit
-                        }
-                        Some(Verdict::Drop(reason)) => {
-                            self.events.add(Event::Received);
-                            self.drops.add(reason);
-                            Verdict::Drop(reason)
-                        }
-                        None => self.process_known(moment.now, frame, hash, None),
-                    }
+            // One of another kind may have a short way of its own.
+            if discriminant(&looks.all[number]) != discriminant(first) {
+                continue;
+            }
+            verdicts[number] = match refused {
+                Some(reason) => {
+                    self.events.add(Event::Received);
+                    self.drops.add(reason);
+                    Verdict::Drop(reason)
                 }
-                Look::Created(made) => match self.pin_created(moment, frame, made, hash) {
-                    Some(()) => {
-                        created += 1;
-                        Verdict::Transmit
-                    }
-                    None => self.process_known(moment.now, frame, hash, None),
-                },
-                Look::Parsed => match looks.parsed.get_mut(parsed) {
-                    Some(ahead) => {
-                        parsed += 1;
-                        ahead.hash = ahead.hash.map(|_| hash);
-                        self.work(moment.now, frame, ahead)
-                    }
-                    None => self.process(moment.now, frame),
-                },
-                Look::Plain(_) => {
-                    let is_lost = !GRE && looks.hints.of(number) == Hint::default();
-                    let bucket = looks.buckets[number].filter(|_| is_lost);
-                    self.process_known(moment.now, frame, hash, bucket)
-                }
+                None => self.work_alone::<GRE>(moment, frame, looks, number, &mut parsed),
             };
             number += 1;
         }
         let unneeded = std::mem::take(&mut self.hunts);
         self.unpinned.give_back(unneeded, false);
-        self.events.add_n(Event::Steered, steered);
-        self.events.add_n(Event::Hunted, offered);
+        self.events.add_n(Event::Steered, steered as u64);
+        self.events.add_n(Event::Hunted, offered as u64);
         for event in [Event::Received, Event::Transmitted] {
-            self.events.add_n(event, steered + offered + created);
+            self.events.add_n(event, done as u64);
+        }
+    }
+
+    /// The long way of one of a batch's packets; so many have been `parsed` before it.
+    fn work_alone<const GRE: bool>(
+        &mut self,
+        moment: &Moment,
+        frame: &mut PacketBuf,
+        looks: &mut Looks,
+        number: usize,
+        parsed: &mut usize,
+    ) -> Verdict {
+        let hash = looks.flows.hash(number);
+        match looks.all[number] {
+            Look::Parsed => match looks.parsed.get_mut(*parsed) {
+                Some(ahead) => {
+                    *parsed += 1;
+                    ahead.hash = ahead.hash.map(|_| hash);
+                    self.work(moment.now, frame, ahead)
+                }
+                None => self.process(moment.now, frame),
+            },
+            Look::Plain(_) => {
+                let is_lost = !GRE && looks.hints.of(number) == Hint::default();
+                let bucket = looks.buckets[number].filter(|_| is_lost);
+                self.process_known(moment.now, frame, hash, bucket)
+            }
+            Look::New(_) | Look::Created(_) => self.process_known(moment.now, frame, hash, None),
         }
     }
 }

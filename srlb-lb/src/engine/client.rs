@@ -218,7 +218,7 @@ impl Engine {
         match self.ack_sids.get(usize::from(pin.server())) {
             Some(&sid) if fits && is_simple => {
                 let label = subject.hash.flow_label();
-                let put_on = self.prebuilt.put_on(frame, sid, encoding, label);
+                let put_on = self.prebuilt.put_on(frame, [sid], encoding, label);
                 self.done(now, frame, packet, put_on)
             }
             _ => {

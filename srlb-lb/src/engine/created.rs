@@ -2,12 +2,15 @@
 //!
 //! It does what [`Engine::process`] does with such a packet and nothing else; whatever is otherwise takes the long way, untouched.
 
-use flow_table::{FlowHash, Unhashed};
+use std::ops::Range;
+
+use flow_table::Unhashed;
 use packet_io::PacketBuf;
 use srh::carry::node_of;
 use srh::parse::{self, next_header, Tcp};
 use srh::{checksum, rewrite, Encoding, Flow, Function};
 
+use super::batch::{Look, Looks};
 use super::pin::{Pin, ShortNumber};
 use super::plain::{Moment, Near};
 use super::state::{self, Action, Next, Sender, State};
@@ -75,15 +78,36 @@ impl Engine {
         Some((created, Unhashed::new(vip.state, &flow)))
     }
 
-    /// Pins the flow and sends the packet on to the client; `None`, and nothing is done, if it has to go the long way.
-    #[inline]
-    pub(super) fn pin_created(
+    /// Pins flows and sends the packets on to their clients: those with these numbers, until one comes that has to go the long way, and nothing has been
+    /// done with. Its number is returned.
+    pub(super) fn pin_some(
+        &mut self,
+        moment: &Moment,
+        frames: &mut [PacketBuf],
+        looks: &Looks,
+        mut numbers: Range<usize>,
+    ) -> usize {
+        let end = numbers.end;
+        let mut is_for_long_way = |&number: &usize| {
+            let frame = &mut frames[number];
+            self.pin_created(moment, frame, looks, number).is_none()
+        };
+        numbers.find(&mut is_for_long_way).unwrap_or(end)
+    }
+
+    /// Does so with one.
+    #[inline(always)]
+    fn pin_created(
         &mut self,
         moment: &Moment,
         frame: &mut PacketBuf,
-        created: Created,
-        hash: FlowHash,
+        looks: &Looks,
+        number: usize,
     ) -> Option<()> {
+        let Look::Created(created) = looks.all[number] else {
+            return None;
+        };
+        let hash = looks.flows.hash(number);
         if !self.flows.view().is_absent(hash) {
             return None;
         }

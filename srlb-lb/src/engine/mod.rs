@@ -523,7 +523,7 @@ impl Engine {
 }
 
 /// The bucket of a flow: of its [`Flow::key`], whose hash all LBs agree on.
-#[inline]
+#[inline(always)]
 fn bucket_of(tables: &VipTables, flow: &Flow) -> u32 {
     tables.bucket_of_words::<{ Flow::KEY_BYTES }, _>(flow.key_words())
 }

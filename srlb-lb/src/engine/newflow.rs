@@ -3,19 +3,22 @@
 //! It does what [`Engine::process`] does with such a SYN and nothing else. Whatever asks for a decision (an entry, a SYN seen again, a candidate who is not
 //! well, a header that doesn't fit) sends it the long way, before anything has changed.
 
-use packet_io::PacketBuf;
-use srh::carry::{self, Sender};
-use srh::parse::{self, next_header, Tcp, IPV6_BYTES};
-use srh::rewrite::Shape;
-use srh::{checksum, Frame, Function, Segments};
+use std::net::Ipv6Addr;
+use std::ops::Range;
 
 use daemon::DropReason;
-use flow_table::{FlowHash, Unhashed};
+use flow_table::{FlowHash, Hint, Unhashed};
+use packet_io::PacketBuf;
+use srh::carry::{self, Sender};
+use srh::parse::{self, next_header, Tcp};
+use srh::rewrite::{RewriteError, Shape};
+use srh::{checksum, Encoding, Frame, Function, Locator, Segments};
 
+use super::batch::{Look, Looks};
 use super::order::{self, ORDER};
 use super::plain::{self, Moment, Near};
 use super::state::{self, Action, Next, State};
-use super::{Engine, Verdict};
+use super::{Engine, Event, Verdict};
 
 /// The SYN of a flow that has no entry, as far as is known.
 #[derive(Clone, Copy)]
@@ -23,6 +26,8 @@ pub(super) struct NewFlow {
     vip: u16,
     len: u16,
     bucket: u32,
+    /// So many of the batch come before it.
+    pub nth: u8,
 }
 
 impl Engine {
@@ -54,8 +59,7 @@ impl Engine {
         if tcp.hop_limit() <= 1 || !self.may_be_client(tcp.src()) {
             return None;
         }
-        let segment = &bytes[IPV6_BYTES..tcp.len_bytes()];
-        if checksum::over(tcp.src(), tcp.dst(), next_header::TCP, segment) != 0 {
+        if checksum::over_plain(&bytes[..tcp.len_bytes()], next_header::TCP) != 0 {
             return None;
         }
         let flow = plain::flow_of(tcp);
@@ -64,51 +68,112 @@ impl Engine {
             vip: vip.number,
             len: u16::try_from(tcp.len_bytes()).ok()?,
             bucket,
+            nth: 0,
         };
         Some((new, Unhashed::new(vip.state, &flow)))
     }
 
-    /// Offers it to its candidates; `None`, and nothing is done, if it has to go the long way. So many of them may `still` come in this batch, this one
-    /// included.
-    #[inline]
-    pub(super) fn offer_new(
+    /// Offers SYNs to their candidates: those with these numbers, until one comes that is not offered. The number of that is returned, and why it is
+    /// dropped, if it is; else it has to go the long way, and nothing has been done with it.
+    pub(super) fn offer_some(
+        &mut self,
+        moment: &Moment,
+        frames: &mut [PacketBuf],
+        looks: &Looks,
+        numbers: Range<usize>,
+    ) -> (usize, Option<DropReason>) {
+        for number in numbers.clone() {
+            match self.offer_new(moment, &mut frames[number], looks, number) {
+                Some(Verdict::Transmit) => {}
+                Some(Verdict::Drop(reason)) => return (number, Some(reason)),
+                None => return (number, None),
+            }
+        }
+        (numbers.end, None)
+    }
+
+    /// Does so with one.
+    #[inline(always)]
+    fn offer_new(
         &mut self,
         moment: &Moment,
         frame: &mut PacketBuf,
-        (new, still): (NewFlow, u32),
-        hash: FlowHash,
+        looks: &Looks,
+        number: usize,
     ) -> Option<Verdict> {
-        if !self.flows.view().is_absent(hash) {
+        let Look::New(new) = looks.all[number] else {
+            return None;
+        };
+        let hash = looks.flows.hash(number);
+        if looks.hints.of(number) != Hint::default() || !self.is_still_absent(hash, looks) {
             return None;
         }
         let tables = &self.pool.vips()[usize::from(new.vip)].tables;
         let candidates = tables.candidates(new.bucket);
-        let (first, count) = (*candidates.first()?, candidates.len());
+        let first = *candidates.first()?;
         let (encoding, len) = (self.config.encoding, usize::from(new.len));
-        let fits = len + encoding.overhead_bytes(count, false) <= self.config.fabric_mtu_bytes;
-        if count > ORDER || !fits || !self.health.are_alive(candidates) {
+        let added = encoding.overhead_bytes(candidates.len(), false);
+        let fits = len + added <= self.config.fabric_mtu_bytes;
+        if candidates.len() > ORDER || !fits || !self.health.are_alive(candidates) {
             return None;
         }
         let place = self.sketch.place_for(hash.tag())?;
         frame.truncate(len);
         if self.hunts.is_empty() {
-            self.hunts = self.unpinned.take_hunts(still, moment.now);
+            // Those before it in this batch have had theirs.
+            let may_come = looks.new - u32::from(new.nth);
+            self.hunts = self.unpinned.take_hunts(may_come, moment.now);
         }
         if !self.hunts.use_up() {
             if let Err(reason) = self.unpinned.may(Action::Hunt, hash, moment.now) {
                 return Some(Verdict::Drop(reason));
             }
         }
-        let mut segments = Segments::default();
-        let force = Function::ConnectForce;
-        order::offer(candidates, &mut segments, &self.pool, count - 1, force);
-        let (node, keys) = (self.config.locator, None);
-        let sender = Sender { node, keys };
-        let (shape, label) = (Shape::plain(len), hash.flow_label());
-        if let Err(error) = carry::put_on(frame, shape, sender, encoding, &segments, label) {
+        let label = hash.flow_label();
+        let put_on = match *candidates {
+            [one] => {
+                let sids = [self.sid_of(one, Function::ConnectForce)];
+                self.prebuilt.put_on(frame, sids, encoding, label)
+            }
+            [one, other] => {
+                let first = self.sid_of(one, Function::ConnectAvail);
+                let sids = [first, self.sid_of(other, Function::ConnectForce)];
+                self.prebuilt.put_on(frame, sids, encoding, label)
+            }
+            _ => self.put_many_on(frame, candidates, encoding, label),
+        };
+        if let Err(error) = put_on {
             return Some(Verdict::Drop(DropReason::from(error)));
         }
         place.take(hash.tag(), first, 0, moment.now);
         Some(Verdict::Transmit)
+    }
+
+    /// Has nobody kept anything for a flow since it was looked for, together with the others of its batch?
+    #[inline]
+    fn is_still_absent(&self, hash: FlowHash, looks: &Looks) -> bool {
+        self.events.get(Event::Pinned) == looks.pinned || self.flows.view().is_absent(hash)
+    }
+
+    #[inline]
+    fn sid_of(&self, server: u16, function: Function) -> Ipv6Addr {
+        Locator::of(self.ack_sids[usize::from(server)]).sid(function)
+    }
+
+    /// Sends it to more candidates than are usual.
+    #[inline(never)]
+    fn put_many_on(
+        &self,
+        frame: &mut PacketBuf,
+        candidates: &[u16],
+        encoding: Encoding,
+        label: u32,
+    ) -> Result<(), RewriteError> {
+        let (mut segments, force) = (Segments::default(), Function::ConnectForce);
+        let must = candidates.len().saturating_sub(1);
+        order::offer(candidates, &mut segments, &self.pool, must, force);
+        let (node, keys) = (self.config.locator, None);
+        let (sender, shape) = (Sender { node, keys }, Shape::plain(frame.len()));
+        carry::put_on(frame, shape, sender, encoding, &segments, label)
     }
 }

@@ -4,13 +4,14 @@
 //! long way, untouched.
 
 use std::net::Ipv6Addr;
+use std::ops::Range;
 
 use flow_table::{FlowHash, Unhashed, View, VipState};
 use packet_io::{Instant, PacketBuf};
 use srh::parse::{self, next_header, PlainTcp, Tcp};
 use srh::{Encoding, Flow, Frame};
 
-use super::batch::{Look, Looks, BATCH};
+use super::batch::{Look, Looks};
 use super::pin::{End, Tick};
 use super::state::{self, Action, Next, State};
 use super::{Engine, Pin, Vip};
@@ -122,15 +123,15 @@ impl Engine {
         Some((plain, Unhashed::new(vip.state, &flow_of(tcp))))
     }
 
-    /// Sends plain packets to their servers, along their SIDs or (the baseline) by GRE: from the one with the number `from` on, until one comes that
-    /// has to go the long way, and nothing has been done with. Its number is returned.
+    /// Sends plain packets to their servers, along their SIDs or (the baseline) by GRE: those with these numbers, until one comes that has to go the
+    /// long way, and nothing has been done with. Its number is returned.
     #[inline(never)]
     pub(super) fn steer_some<const GRE: bool>(
         &self,
         moment: &Moment,
         frames: &mut [PacketBuf],
         looks: &Looks,
-        from: usize,
+        mut numbers: Range<usize>,
     ) -> usize {
         let most = |encoding: Encoding| {
             let overhead = encoding.overhead_bytes(1, false);
@@ -142,13 +143,13 @@ impl Engine {
             vip: None,
             most_bytes: [most(Encoding::Encap), most(Encoding::Insert)],
         };
-        let count = frames.len().min(BATCH);
         let mut is_for_long_way = |&number: &usize| {
             let frame = &mut frames[number];
             self.steer_plain::<GRE>(moment, &mut steering, frame, looks, number)
                 .is_none()
         };
-        (from..count).find(&mut is_for_long_way).unwrap_or(count)
+        let end = numbers.end;
+        numbers.find(&mut is_for_long_way).unwrap_or(end)
     }
 
     /// Does so with one.
@@ -193,7 +194,7 @@ impl Engine {
                 match GRE {
                     false => self
                         .prebuilt
-                        .put_on(frame, *sid, Encoding::Encap, label)
+                        .put_on(frame, [*sid], Encoding::Encap, label)
                         .ok()?,
                     true => self.put_gre_on(frame, *sid, label).ok()?,
                 }
@@ -201,7 +202,7 @@ impl Engine {
             Encoding::Insert if len <= most_insert && !GRE => {
                 frame.truncate(len);
                 self.prebuilt
-                    .put_on(frame, *sid, Encoding::Insert, label)
+                    .put_on(frame, [*sid], Encoding::Insert, label)
                     .ok()?;
             }
             _ => return None,

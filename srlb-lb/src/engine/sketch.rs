@@ -17,9 +17,7 @@ const WAYS: usize = 4;
 /// make it forget, and so can two threads that meet at one slot, and no more than that.
 pub struct SynSketch {
     limits: Limits,
-    slots: Box<[Slot]>,
-    ways: usize,
-    sets: usize,
+    sets: Box<[[Slot; WAYS]]>,
 }
 
 /// A slot that a SYN may have.
@@ -52,32 +50,33 @@ pub struct Again {
 impl SynSketch {
     /// One that has seen nothing.
     pub fn new(limits: Limits) -> Self {
+        // A set has all its ways, for loops of a length that is known; of a sketch that is smaller than that some are closed.
         let ways = limits.syns_remembered.clamp(1, WAYS);
         let sets = (limits.syns_remembered / ways).max(1);
+        let slot = |way| match way < ways {
+            true => Slot::default(),
+            false => Slot::closed(),
+        };
         SynSketch {
-            slots: (0..sets * ways).map(|_| Slot::default()).collect(),
-            ways,
-            sets,
+            sets: (0..sets).map(|_| std::array::from_fn(slot)).collect(),
             limits,
         }
     }
 
     /// The slots in which this flow may lie.
     #[inline]
-    fn set(&self, tag: u64) -> &[Slot] {
+    fn set(&self, tag: u64) -> &[Slot; WAYS] {
         // No division: the upper half is a fraction of 2^32, and this the same fraction of the sets.
-        let set = (((tag >> 32) * self.sets as u64) >> 32) as usize;
-        &self.slots[set * self.ways..][..self.ways]
+        let set = (((tag >> 32) * self.sets.len() as u64) >> 32) as usize;
+        &self.sets[set]
     }
 
     /// Asks for the lines in which this flow may lie.
     #[inline]
     pub fn prefetch(&self, tag: u64) {
-        let set = self.set(tag);
-        [set.first(), set.last()]
-            .into_iter()
-            .flatten()
-            .for_each(prefetch);
+        let [first, .., last] = self.set(tag);
+        prefetch(first);
+        prefetch(last);
     }
 
     fn find(&self, tag: u64) -> Option<(&Slot, Seen)> {
@@ -88,18 +87,22 @@ impl SynSketch {
     /// The place for a SYN that nothing is remembered of: a free slot, else the oldest. `None` if something is, whatever that is worth.
     #[inline]
     pub fn place_for(&self, tag: u64) -> Option<Free<'_>> {
+        let [first, others @ ..] = self.set(tag);
         let mut is_known = false;
-        let mut oldest: Option<(u64, &Slot)> = None;
-        for slot in self.set(tag) {
+        let mut age_of = |slot: &Slot| {
             let seen = slot.get();
             is_known |= seen.tag == tag;
-            let age = seen.at.micros() | u64::from(seen.tag != 0) << (u64::BITS - 1);
-            if oldest.is_none_or(|(least, _)| age < least) {
-                oldest = Some((age, slot));
+            // What is free is older than all.
+            seen.at.micros() | u64::from(seen.tag != 0) << (u64::BITS - 1)
+        };
+        let mut oldest = (age_of(first), first);
+        for slot in others {
+            let age = age_of(slot);
+            if age < oldest.0 {
+                oldest = (age, slot);
             }
         }
-        let (_, slot) = oldest?;
-        (!is_known).then_some(Free(slot))
+        (!is_known).then_some(Free(oldest.1))
     }
 
     /// Has this SYN been seen before, with nothing in between?
@@ -200,7 +203,9 @@ mod tests {
                 syns_remembered: asked,
                 ..Limits::default()
             });
-            assert_eq!(sketch.slots.len(), slots, "{asked}");
+            let all = sketch.sets.iter().flatten();
+            let free = all.filter(|slot| slot.get().tag == 0);
+            assert_eq!(free.count(), slots, "{asked}");
         }
     }
 

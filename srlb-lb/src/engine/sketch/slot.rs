@@ -23,6 +23,17 @@ pub struct Slot {
 }
 
 impl Slot {
+    /// One that is younger than all others, for ever, and so never taken.
+    pub fn closed() -> Self {
+        let slot = Slot::default();
+        slot.set(Seen {
+            tag: u64::MAX,
+            at: Instant::from_micros(u64::MAX),
+            ..Seen::default()
+        });
+        slot
+    }
+
     #[inline]
     pub fn get(&self) -> Seen {
         let (at, what) = (
