@@ -13,26 +13,44 @@ const SRC_AT: usize = 8;
 #[derive(Clone, Copy, Default)]
 struct Sum(u128);
 
+const WORD_BYTES: usize = 8;
+
 impl Sum {
-    #[inline]
+    #[inline(always)]
     fn add(&mut self, bytes: &[u8]) {
-        let words = bytes.chunks_exact(8);
-        let rest = words.remainder().len();
-        // what chunks_exact promises
-        let value = |word: &[u8]| word.try_into().map_or(0, u64::from_le_bytes);
-        words.for_each(|word| self.0 += u128::from(value(word)));
-        if rest == 0 {
-            return;
+        let mut rest = bytes;
+        // Four words at a time, which leaves a loop less to do.
+        while let Some((four, behind)) = rest.split_first_chunk::<{ 4 * WORD_BYTES }>() {
+            for word in four.chunks_exact(WORD_BYTES) {
+                self.add_up_to_a_word(word);
+            }
+            rest = behind;
         }
-        // The bytes that are left, with those before them shifted out.
-        let last = match bytes.last_chunk() {
-            Some(last) => u64::from_le_bytes(*last) >> (8 * (8 - rest)),
-            None => bytes
+        while let Some((word, behind)) = rest.split_first_chunk::<WORD_BYTES>() {
+            self.add_up_to_a_word(word);
+            rest = behind;
+        }
+        match bytes.last_chunk::<WORD_BYTES>() {
+            _ if rest.is_empty() => {}
+            // With those before them shifted out.
+            Some(last) => {
+                let before = 8 * (WORD_BYTES - rest.len());
+                self.0 += u128::from(u64::from_le_bytes(*last) >> before);
+            }
+            None => self.add_up_to_a_word(rest),
+        }
+    }
+
+    #[inline(always)]
+    fn add_up_to_a_word(&mut self, bytes: &[u8]) {
+        let word = bytes.try_into().map(u64::from_le_bytes);
+        let fewer = |_| {
+            bytes
                 .iter()
                 .rev()
-                .fold(0, |word, &byte| word << 8 | u64::from(byte)),
+                .fold(0, |word, &byte| word << 8 | u64::from(byte))
         };
-        self.0 += u128::from(last);
+        self.0 += u128::from(word.unwrap_or_else(fewer));
     }
 
     /// As a number, with `more` added to it.
@@ -65,7 +83,7 @@ pub fn over(src: Ipv6Addr, dst: Ipv6Addr, protocol: u8, payload: &[u8]) -> u16 {
 }
 
 /// [`over`] for what is right behind its IPv6 header, and goes to where that says: `packet` begins with that header and ends with the payload.
-#[inline]
+#[inline(always)]
 pub fn over_plain(packet: &[u8], protocol: u8) -> u16 {
     let mut sum = Sum::default();
     // The addresses are the header's end.

@@ -5,6 +5,7 @@ use std::net::Ipv6Addr;
 use super::{next_header, plain_tcp, IPV6_BYTES, ROUTING_TYPE_SRH, TCP_BYTES};
 use super::{Srh, SEGMENT_BYTES, SRH_FIXED_BYTES};
 use crate::carry::Encoding;
+use crate::checksum;
 
 /// Of an SRH with sender, function and final destination.
 const SRH_BYTES: usize = Srh::OF_ONE.len;
@@ -79,6 +80,17 @@ impl<'a> CarriedTcp<'a> {
         &self.packet[tcp_at(self.encoding)..]
     }
 
+    /// What its checksum comes to; 0 if it is right.
+    #[inline(always)]
+    pub fn checksum(self) -> u16 {
+        match self.encoding {
+            Encoding::Encap => checksum::over_plain(&self.packet[IPV6_BYTES..], next_header::TCP),
+            Encoding::Insert => {
+                checksum::over(self.src(), self.dst(), next_header::TCP, self.segment())
+            }
+        }
+    }
+
     /// Source port.
     #[inline]
     pub fn src_port(self) -> u16 {
@@ -106,7 +118,7 @@ impl<'a> CarriedTcp<'a> {
         self.head()[13]
     }
 
-    #[inline]
+    #[inline(always)]
     fn head(self) -> [u8; TCP_BYTES] {
         // It was there when the segment was recognised.
         self.segment().first_chunk().copied().unwrap_or_default()

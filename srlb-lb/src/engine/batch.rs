@@ -8,7 +8,7 @@ use std::mem::discriminant;
 
 use flow_table::{FlowHash, Hint, Hints, Together, Unhashed, TOGETHER};
 use packet_io::{prefetch, Instant, PacketBuf};
-use srh::parse::{self, Packet, ParseError, Upper};
+use srh::parse::{self, Packet, ParseError, PlainTcp, Tcp, Upper};
 use srh::{Flow, Frame};
 
 use super::created::Created;
@@ -20,6 +20,9 @@ use super::{bucket_of, Engine, Event, Verdict};
 pub(super) const BATCH: usize = TOGETHER;
 /// How many packets ahead the next one's bytes are asked for.
 const FRAMES_AHEAD: usize = 8;
+
+/// A segment with one of these has a row of its own in the state table, or is no client's.
+const SPECIAL: u8 = Tcp::SYN | Tcp::RST;
 
 /// Whose a packet is.
 #[derive(Clone, Copy)]
@@ -175,17 +178,26 @@ impl Engine {
             if let Some(soon) = frames.get(number + FRAMES_AHEAD) {
                 soon.prefetch(room);
             }
-            let plain = match moment.may_be_plain {
-                true => self.look_plain(frame.bytes(), &mut near),
-                false => None,
+            let is_settled = match parse::plain_tcp(frame.bytes()) {
+                Some(tcp) if tcp.flags() & SPECIAL == 0 && moment.may_be_plain => {
+                    match self.look_plain(tcp, &mut near) {
+                        Some((plain, flow)) => {
+                            looks.all[number] = Look::Plain(plain);
+                            looks.flows.put(number, flow);
+                            continue;
+                        }
+                        None => false,
+                    }
+                }
+                Some(tcp) if tcp.flags() & SPECIAL == Tcp::SYN && moment.may_be_new => {
+                    self.look_syn(number, tcp, frame.bytes(), &mut near, looks)
+                }
+                _ => false,
             };
-            if let Some((plain, flow)) = plain {
-                looks.all[number] = Look::Plain(plain);
-                looks.flows.put(number, flow);
-                continue;
-            }
             looks.unsettled += 1;
-            self.look_otherwise(moment, number, frame.bytes(), &mut near, looks);
+            if !is_settled {
+                self.look_otherwise(moment, number, frame.bytes(), &mut near, looks);
+            }
         }
         self.flows.hasher().hash_all(&mut looks.flows, count);
         self.flows.view().prefetch(&looks.flows, count);
@@ -196,7 +208,27 @@ impl Engine {
         }
     }
 
-    /// Looks at a packet that is not plain. By itself, so that what is done for each plain one finds its place in registers.
+    /// Looks at a SYN; false if it is not one of a new flow. By itself, so that what is done for each plain packet finds its place in registers.
+    #[inline(never)]
+    fn look_syn(
+        &self,
+        number: usize,
+        tcp: PlainTcp<'_>,
+        bytes: &[u8],
+        near: &mut Option<Near>,
+        looks: &mut Looks,
+    ) -> bool {
+        let Some((mut new, flow)) = self.look_new(tcp, bytes, near) else {
+            return false;
+        };
+        new.nth = looks.new as u8;
+        looks.all[number] = Look::New(new);
+        looks.new += 1;
+        looks.flows.put(number, flow);
+        true
+    }
+
+    /// Looks at any other packet.
     #[inline(never)]
     fn look_otherwise(
         &self,
@@ -206,17 +238,6 @@ impl Engine {
         near: &mut Option<Near>,
         looks: &mut Looks,
     ) {
-        let new = match moment.may_be_new {
-            true => self.look_new(bytes, near),
-            false => None,
-        };
-        if let Some((mut new, flow)) = new {
-            new.nth = looks.new as u8;
-            looks.all[number] = Look::New(new);
-            looks.new += 1;
-            looks.flows.put(number, flow);
-            return;
-        }
         let created = match moment.may_be_created {
             true => self.look_created(bytes, near),
             false => None,

@@ -87,7 +87,7 @@ impl Covers {
     }
 
     /// Is it in none of them, and neither multicast nor in ::/64?
-    #[inline]
+    #[inline(always)]
     fn miss(&self, addr: Ipv6Addr) -> bool {
         let addr = addr.to_bits();
         let half = (addr >> 64) as u64;

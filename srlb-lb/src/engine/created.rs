@@ -8,7 +8,7 @@ use flow_table::Unhashed;
 use packet_io::PacketBuf;
 use srh::carry::node_of;
 use srh::parse::{self, next_header, Tcp};
-use srh::{checksum, rewrite, Encoding, Flow, Function};
+use srh::{rewrite, Encoding, Flow, Function};
 
 use super::batch::{Look, Looks};
 use super::pin::{Pin, ShortNumber};
@@ -59,7 +59,7 @@ impl Engine {
         if !tables.is_member(server) || !self.may_be_client(tcp.dst()) {
             return None;
         }
-        if checksum::over(tcp.src(), tcp.dst(), next_header::TCP, tcp.segment()) != 0 {
+        if tcp.checksum() != 0 {
             return None;
         }
         let flow = Flow {

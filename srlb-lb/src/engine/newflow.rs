@@ -10,7 +10,7 @@ use daemon::DropReason;
 use flow_table::{FlowHash, Hint, Unhashed};
 use packet_io::PacketBuf;
 use srh::carry::{self, Sender};
-use srh::parse::{self, next_header, Tcp};
+use srh::parse::{next_header, PlainTcp, Tcp};
 use srh::rewrite::{RewriteError, Shape};
 use srh::{checksum, Encoding, Frame, Function, Locator, Segments};
 
@@ -47,11 +47,11 @@ impl Engine {
     #[inline]
     pub(super) fn look_new(
         &self,
+        tcp: PlainTcp<'_>,
         bytes: &[u8],
         near: &mut Option<Near>,
     ) -> Option<(NewFlow, Unhashed)> {
-        let tcp = parse::plain_tcp(bytes)?;
-        if tcp.flags() & (Tcp::SYN | Tcp::ACK | Tcp::RST) != Tcp::SYN {
+        if tcp.flags() & Tcp::ACK != 0 {
             return None;
         }
         let vip = self.near_to(tcp.dst(), near)?;

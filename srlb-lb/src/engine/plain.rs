@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use flow_table::{FlowHash, Unhashed, View, VipState};
 use packet_io::{Instant, PacketBuf};
-use srh::parse::{self, next_header, PlainTcp, Tcp};
+use srh::parse::{next_header, PlainTcp};
 use srh::{Encoding, Flow, Frame};
 
 use super::batch::{Look, Looks};
@@ -100,18 +100,13 @@ impl Engine {
         *near
     }
 
-    /// Is it such a packet? Whether its flow is pinned is not known yet.
+    /// Is it such a packet, as its flags say? Whether its flow is pinned is not known yet.
     #[inline]
     pub(super) fn look_plain(
         &self,
-        bytes: &[u8],
+        tcp: PlainTcp<'_>,
         near: &mut Option<Near>,
     ) -> Option<(Plain, Unhashed)> {
-        let tcp = parse::plain_tcp(bytes)?;
-        // SYN and RST have rows of their own in the state table.
-        if tcp.flags() & (Tcp::SYN | Tcp::RST) != 0 {
-            return None;
-        }
         let vip = self.near_to(tcp.dst(), near)?;
         if !self.may_be_client(tcp.src()) {
             return None;
