@@ -51,7 +51,7 @@ impl Engine {
         bytes: &[u8],
         near: &mut Option<Near>,
     ) -> Option<(NewFlow, Unhashed)> {
-        if tcp.flags() & Tcp::ACK != 0 {
+        if tcp.flags() & (Tcp::SYN | Tcp::ACK | Tcp::RST) != Tcp::SYN {
             return None;
         }
         let vip = self.near_to(tcp.dst(), near)?;

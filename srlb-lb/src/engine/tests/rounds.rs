@@ -195,7 +195,11 @@ fn plain_syns_and_servers_answers_take_short_ways_and_no_others_do() {
         let world = World::new(encoding);
         let engine = &world.engine;
         assert!(engine.may_be_new() && engine.may_be_created());
-        let is_new = |packet: &[u8]| engine.look_new(packet, &mut engine.near(0)).is_some();
+        let is_new = |packet: &[u8]| {
+            let tcp = srh::parse::plain_tcp(packet);
+            let new = tcp.and_then(|tcp| engine.look_new(tcp, packet, &mut engine.near(0)));
+            new.is_some()
+        };
         let is_created = |packet: &[u8]| engine.look_created(packet, &mut engine.near(0)).is_some();
         let answer = world.says(1, CREATE, &world.syn_ack(NUMBER));
         assert!(is_new(&world.syn()) && is_created(&answer));
