@@ -5,7 +5,9 @@ use std::net::Ipv6Addr;
 
 use crate::carry::Encoding;
 use crate::frame::Frame;
-use crate::parse::{next_header, IPV6_BYTES, ROUTING_TYPE_SRH, SEGMENT_BYTES, SRH_FIXED_BYTES};
+use crate::parse::{
+    next_header, Srh, IPV6_BYTES, ROUTING_TYPE_SRH, SEGMENT_BYTES, SRH_FIXED_BYTES,
+};
 use crate::rewrite::{payload_len, RewriteError, MAX_SEGMENTS, OUTER_HOP_LIMIT};
 use crate::sid::Locator;
 
@@ -116,6 +118,36 @@ impl Prebuilt {
         next(&self.node);
         Ok(())
     }
+}
+
+/// Takes the function off a packet of `len` bytes that is a [`CarriedTcp`](crate::parse::CarriedTcp): what [`decap`](crate::rewrite::decap) or
+/// [`strip`](crate::rewrite::strip) does.
+#[inline]
+pub fn take_off(
+    frame: &mut impl Frame,
+    len: usize,
+    encoding: Encoding,
+) -> Result<(), RewriteError> {
+    frame.truncate(len);
+    match encoding {
+        Encoding::Encap => frame.pull_front(IPV6_BYTES),
+        Encoding::Insert => {
+            const SRH: usize = Srh::OF_ONE.len;
+            let payload = payload_len(len - SRH)?;
+            let bytes = &mut frame.bytes_mut()[..SRH + IPV6_BYTES];
+            let mut head = [0; IPV6_BYTES + SRH_FIXED_BYTES + SEGMENT_BYTES];
+            head.copy_from_slice(&bytes[..IPV6_BYTES + SRH_FIXED_BYTES + SEGMENT_BYTES]);
+            let first_word = u32::from_be_bytes([head[0], head[1], head[2], head[3]]);
+            let rest = u16::from_be_bytes([Srh::OF_ONE.next_header, head[HOP_LIMIT]]);
+            let after = &mut bytes[SRH..];
+            after[..8].copy_from_slice(&first_bytes(first_word, payload, rest));
+            after[SRC].copy_from_slice(&head[SRC]);
+            // The list's end is its first entry (RFC 8754 section 2).
+            after[DST].copy_from_slice(&head[IPV6_BYTES + SRH_FIXED_BYTES..]);
+            frame.pull_front(SRH);
+        }
+    }
+    Ok(())
 }
 
 /// What stands before the list of an SRH without TLVs (RFC 8754 section 2).

@@ -6,7 +6,6 @@
 
 use std::net::Ipv6Addr;
 
-use crate::carry::Encoding;
 use crate::frame::{Frame, NoHeadroom};
 use crate::hmac::{Keys, TLV_BYTES};
 use crate::parse::{next_header, Packet, Srh, IPV6_BYTES, SEGMENT_BYTES, SRH_FIXED_BYTES};
@@ -246,15 +245,10 @@ pub fn advance(frame: &mut impl Frame, packet: &Packet) -> Result<Ipv6Addr, Rewr
 /// Takes the SRH out and sends the packet to its final destination, which is returned.
 pub fn strip(frame: &mut impl Frame, packet: &Packet) -> Result<Ipv6Addr, RewriteError> {
     let srh: Srh = packet.srh.ok_or(RewriteError::NoSegment)?;
-    strip_srh(frame, packet.len, &srh)
-}
-
-#[inline]
-fn strip_srh(frame: &mut impl Frame, len: usize, srh: &Srh) -> Result<Ipv6Addr, RewriteError> {
     let dst = srh
         .final_destination(frame.bytes())
         .ok_or(RewriteError::NoSegment)?;
-    let payload = payload_len(len - srh.len)?;
+    let payload = payload_len(packet.len - srh.len)?;
     let bytes = frame.bytes_mut();
     bytes[srh.announced_at] = srh.next_header;
     set_payload_len(bytes, payload);
@@ -269,23 +263,6 @@ fn strip_srh(frame: &mut impl Frame, len: usize, srh: &Srh) -> Result<Ipv6Addr, 
 pub fn decap(frame: &mut impl Frame, packet: &Packet) {
     frame.truncate(packet.len);
     frame.pull_front(packet.upper_at);
-}
-
-/// Takes the function off a packet of `len` bytes that is a [`CarriedTcp`](crate::parse::CarriedTcp): what [`decap`] or [`strip`] does.
-#[inline]
-pub fn take_off(
-    frame: &mut impl Frame,
-    len: usize,
-    encoding: Encoding,
-) -> Result<(), RewriteError> {
-    frame.truncate(len);
-    match encoding {
-        Encoding::Encap => frame.pull_front(IPV6_BYTES),
-        Encoding::Insert => {
-            strip_srh(frame, len, &Srh::OF_ONE)?;
-        }
-    }
-    Ok(())
 }
 
 #[inline]

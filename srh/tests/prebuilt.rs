@@ -6,8 +6,8 @@ use std::net::Ipv6Addr;
 use packet_io_free::Buf;
 use proptest::prelude::*;
 use srh::carry::{put_on, Encoding, Segments, Sender};
-use srh::prebuilt::Prebuilt;
-use srh::rewrite::RewriteError;
+use srh::prebuilt::{self, Prebuilt};
+use srh::rewrite::{self, RewriteError};
 use srh::{parse, Frame, Function, Locator};
 
 /// A buffer of this test's own.
@@ -97,5 +97,47 @@ proptest! {
         }
         let expected = [Ok(()), Err(RewriteError::HopLimit), Err(RewriteError::TooLong)];
         prop_assert!(expected.contains(&said) || room < 168);
+    }
+}
+
+/// A segment of an application with a function on it, in one of the encodings.
+fn carried(class: u8, hops: u8, data: &[u8], encoding: Encoding) -> Vec<u8> {
+    let mut segment = vec![0; 20];
+    segment[12] = 5 << 4;
+    segment.extend(data);
+    let mut bytes = packet(class, hops, &segment);
+    bytes[6] = parse::next_header::TCP;
+    let (room, node) = (256, Locator(0xfd00_005e_0000_0001));
+    let mut frame = Buf { bytes, room };
+    let sids = [Locator(0xfd00_001b_0001_0000).sid(Function::CreateStickiness)];
+    let put_on = Prebuilt::new(node).put_on(&mut frame, sids, encoding, 7);
+    put_on.unwrap();
+    frame.bytes
+}
+
+proptest! {
+    #[test]
+    fn what_is_put_on_is_taken_off_as_the_rewriter_does(
+        (class, hops) in (any::<u8>(), 2u8..5),
+        data in prop::collection::vec(any::<u8>(), 0..100),
+        behind in prop::collection::vec(any::<u8>(), 0..9),
+        insert in any::<bool>(),
+    ) {
+        let encoding = if insert { Encoding::Insert } else { Encoding::Encap };
+        let mut bytes = carried(class, hops, &data, encoding);
+        bytes.extend(&behind);
+        let len = parse::carried_tcp(&bytes).unwrap().len_bytes();
+        let parsed = parse::packet(&bytes).unwrap();
+        let mut written = Buf { bytes, room: 0 };
+        let mut copied = written.clone();
+        match encoding {
+            Encoding::Encap => rewrite::decap(&mut written, &parsed),
+            Encoding::Insert => {
+                written.truncate(parsed.len);
+                rewrite::strip(&mut written, &parsed).unwrap();
+            }
+        }
+        prebuilt::take_off(&mut copied, len, encoding).unwrap();
+        prop_assert_eq!(written.bytes(), copied.bytes());
     }
 }
