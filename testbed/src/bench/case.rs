@@ -56,6 +56,12 @@ impl Case {
         }
     }
 
+    /// Is the table brought into the steady state before every pass? Maglev's has to be after new flows have come and gone, and that warms caches: so
+    /// the others' are, too, or a ratio would be one of cold to warm.
+    pub const fn settles_first(self) -> bool {
+        matches!(self, Case::Mixed)
+    }
+
     /// Must the table be in the steady state before it comes?
     pub const fn is_steady(self) -> bool {
         matches!(self, Case::Pinned | Case::Settled | Case::Mixed)

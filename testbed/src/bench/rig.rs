@@ -207,7 +207,8 @@ impl Rig {
             self.now = self.now + Duration::from_millis(TICK_MS);
             self.is_steady = false;
         }
-        if self.is_alone && case.is_steady() && !(self.is_steady && self.flows.has_due(packets)) {
+        let is_ready = self.is_steady && self.flows.has_due(packets) && !case.settles_first();
+        if self.is_alone && case.is_steady() && !is_ready {
             self.settle()?;
         }
         for frame in &mut ring[..packets] {
