@@ -88,16 +88,12 @@ impl SynSketch {
     #[inline]
     pub fn place_for(&self, tag: u64) -> Option<Free<'_>> {
         let [first, others @ ..] = self.set(tag);
-        let mut is_known = false;
-        let mut age_of = |slot: &Slot| {
-            let seen = slot.get();
-            is_known |= seen.tag == tag;
-            // What is free is older than all.
-            seen.at.micros() | u64::from(seen.tag != 0) << (u64::BITS - 1)
-        };
-        let mut oldest = (age_of(first), first);
+        let (first_tag, age) = first.tag_and_age();
+        let mut is_known = first_tag == tag;
+        let mut oldest = (age, first);
         for slot in others {
-            let age = age_of(slot);
+            let (its_tag, age) = slot.tag_and_age();
+            is_known |= its_tag == tag;
             if age < oldest.0 {
                 oldest = (age, slot);
             }
@@ -134,7 +130,7 @@ impl SynSketch {
     /// A server has answered for this flow.
     pub fn answered(&self, tag: u64) {
         if let Some((slot, _)) = self.find(tag) {
-            slot.set(Seen::default());
+            slot.free();
         }
     }
 }

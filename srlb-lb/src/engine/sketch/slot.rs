@@ -18,7 +18,8 @@ pub struct Seen {
 #[derive(Default)]
 pub struct Slot {
     mixed_tag: AtomicU64,
-    at: AtomicU64,
+    /// The time in microseconds, and one: 0 if the slot is free.
+    since: AtomicU64,
     what: AtomicU64,
 }
 
@@ -34,27 +35,50 @@ impl Slot {
         slot
     }
 
+    /// The tag, and a number that is the smaller the older the slot is; of a free one it is 0.
+    #[inline]
+    pub fn tag_and_age(&self) -> (u64, u64) {
+        let (tag, since, _) = self.words();
+        (tag, since)
+    }
+
     #[inline]
     pub fn get(&self) -> Seen {
-        let (at, what) = (
-            self.at.load(Ordering::Relaxed),
-            self.what.load(Ordering::Relaxed),
-        );
+        let (tag, since, what) = self.words();
         Seen {
-            tag: self.mixed_tag.load(Ordering::Relaxed) ^ at ^ what,
-            at: Instant::from_micros(at),
+            tag,
+            at: Instant::from_micros(since.saturating_sub(1)),
             first: what as u16,
             times: (what >> 16) as u8,
         }
     }
 
     #[inline]
+    fn words(&self) -> (u64, u64, u64) {
+        let (since, what) = (
+            self.since.load(Ordering::Relaxed),
+            self.what.load(Ordering::Relaxed),
+        );
+        let tag = self.mixed_tag.load(Ordering::Relaxed) ^ since ^ what;
+        (tag, since, what)
+    }
+
+    #[inline]
     pub fn set(&self, seen: Seen) {
-        let at = seen.at.micros();
+        let since = seen.at.micros().saturating_add(1);
         let what = u64::from(seen.times) << 16 | u64::from(seen.first);
-        self.mixed_tag
-            .store(seen.tag ^ at ^ what, Ordering::Relaxed);
-        self.at.store(at, Ordering::Relaxed);
+        self.write(seen.tag ^ since ^ what, since, what);
+    }
+
+    /// Nobody's any more.
+    pub fn free(&self) {
+        self.write(0, 0, 0);
+    }
+
+    #[inline]
+    fn write(&self, mixed_tag: u64, since: u64, what: u64) {
+        self.mixed_tag.store(mixed_tag, Ordering::Relaxed);
+        self.since.store(since, Ordering::Relaxed);
         self.what.store(what, Ordering::Relaxed);
     }
 }
