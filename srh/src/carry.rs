@@ -121,7 +121,7 @@ pub fn put_on(
             rewrite::encap(frame, shape, node, sids, flow_label, sender.keys)
         }
         Encoding::Insert => {
-            rewrite::check_hop_limit(frame)?;
+            rewrite::hops_left(frame.bytes())?;
             let ends = (node, rewrite::dst(frame));
             let inserted = rewrite::insert_between(frame, shape, ends, sids, sender.keys);
             // Only now: the header is moved, and nobody should read what was just written in another size.

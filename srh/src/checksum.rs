@@ -3,9 +3,7 @@
 use std::net::Ipv6Addr;
 
 use crate::parse::{next_header, Packet, Upper, IPV6_BYTES};
-
-/// Where the source stands in an IPv6 header; the destination is behind it.
-const SRC_AT: usize = 8;
+use crate::rewrite::SRC;
 
 /// A one's complement sum under way, of words in little-endian order: in whichever order bytes are taken, their sum is the right one with its bytes in
 /// that order (RFC 1071 section 2). 2^16 is 1 in one's complement, so it does not count how many words of 16 bits are added at once; in 128 bits
@@ -87,7 +85,7 @@ pub fn over(src: Ipv6Addr, dst: Ipv6Addr, protocol: u8, payload: &[u8]) -> u16 {
 pub fn over_plain(packet: &[u8], protocol: u8) -> u16 {
     let mut sum = Sum::default();
     // The addresses are the header's end.
-    sum.add(packet.get(SRC_AT..).unwrap_or_default());
+    sum.add(packet.get(SRC.start..).unwrap_or_default());
     !sum.get(packet.len().saturating_sub(IPV6_BYTES) as u64 + u64::from(protocol))
 }
 
@@ -159,7 +157,7 @@ mod tests {
                     let payload = &payload[..len];
                     let expected = by_words(src, dst, 6, payload);
                     assert_eq!(over(src, dst, 6, payload), expected, "{len} bytes");
-                    let head = [&[7; SRC_AT][..], &src.octets(), &dst.octets()].concat();
+                    let head = [&[7; SRC.start][..], &src.octets(), &dst.octets()].concat();
                     let packet = [&head, payload].concat();
                     assert_eq!(over_plain(&packet, 6), expected, "{len} bytes");
                 }

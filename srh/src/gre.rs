@@ -4,8 +4,8 @@ use std::net::Ipv6Addr;
 
 use crate::frame::Frame;
 use crate::parse::IPV6_BYTES;
-use crate::prebuilt::{first_bytes, hops_left, DST, HOP_LIMIT, SRC};
-use crate::rewrite::RewriteError;
+use crate::plain::first_bytes;
+use crate::rewrite::{hops_left, RewriteError, DST, HOP_LIMIT, SRC};
 use crate::sid::Locator;
 
 /// GRE's number as a next header.

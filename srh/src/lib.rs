@@ -14,7 +14,7 @@ pub mod gre;
 pub mod hmac;
 pub mod icmp;
 pub mod parse;
-pub mod prebuilt;
+pub mod plain;
 mod quote;
 pub mod rewrite;
 pub mod sid;

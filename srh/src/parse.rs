@@ -12,6 +12,7 @@ use std::net::Ipv6Addr;
 use crate::flow::Flow;
 use crate::hmac;
 
+pub(crate) use carried::ONE_SRH_BYTES;
 pub use carried::{carried_tcp, CarriedTcp};
 pub use error::ParseError;
 pub use plain::{plain_tcp, PlainTcp};
@@ -51,7 +52,7 @@ pub mod next_header {
 }
 
 const ROUTING_TYPE_0: u8 = 0;
-pub(crate) const ROUTING_TYPE_SRH: u8 = 4;
+const ROUTING_TYPE_SRH: u8 = 4;
 const TLV_PAD1: u8 = 0;
 
 /// A Segment Routing Header that has been checked (RFC 8754 section 2).
@@ -74,17 +75,6 @@ pub struct Srh {
 }
 
 impl Srh {
-    /// That of a [`CarriedTcp`] in the insert encoding.
-    pub(crate) const OF_ONE: Self = Srh {
-        at: IPV6_BYTES,
-        len: SRH_FIXED_BYTES + 3 * SEGMENT_BYTES,
-        announced_at: 6,
-        next_header: next_header::TCP,
-        segments_left: 1,
-        last_entry: 2,
-        hmac_at: None,
-    };
-
     /// How many segments are in the header.
     pub fn segments(&self) -> usize {
         usize::from(self.last_entry) + 1

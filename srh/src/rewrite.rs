@@ -87,20 +87,19 @@ pub const fn encap_bytes(segments: usize, signed: bool) -> usize {
     }
 }
 
-/// Is there a hop left for an encapsulation or insertion?
+/// The hop limit behind this node, if there is a hop left for an encapsulation or insertion.
 #[inline]
-pub(crate) fn check_hop_limit(frame: &impl Frame) -> Result<(), RewriteError> {
-    match frame.bytes()[HOP_LIMIT] {
+pub(crate) fn hops_left(packet: &[u8]) -> Result<u8, RewriteError> {
+    match packet[HOP_LIMIT] {
         0 | 1 => Err(RewriteError::HopLimit),
-        _ => Ok(()),
+        hops => Ok(hops - 1),
     }
 }
 
 /// Lowers the hop limit by one, as every encapsulation and insertion does.
 #[inline]
 pub fn decrement_hop_limit(frame: &mut impl Frame) -> Result<(), RewriteError> {
-    check_hop_limit(frame)?;
-    frame.bytes_mut()[HOP_LIMIT] -= 1;
+    frame.bytes_mut()[HOP_LIMIT] = hops_left(frame.bytes())?;
     Ok(())
 }
 
@@ -213,13 +212,13 @@ pub fn encap(
 }
 
 /// Where the Next Header byte stands in an IPv6 header.
-const NEXT_HEADER: usize = 6;
+pub(crate) const NEXT_HEADER: usize = 6;
 /// Where the hop limit stands there.
-const HOP_LIMIT: usize = 7;
+pub(crate) const HOP_LIMIT: usize = 7;
 /// Where the source stands there.
-const SRC: std::ops::Range<usize> = 8..24;
+pub(crate) const SRC: std::ops::Range<usize> = 8..24;
 /// Where the destination stands there.
-const DST: std::ops::Range<usize> = 24..40;
+pub(crate) const DST: std::ops::Range<usize> = 24..40;
 
 /// Hop limit of the outer header; what is inside keeps its own.
 pub const OUTER_HOP_LIMIT: u8 = 64;
@@ -290,7 +289,7 @@ fn set_dst(bytes: &mut [u8], dst: Ipv6Addr) {
 
 /// Writes what stands before the list of an SRH; its length is that of `srh`.
 #[inline]
-fn write_fixed(srh: &mut [u8], follows: u8, last_entry: usize, segments_left: usize) {
+pub(crate) fn write_fixed(srh: &mut [u8], follows: u8, last_entry: usize, segments_left: usize) {
     let units = (srh.len() / 8 - 1) as u8;
     // Routing type 4; flags and tag are zero.
     let fixed = [

@@ -152,14 +152,26 @@ impl<'a, V: Packed> View<'a, V> {
         (0..count).for_each(|number| prefetch(self.0.first(flows.hash(number))));
     }
 
-    /// Once those lines are there: where in them the flows are. Asks for the other lines of those that aren't.
+    /// Asks for the other line, too, in which a flow may lie.
+    #[inline]
+    pub fn prefetch_other(&self, flow: FlowHash) {
+        prefetch(self.0.second(flow));
+    }
+
+    /// Once the first lines are there: where in them the flows with these numbers are. Asks for the other lines of those that aren't.
     ///
     /// A tenth of all flows isn't, at random: so nothing in here is done for these alone, which a processor would have to guess.
     #[inline(never)]
-    pub fn find_first(&self, flows: &Together, count: usize, hints: &mut Hints) {
+    pub fn find_first(
+        &self,
+        flows: &Together,
+        numbers: impl Iterator<Item = usize>,
+        hints: &mut Hints,
+    ) {
         let mut misses = 0;
-        for (number, hint) in hints.all.iter_mut().enumerate().take(count) {
+        for number in numbers {
             let flow = flows.hash(number);
+            let hint = &mut hints.all[number];
             *hint = Hint(self.0.slot_at_first(flow));
             let is_elsewhere = *hint == Hint::default();
             // The line that is there costs nothing.

@@ -3,23 +3,18 @@
 use std::net::Ipv6Addr;
 
 use super::{next_header, plain_tcp, IPV6_BYTES, ROUTING_TYPE_SRH, TCP_BYTES};
-use super::{Srh, SEGMENT_BYTES, SRH_FIXED_BYTES};
+use super::{SEGMENT_BYTES, SRH_FIXED_BYTES};
 use crate::carry::Encoding;
 use crate::checksum;
 
 /// Of an SRH with sender, function and final destination.
-const SRH_BYTES: usize = Srh::OF_ONE.len;
+pub(crate) const ONE_SRH_BYTES: usize = SRH_FIXED_BYTES + 3 * SEGMENT_BYTES;
 /// Where the segments begin.
 const LIST: usize = IPV6_BYTES + SRH_FIXED_BYTES;
 /// Where the function's SID stands in it: one segment is left.
 const HERE: usize = LIST + SEGMENT_BYTES;
 /// What such an SRH has behind the number of what follows: its length, its type, Segments Left, Last Entry.
-const SRH_SHAPE: [u8; 4] = [
-    (SRH_BYTES / 8 - 1) as u8,
-    ROUTING_TYPE_SRH,
-    Srh::OF_ONE.segments_left,
-    Srh::OF_ONE.last_entry,
-];
+const SRH_SHAPE: [u8; 4] = [(ONE_SRH_BYTES / 8 - 1) as u8, ROUTING_TYPE_SRH, 1, 2];
 
 /// A TCP segment without options of IPv6's that carries one function, unsigned, and ends where its outermost header says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,7 +131,7 @@ impl<'a> CarriedTcp<'a> {
 const fn tcp_at(encoding: Encoding) -> usize {
     match encoding {
         Encoding::Encap => 2 * IPV6_BYTES,
-        Encoding::Insert => IPV6_BYTES + SRH_BYTES,
+        Encoding::Insert => IPV6_BYTES + ONE_SRH_BYTES,
     }
 }
 
@@ -152,7 +147,7 @@ pub fn carried_tcp(bytes: &[u8]) -> Option<CarriedTcp<'_>> {
             (IPV6_BYTES + inner.len_bytes() == len).then_some(Encoding::Encap)
         }
         next_header::ROUTING => {
-            let srh: &[u8; SRH_BYTES] = packet[IPV6_BYTES..].first_chunk()?;
+            let srh: &[u8; ONE_SRH_BYTES] = packet[IPV6_BYTES..].first_chunk()?;
             let segment = &packet[tcp_at(Encoding::Insert)..];
             let header = usize::from(segment.get(12)? >> 4) * 4;
             let is_whole = header >= TCP_BYTES && header <= segment.len();
@@ -222,8 +217,8 @@ mod tests {
                 (Encoding::Encap, outer.src, inner, inner.dst)
             }
             (_, Some(srh)) => {
-                let is_one = (srh.at, srh.len, srh.segments_left) == (IPV6_BYTES, SRH_BYTES, 1);
-                let is_plain = outer.upper_at == IPV6_BYTES + SRH_BYTES && srh.last_entry == 2;
+                let is_one = (srh.at, srh.len, srh.segments_left) == (IPV6_BYTES, ONE_SRH_BYTES, 1);
+                let is_plain = outer.upper_at == IPV6_BYTES + ONE_SRH_BYTES && srh.last_entry == 2;
                 let is_here = srh.segment(bytes, 1) == Some(outer.dst);
                 let is_ours = is_one && is_plain && is_here;
                 let sender = srh.first_visited(bytes).filter(|_| is_ours)?;

@@ -56,6 +56,12 @@ pub(super) enum Look {
     Parsed,
 }
 
+impl Look {
+    fn is_plain(&self) -> bool {
+        matches!(self, Look::Plain(_))
+    }
+}
+
 /// What is known of a batch's packets, by their numbers.
 pub(super) struct Looks {
     pub all: [Look; BATCH],
@@ -64,10 +70,9 @@ pub(super) struct Looks {
     unsettled: usize,
     /// How many are [`Look::New`].
     pub new: u32,
-    /// How many entries this engine had made when they were looked for.
-    pub pinned: u64,
     /// Their flows. That of a packet without one is what was there before.
     pub flows: Together,
+    /// Where those of plain packets are.
     pub hints: Hints,
     /// The buckets of plain packets whose flows have no entry; of others, what was there before.
     buckets: [Option<u32>; BATCH],
@@ -80,7 +85,6 @@ impl Default for Looks {
             parsed: Vec::with_capacity(BATCH),
             unsettled: 0,
             new: 0,
-            pinned: 0,
             flows: Together::default(),
             hints: Hints::default(),
             buckets: [None; BATCH],
@@ -178,7 +182,7 @@ impl Engine {
             if let Some(soon) = frames.get(number + FRAMES_AHEAD) {
                 soon.prefetch(room);
             }
-            let is_settled = match parse::plain_tcp(frame.bytes()) {
+            let is_looked_at = match parse::plain_tcp(frame.bytes()) {
                 Some(tcp) if tcp.flags() & SPECIAL == 0 && moment.may_be_plain => {
                     match self.look_plain(tcp, &mut near) {
                         Some((plain, flow)) => {
@@ -195,16 +199,21 @@ impl Engine {
                 _ => false,
             };
             looks.unsettled += 1;
-            if !is_settled {
+            if !is_looked_at {
                 self.look_otherwise(moment, number, frame.bytes(), &mut near, looks);
             }
         }
         self.flows.hasher().hash_all(&mut looks.flows, count);
-        self.flows.view().prefetch(&looks.flows, count);
+        let view = self.flows.view();
+        view.prefetch(&looks.flows, count);
         if looks.unsettled > 0 {
+            // Most of these have no entry, which takes both lines to see; and they may be in the sketch.
             let all = looks.all.iter().take(count).enumerate();
-            let others = all.filter(|(_, look)| !matches!(look, Look::Plain(_)));
-            others.for_each(|(number, _)| self.sketch.prefetch(looks.flows.hash(number).tag()));
+            for (number, _) in all.filter(|(_, look)| !look.is_plain()) {
+                let hash = looks.flows.hash(number);
+                view.prefetch_other(hash);
+                self.sketch.prefetch(hash.tag());
+            }
         }
     }
 
@@ -286,7 +295,6 @@ impl Engine {
             }
             is_found = true;
             self.flows.view().find_rest(&here.flows, &mut here.hints);
-            here.pinned = self.events.get(Event::Pinned);
             self.ask_for_owners(frames, here);
             match self.maglev.is_on() {
                 false => self.work_on_all::<false>(&moment, frames, here, verdicts),
@@ -298,9 +306,20 @@ impl Engine {
         self.looks = Some(looks);
     }
 
+    /// Finds the flows of plain packets. Others are looked for when they are worked on.
     fn find_first(&self, count: usize, looks: &mut Looks) {
-        let view = self.flows.view();
-        view.find_first(&looks.flows, count, &mut looks.hints);
+        let (view, numbers) = (self.flows.view(), 0..count.min(BATCH));
+        let Looks {
+            all, flows, hints, ..
+        } = looks;
+        match looks.unsettled {
+            0 => view.find_first(flows, numbers, hints),
+            _ => view.find_first(
+                flows,
+                numbers.filter(|&number| all[number].is_plain()),
+                hints,
+            ),
+        }
     }
 
     /// Asks for the recovery lists of plain packets whose flows have no entry: the lists are larger than what caches hold beside packets, and when

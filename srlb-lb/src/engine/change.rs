@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 use std::sync::Arc;
 
 use flow_table::VipState;
-use srh::prebuilt::Prebuilt;
+use srh::plain::PlainHeaders;
 use srh::Function;
 
 use super::clients::Covers;
@@ -15,7 +15,7 @@ use super::{Config, Engine, Pool, Server};
 pub struct Change {
     config: Config,
     pool: Arc<Pool>,
-    pub(super) prebuilt: Prebuilt,
+    pub(super) headers: PlainHeaders,
     pub(super) ack_sids: Vec<Ipv6Addr>,
     pub(super) vip_states: Vec<VipState>,
     pub(super) covers: Covers,
@@ -33,7 +33,7 @@ impl Engine {
         let hasher = self.flows.hasher();
         let vips = pool.vips().iter();
         Change {
-            prebuilt: Prebuilt::new(config.locator),
+            headers: PlainHeaders::new(config.locator),
             ack_sids: pool.servers().iter().map(ack).collect(),
             vip_states: vips.map(|vip| hasher.of_vip(vip.address)).collect(),
             covers: Covers::new(config, pool),
@@ -55,7 +55,7 @@ impl Engine {
         self.signed.set_keys(change.config.hmac.as_ref());
         self.config = change.config;
         self.pool = change.pool;
-        self.prebuilt = change.prebuilt;
+        self.headers = change.headers;
         self.ack_sids = change.ack_sids;
         self.vip_states = change.vip_states;
         self.covers = change.covers;

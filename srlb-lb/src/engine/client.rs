@@ -202,8 +202,7 @@ impl Engine {
         Ok(done)
     }
 
-    /// Sends a packet to the server of its entry: by the header that has been written for that server before, unless it
-    /// has to be signed.
+    /// Sends a packet to the server of its entry.
     pub(super) fn steer(
         &mut self,
         now: Instant,
@@ -218,7 +217,7 @@ impl Engine {
         match self.ack_sids.get(usize::from(pin.server())) {
             Some(&sid) if fits && is_simple => {
                 let label = subject.hash.flow_label();
-                let put_on = self.prebuilt.put_on(frame, [sid], encoding, label);
+                let put_on = self.headers.put_on(frame, [sid], encoding, label);
                 self.done(now, frame, packet, put_on)
             }
             _ => {

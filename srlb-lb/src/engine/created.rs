@@ -8,7 +8,7 @@ use flow_table::Unhashed;
 use packet_io::PacketBuf;
 use srh::carry::node_of;
 use srh::parse::{self, next_header, Tcp};
-use srh::{prebuilt, Encoding, Flow, Function};
+use srh::{plain, Encoding, Flow, Function};
 
 use super::batch::{Look, Looks};
 use super::pin::{Pin, ShortNumber};
@@ -112,7 +112,7 @@ impl Engine {
             return None;
         }
         let (server, encoding) = (created.server, created.encoding);
-        prebuilt::take_off(frame, usize::from(created.len), encoding).ok()?;
+        plain::take_off(frame, usize::from(created.len), encoding).ok()?;
         self.server_is_alive(server, moment.now);
         self.sketch.answered(hash.tag());
         let life = self.contract.limits.unconfirmed_life;

@@ -49,7 +49,7 @@ use ipnet::Ipv6Net;
 use packet_io::{Instant, PacketBuf};
 use srh::hmac::{HmacError, Keys};
 use srh::parse::{next_header, Packet};
-use srh::prebuilt::Prebuilt;
+use srh::plain::PlainHeaders;
 use srh::{Encoding, Flow, Frame, Locator};
 
 pub use change::Change;
@@ -183,10 +183,10 @@ pub struct Engine {
     tracing: bool,
     note: Note,
     looks: Option<Box<[Looks; 2]>>,
-    /// What sends a pinned flow's packets to its server.
-    prebuilt: Prebuilt,
+    /// What goes in front of plain packets.
+    headers: PlainHeaders,
     maglev: Maglev,
-    /// Where that is, by the server's number.
+    /// Where a server takes packets of its flows, by its number.
     ack_sids: Vec<Ipv6Addr>,
     /// What the hashes of a VIP's flows have in common, by the VIP's number.
     vip_states: Vec<VipState>,
@@ -223,7 +223,7 @@ impl Engine {
             unpinned: shared.unpinned,
             hunts: Hunts::default(),
             signed: SignedCounts::new(config.hmac.as_ref()),
-            prebuilt: Prebuilt::new(config.locator),
+            headers: PlainHeaders::new(config.locator),
             maglev: Maglev::default(),
             config,
             pool,

@@ -7,7 +7,7 @@ use std::net::Ipv6Addr;
 use std::ops::Range;
 
 use daemon::DropReason;
-use flow_table::{FlowHash, Hint, Unhashed};
+use flow_table::Unhashed;
 use packet_io::PacketBuf;
 use srh::carry::{self, Sender};
 use srh::parse::{next_header, PlainTcp, Tcp};
@@ -18,7 +18,7 @@ use super::batch::{Look, Looks};
 use super::order::{self, ORDER};
 use super::plain::{self, Moment, Near};
 use super::state::{self, Action, Next, State};
-use super::{Engine, Event, Verdict};
+use super::Engine;
 
 /// The SYN of a flow that has no entry, as far as is known.
 #[derive(Clone, Copy)]
@@ -26,7 +26,7 @@ pub(super) struct NewFlow {
     vip: u16,
     len: u16,
     bucket: u32,
-    /// So many of the batch come before it.
+    /// So many of the batch's new flows come before it.
     pub nth: u8,
 }
 
@@ -59,7 +59,8 @@ impl Engine {
         if tcp.hop_limit() <= 1 || !self.may_be_client(tcp.src()) {
             return None;
         }
-        if checksum::over_plain(&bytes[..tcp.len_bytes()], next_header::TCP) != 0 {
+        let packet = bytes.get(..tcp.len_bytes())?;
+        if checksum::over_plain(packet, next_header::TCP) != 0 {
             return None;
         }
         let flow = plain::flow_of(tcp);
@@ -83,16 +84,14 @@ impl Engine {
         numbers: Range<usize>,
     ) -> (usize, Option<DropReason>) {
         for number in numbers.clone() {
-            match self.offer_new(moment, &mut frames[number], looks, number) {
-                Some(Verdict::Transmit) => {}
-                Some(Verdict::Drop(reason)) => return (number, Some(reason)),
-                None => return (number, None),
+            if let Err(refused) = self.offer_new(moment, &mut frames[number], looks, number) {
+                return (number, refused);
             }
         }
         (numbers.end, None)
     }
 
-    /// Does so with one.
+    /// Does so with one; an error if it is not offered, with the reason if it is dropped.
     #[inline(always)]
     fn offer_new(
         &mut self,
@@ -100,24 +99,24 @@ impl Engine {
         frame: &mut PacketBuf,
         looks: &Looks,
         number: usize,
-    ) -> Option<Verdict> {
+    ) -> Result<(), Option<DropReason>> {
         let Look::New(new) = looks.all[number] else {
-            return None;
+            return Err(None);
         };
         let hash = looks.flows.hash(number);
-        if looks.hints.of(number) != Hint::default() || !self.is_still_absent(hash, looks) {
-            return None;
+        if !self.flows.view().is_absent(hash) {
+            return Err(None);
         }
         let tables = &self.pool.vips()[usize::from(new.vip)].tables;
         let candidates = tables.candidates(new.bucket);
-        let first = *candidates.first()?;
+        let first = *candidates.first().ok_or(None)?;
         let (encoding, len) = (self.config.encoding, usize::from(new.len));
         let added = encoding.overhead_bytes(candidates.len(), false);
         let fits = len + added <= self.config.fabric_mtu_bytes;
         if candidates.len() > ORDER || !fits || !self.health.are_alive(candidates) {
-            return None;
+            return Err(None);
         }
-        let place = self.sketch.place_for(hash.tag())?;
+        let place = self.sketch.place_for(hash.tag()).ok_or(None)?;
         frame.truncate(len);
         if self.hunts.is_empty() {
             // Those before it in this batch have had theirs.
@@ -126,33 +125,25 @@ impl Engine {
         }
         if !self.hunts.use_up() {
             if let Err(reason) = self.unpinned.may(Action::Hunt, hash, moment.now) {
-                return Some(Verdict::Drop(reason));
+                return Err(Some(reason));
             }
         }
         let label = hash.flow_label();
         let put_on = match *candidates {
             [one] => {
                 let sids = [self.sid_of(one, Function::ConnectForce)];
-                self.prebuilt.put_on(frame, sids, encoding, label)
+                self.headers.put_on(frame, sids, encoding, label)
             }
             [one, other] => {
                 let first = self.sid_of(one, Function::ConnectAvail);
                 let sids = [first, self.sid_of(other, Function::ConnectForce)];
-                self.prebuilt.put_on(frame, sids, encoding, label)
+                self.headers.put_on(frame, sids, encoding, label)
             }
             _ => self.put_many_on(frame, candidates, encoding, label),
         };
-        if let Err(error) = put_on {
-            return Some(Verdict::Drop(DropReason::from(error)));
-        }
+        put_on.map_err(|error| Some(DropReason::from(error)))?;
         place.take(hash.tag(), first, 0, moment.now);
-        Some(Verdict::Transmit)
-    }
-
-    /// Has nobody kept anything for a flow since it was looked for, together with the others of its batch?
-    #[inline]
-    fn is_still_absent(&self, hash: FlowHash, looks: &Looks) -> bool {
-        self.events.get(Event::Pinned) == looks.pinned || self.flows.view().is_absent(hash)
+        Ok(())
     }
 
     #[inline]

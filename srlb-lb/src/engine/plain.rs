@@ -188,7 +188,7 @@ impl Engine {
                 frame.truncate(len);
                 match GRE {
                     false => self
-                        .prebuilt
+                        .headers
                         .put_on(frame, [*sid], Encoding::Encap, label)
                         .ok()?,
                     true => self.put_gre_on(frame, *sid, label).ok()?,
@@ -196,7 +196,7 @@ impl Engine {
             }
             Encoding::Insert if len <= most_insert && !GRE => {
                 frame.truncate(len);
-                self.prebuilt
+                self.headers
                     .put_on(frame, [*sid], Encoding::Insert, label)
                     .ok()?;
             }

@@ -17,7 +17,29 @@ const WAYS: usize = 4;
 /// make it forget, and so can two threads that meet at one slot, and no more than that.
 pub struct SynSketch {
     limits: Limits,
-    sets: Box<[[Slot; WAYS]]>,
+    sets: Box<[Set]>,
+}
+
+/// The slots of one set: 96 bytes, in two cache lines wherever it lies.
+#[repr(align(32))]
+struct Set([Slot; WAYS]);
+
+impl Set {
+    /// One with so many ways. It has all of them, for loops of a length that is known; but the others are younger than all, for ever, and so never taken.
+    fn new(ways: usize) -> Self {
+        let slot = |way| {
+            let slot = Slot::default();
+            if way >= ways {
+                slot.set(Seen {
+                    tag: u64::MAX,
+                    at: Instant::from_micros(u64::MAX),
+                    ..Seen::default()
+                });
+            }
+            slot
+        };
+        Set(std::array::from_fn(slot))
+    }
 }
 
 /// A slot that a SYN may have.
@@ -50,15 +72,10 @@ pub struct Again {
 impl SynSketch {
     /// One that has seen nothing.
     pub fn new(limits: Limits) -> Self {
-        // A set has all its ways, for loops of a length that is known; of a sketch that is smaller than that some are closed.
         let ways = limits.syns_remembered.clamp(1, WAYS);
         let sets = (limits.syns_remembered / ways).max(1);
-        let slot = |way| match way < ways {
-            true => Slot::default(),
-            false => Slot::closed(),
-        };
         SynSketch {
-            sets: (0..sets).map(|_| std::array::from_fn(slot)).collect(),
+            sets: (0..sets).map(|_| Set::new(ways)).collect(),
             limits,
         }
     }
@@ -68,7 +85,7 @@ impl SynSketch {
     fn set(&self, tag: u64) -> &[Slot; WAYS] {
         // No division: the upper half is a fraction of 2^32, and this the same fraction of the sets.
         let set = (((tag >> 32) * self.sets.len() as u64) >> 32) as usize;
-        &self.sets[set]
+        &self.sets[set].0
     }
 
     /// Asks for the lines in which this flow may lie.
@@ -199,7 +216,7 @@ mod tests {
                 syns_remembered: asked,
                 ..Limits::default()
             });
-            let all = sketch.sets.iter().flatten();
+            let all = sketch.sets.iter().flat_map(|set| &set.0);
             let free = all.filter(|slot| slot.get().tag == 0);
             assert_eq!(free.count(), slots, "{asked}");
         }

@@ -40,3 +40,28 @@ fn a_slot_says_nothing_of_a_flow_that_was_not_said_of_it() {
         None,
     );
 }
+
+/// The same where one of them frees it, for who looks for a place: it is told the age of that flow.
+#[test]
+fn a_slot_that_is_freed_has_no_flow_s_tag_with_another_age() {
+    shuttle::check_dfs(
+        || {
+            let slot = Arc::new(Slot::default());
+            slot.set(seen(1));
+            let (freed, taken) = (Arc::clone(&slot), Arc::clone(&slot));
+            let writers = [
+                thread::spawn(move || freed.free()),
+                thread::spawn(move || taken.set(seen(2))),
+            ];
+            let (tag, age) = slot.tag_and_age();
+            for number in 1..=2 {
+                let known = seen(number);
+                assert!(tag != known.tag || age == known.at.micros() + 1, "{age}");
+            }
+            writers
+                .into_iter()
+                .for_each(|writer| writer.join().unwrap());
+        },
+        None,
+    );
+}

@@ -24,17 +24,6 @@ pub struct Slot {
 }
 
 impl Slot {
-    /// One that is younger than all others, for ever, and so never taken.
-    pub fn closed() -> Self {
-        let slot = Slot::default();
-        slot.set(Seen {
-            tag: u64::MAX,
-            at: Instant::from_micros(u64::MAX),
-            ..Seen::default()
-        });
-        slot
-    }
-
     /// The tag, and a number that is the smaller the older the slot is; of a free one it is 0.
     #[inline]
     pub fn tag_and_age(&self) -> (u64, u64) {

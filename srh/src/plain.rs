@@ -1,36 +1,28 @@
-//! Headers for packets without extension headers, which nearly all are: what they hold is known before the packet comes, but for a few fields. So they
-//! are written in whole words and nothing of them is looked at again.
+//! Headers for plain packets, which nearly all are, unsigned: what they hold is known before the packet comes, but for a few fields. So they
+//! are written in whole words, and nothing of them is looked at again.
 
 use std::net::Ipv6Addr;
 
 use crate::carry::Encoding;
 use crate::frame::Frame;
-use crate::parse::{
-    next_header, Srh, IPV6_BYTES, ROUTING_TYPE_SRH, SEGMENT_BYTES, SRH_FIXED_BYTES,
-};
-use crate::rewrite::{payload_len, RewriteError, MAX_SEGMENTS, OUTER_HOP_LIMIT};
+use crate::parse::{next_header, IPV6_BYTES, ONE_SRH_BYTES, SEGMENT_BYTES, SRH_FIXED_BYTES};
+use crate::rewrite::{hops_left, payload_len, write_fixed, RewriteError};
+use crate::rewrite::{DST, HOP_LIMIT, MAX_SEGMENTS, NEXT_HEADER, OUTER_HOP_LIMIT, SRC};
 use crate::sid::Locator;
-
-/// Where the hop limit stands in an IPv6 header.
-pub(crate) const HOP_LIMIT: usize = 7;
-/// Where the source stands there.
-pub(crate) const SRC: std::ops::Range<usize> = 8..24;
-/// Where the destination stands there.
-pub(crate) const DST: std::ops::Range<usize> = 24..40;
 
 /// The unsigned headers that send a packet from one node along a few SIDs, in both encodings: what [`put_on`](crate::carry::put_on) would write.
 ///
 /// It is for packets that have no Hop-by-Hop Options: those would come before an SRH.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Prebuilt {
+pub struct PlainHeaders {
     node: [u8; SEGMENT_BYTES],
 }
 
-impl Prebuilt {
+impl PlainHeaders {
     /// Those of `node`.
     pub fn new(node: Locator) -> Self {
         let node = node.node().octets();
-        Prebuilt { node }
+        PlainHeaders { node }
     }
 
     /// Does to a packet what [`put_on`](crate::carry::put_on) does without keys. `frame` holds the packet, no byte more, and the packet has
@@ -78,7 +70,7 @@ impl Prebuilt {
         outer[DST].copy_from_slice(&sids[0].octets());
         if SIDS > 1 {
             // The first SID stands in the outer header alone (RFC 8986 section 5.2).
-            srh[..SRH_FIXED_BYTES].copy_from_slice(&fixed(next_header::IPV6, SIDS - 1, SIDS - 1));
+            write_fixed(srh, next_header::IPV6, SIDS - 2, SIDS - 1);
             for (slot, sid) in list(srh).zip(sids[1..].iter().rev()) {
                 slot.copy_from_slice(&sid.octets());
             }
@@ -105,7 +97,7 @@ impl Prebuilt {
         before[..8].copy_from_slice(&first_bytes(first_word, payload, rest));
         before[SRC].copy_from_slice(&head[SRC]);
         before[DST].copy_from_slice(&sids[0].octets());
-        srh[..SRH_FIXED_BYTES].copy_from_slice(&fixed(head[6], SIDS + 2, SIDS));
+        write_fixed(srh, head[NEXT_HEADER], SIDS + 1, SIDS);
         let (last, sids) = (&head[DST], sids.iter().rev());
         let mut slots = list(srh);
         let mut next = |octets: &[u8]| {
@@ -132,30 +124,21 @@ pub fn take_off(
     match encoding {
         Encoding::Encap => frame.pull_front(IPV6_BYTES),
         Encoding::Insert => {
-            const SRH: usize = Srh::OF_ONE.len;
-            let payload = payload_len(len - SRH)?;
-            let bytes = &mut frame.bytes_mut()[..SRH + IPV6_BYTES];
+            let payload = payload_len(len - ONE_SRH_BYTES)?;
+            let bytes = &mut frame.bytes_mut()[..ONE_SRH_BYTES + IPV6_BYTES];
             let mut head = [0; IPV6_BYTES + SRH_FIXED_BYTES + SEGMENT_BYTES];
             head.copy_from_slice(&bytes[..IPV6_BYTES + SRH_FIXED_BYTES + SEGMENT_BYTES]);
             let first_word = u32::from_be_bytes([head[0], head[1], head[2], head[3]]);
-            let rest = u16::from_be_bytes([Srh::OF_ONE.next_header, head[HOP_LIMIT]]);
-            let after = &mut bytes[SRH..];
+            let rest = u16::from_be_bytes([next_header::TCP, head[HOP_LIMIT]]);
+            let after = &mut bytes[ONE_SRH_BYTES..];
             after[..8].copy_from_slice(&first_bytes(first_word, payload, rest));
             after[SRC].copy_from_slice(&head[SRC]);
             // The list's end is its first entry (RFC 8754 section 2).
             after[DST].copy_from_slice(&head[IPV6_BYTES + SRH_FIXED_BYTES..]);
-            frame.pull_front(SRH);
+            frame.pull_front(ONE_SRH_BYTES);
         }
     }
     Ok(())
-}
-
-/// What stands before the list of an SRH without TLVs (RFC 8754 section 2).
-#[inline]
-const fn fixed(follows: u8, segments: usize, segments_left: usize) -> [u8; SRH_FIXED_BYTES] {
-    let units = (segments * SEGMENT_BYTES / 8) as u8;
-    let (left, last_entry) = (segments_left as u8, (segments - 1) as u8);
-    [follows, units, ROUTING_TYPE_SRH, left, last_entry, 0, 0, 0]
 }
 
 /// The places of an SRH's list.
@@ -168,13 +151,4 @@ fn list(srh: &mut [u8]) -> impl Iterator<Item = &mut [u8]> {
 #[inline]
 pub(crate) fn first_bytes(first_word: u32, payload: u16, rest: u16) -> [u8; 8] {
     (u64::from(first_word) << 32 | u64::from(payload) << 16 | u64::from(rest)).to_be_bytes()
-}
-
-/// The hop limit behind this node.
-#[inline]
-pub(crate) fn hops_left(packet: &[u8]) -> Result<u8, RewriteError> {
-    match packet[HOP_LIMIT] {
-        0 | 1 => Err(RewriteError::HopLimit),
-        hops => Ok(hops - 1),
-    }
 }

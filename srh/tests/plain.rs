@@ -1,4 +1,4 @@
-//! Headers that were written before are those that the rewriter writes.
+//! Headers of plain packets are those that the rewriter writes.
 #![forbid(unsafe_code)]
 
 use std::net::Ipv6Addr;
@@ -6,7 +6,7 @@ use std::net::Ipv6Addr;
 use packet_io_free::Buf;
 use proptest::prelude::*;
 use srh::carry::{put_on, Encoding, Segments, Sender};
-use srh::prebuilt::{self, Prebuilt};
+use srh::plain::{self, PlainHeaders};
 use srh::rewrite::{self, RewriteError};
 use srh::{parse, Frame, Function, Locator};
 
@@ -67,7 +67,7 @@ fn both<const SIDS: usize>(
     let (mut written, mut copied) = (before.clone(), before);
     let sender = Sender { node, keys: None };
     let said = put_on(&mut written, &parsed, sender, encoding, &list, label);
-    let also = Prebuilt::new(node).put_on(&mut copied, sids, encoding, label);
+    let also = PlainHeaders::new(node).put_on(&mut copied, sids, encoding, label);
     [(said, written), (also, copied)]
 }
 
@@ -110,7 +110,7 @@ fn carried(class: u8, hops: u8, data: &[u8], encoding: Encoding) -> Vec<u8> {
     let (room, node) = (256, Locator(0xfd00_005e_0000_0001));
     let mut frame = Buf { bytes, room };
     let sids = [Locator(0xfd00_001b_0001_0000).sid(Function::CreateStickiness)];
-    let put_on = Prebuilt::new(node).put_on(&mut frame, sids, encoding, 7);
+    let put_on = PlainHeaders::new(node).put_on(&mut frame, sids, encoding, 7);
     put_on.unwrap();
     frame.bytes
 }
@@ -137,7 +137,7 @@ proptest! {
                 rewrite::strip(&mut written, &parsed).unwrap();
             }
         }
-        prebuilt::take_off(&mut copied, len, encoding).unwrap();
+        plain::take_off(&mut copied, len, encoding).unwrap();
         prop_assert_eq!(written.bytes(), copied.bytes());
     }
 }
