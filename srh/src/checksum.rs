@@ -52,7 +52,7 @@ impl Sum {
     }
 
     /// As a number, with `more` added to it.
-    #[inline]
+    #[inline(always)]
     fn get(self, more: u64) -> u16 {
         let (sum, carry) = (self.0 as u64).overflowing_add((self.0 >> 64) as u64);
         let sum = (sum >> 32) + (sum & 0xffff_ffff) + u64::from(carry);
