@@ -95,7 +95,9 @@ fn sip13<const BYTES: usize, const WORDS: usize>(key: &[u8; 16], words: [u64; WO
         state[0] ^= word;
     }
     state[2] ^= 0xff;
-    (0..3).for_each(|_| round(&mut state));
+    for _ in 0..3 {
+        round(&mut state);
+    }
     state[0] ^ state[1] ^ state[2] ^ state[3]
 }
 

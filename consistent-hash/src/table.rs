@@ -119,7 +119,7 @@ impl Table {
     ///
     /// If there is no such bucket.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn candidates(&self, bucket: u32) -> &[u16] {
         let bucket = bucket as usize;
         assert!(bucket < self.buckets, "bucket {bucket} of {}", self.buckets);

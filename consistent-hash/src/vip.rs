@@ -127,7 +127,7 @@ impl VipTables {
     ///
     /// If there is no such bucket.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn candidates(&self, bucket: u32) -> &[u16] {
         self.hunting.candidates(bucket)
     }
