@@ -51,8 +51,16 @@ impl Sum {
         self.0 += u128::from(word.unwrap_or_else(fewer));
     }
 
-    /// As a number, with `more` added to it.
+    /// Is it the number of which all 16 bits are one, with `more` added to it? That is a multiple of 2^16 - 1, and not 0 where there is a protocol.
     #[inline(always)]
+    fn is_all_ones(mut self, more: u64) -> bool {
+        self.0 += u128::from(fold(more).swap_bytes());
+        let (sum, carry) = (self.0 as u64).overflowing_add((self.0 >> 64) as u64);
+        (sum + u64::from(carry)) % 0xffff == 0
+    }
+
+    /// As a number, with `more` added to it.
+    #[inline]
     fn get(self, more: u64) -> u16 {
         let (sum, carry) = (self.0 as u64).overflowing_add((self.0 >> 64) as u64);
         let sum = (sum >> 32) + (sum & 0xffff_ffff) + u64::from(carry);
@@ -77,16 +85,33 @@ pub fn over(src: Ipv6Addr, dst: Ipv6Addr, protocol: u8, payload: &[u8]) -> u16 {
     sum.add(&src.octets());
     sum.add(&dst.octets());
     sum.add(payload);
-    !sum.get(payload.len() as u64 + u64::from(protocol))
+    !sum.get(head_of(payload.len(), protocol))
 }
 
-/// [`over`] for what is right behind its IPv6 header, and goes to where that says: `packet` begins with that header and ends with the payload.
+/// Is the checksum right of what is right behind its IPv6 header, and goes to where that says? `packet` begins with that header and ends with the
+/// payload. For who asks for every new flow.
 #[inline(always)]
-pub fn over_plain(packet: &[u8], protocol: u8) -> u16 {
+pub fn is_right_plain(packet: &[u8], protocol: u8) -> bool {
     let mut sum = Sum::default();
     // The addresses are the header's end.
     sum.add(packet.get(SRC.start..).unwrap_or_default());
-    !sum.get(packet.len().saturating_sub(IPV6_BYTES) as u64 + u64::from(protocol))
+    sum.is_all_ones(head_of(packet.len().saturating_sub(IPV6_BYTES), protocol))
+}
+
+/// The same between two addresses.
+#[inline]
+pub fn is_right_over(src: Ipv6Addr, dst: Ipv6Addr, protocol: u8, payload: &[u8]) -> bool {
+    let mut sum = Sum::default();
+    sum.add(&src.octets());
+    sum.add(&dst.octets());
+    sum.add(payload);
+    sum.is_all_ones(head_of(payload.len(), protocol))
+}
+
+/// What a pseudo-header has beside the addresses.
+#[inline]
+fn head_of(payload_bytes: usize, protocol: u8) -> u64 {
+    payload_bytes as u64 + u64::from(protocol)
 }
 
 /// A checksum after one 16-bit word under it has changed (RFC 1624, equation 3).
@@ -117,7 +142,7 @@ pub fn is_right(bytes: &[u8], packet: &Packet) -> bool {
         let len = usize::from(u16::from_be_bytes([payload[4], payload[5]]));
         payload = payload.get(..len).unwrap_or(payload);
     }
-    over(packet.src, dst, protocol, payload) == 0
+    is_right_over(packet.src, dst, protocol, payload)
 }
 
 #[cfg(test)]
@@ -137,6 +162,24 @@ mod tests {
             }
         }
         !sum
+    }
+
+    /// With its checksum (in the first bytes behind the header) a packet is right, and with any bit more or less it isn't.
+    fn is_told_from_wrong(mut packet: Vec<u8>) {
+        let Some(field) = packet.get_mut(IPV6_BYTES..IPV6_BYTES + 2) else {
+            return;
+        };
+        field.fill(0);
+        let address =
+            |at: usize| Ipv6Addr::from(<[u8; 16]>::try_from(&packet[at..at + 16]).unwrap());
+        let (src, dst) = (address(8), address(24));
+        let sum = by_words(src, dst, 6, &packet[IPV6_BYTES..]);
+        packet[IPV6_BYTES..IPV6_BYTES + 2].copy_from_slice(&sum.to_be_bytes());
+        assert!(is_right_plain(&packet, 6));
+        assert!(is_right_over(src, dst, 6, &packet[IPV6_BYTES..]));
+        let at = IPV6_BYTES + packet.len() % 7 % (packet.len() - IPV6_BYTES);
+        packet[at] ^= 1 << (packet.len() % 8);
+        assert!(!is_right_plain(&packet, 6) && !is_right_over(src, dst, 6, &packet[IPV6_BYTES..]));
     }
 
     #[test]
@@ -159,7 +202,9 @@ mod tests {
                     assert_eq!(over(src, dst, 6, payload), expected, "{len} bytes");
                     let head = [&[7; SRC.start][..], &src.octets(), &dst.octets()].concat();
                     let packet = [&head, payload].concat();
-                    assert_eq!(over_plain(&packet, 6), expected, "{len} bytes");
+                    assert_eq!(is_right_plain(&packet, 6), expected == 0, "{len} bytes");
+                    assert_eq!(is_right_over(src, dst, 6, payload), expected == 0);
+                    is_told_from_wrong(packet);
                 }
             }
         }

@@ -112,6 +112,11 @@ impl Default for Hints {
 }
 
 impl Hints {
+    /// Forgets them all: none of the flows is looked for.
+    pub fn clear(&mut self) {
+        self.count = 0;
+    }
+
     /// The numbers of the flows that were seen in neither home, after [`View::find_rest`].
     pub fn absent(&self) -> impl Iterator<Item = usize> + '_ {
         let elsewhere = self.elsewhere.iter().take(self.count);

@@ -75,13 +75,14 @@ impl<'a> CarriedTcp<'a> {
         &self.packet[tcp_at(self.encoding)..]
     }
 
-    /// What its checksum comes to; 0 if it is right.
+    /// Is its checksum right?
     #[inline(always)]
-    pub fn checksum(self) -> u16 {
+    pub fn has_right_checksum(self) -> bool {
+        let (packet, tcp) = (&self.packet[IPV6_BYTES..], next_header::TCP);
         match self.encoding {
-            Encoding::Encap => checksum::over_plain(&self.packet[IPV6_BYTES..], next_header::TCP),
+            Encoding::Encap => checksum::is_right_plain(packet, tcp),
             Encoding::Insert => {
-                checksum::over(self.src(), self.dst(), next_header::TCP, self.segment())
+                checksum::is_right_over(self.src(), self.dst(), tcp, self.segment())
             }
         }
     }

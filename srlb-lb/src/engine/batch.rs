@@ -314,6 +314,7 @@ impl Engine {
         } = looks;
         match looks.unsettled {
             0 => view.find_first(flows, numbers, hints),
+            others if others == count => hints.clear(),
             _ => view.find_first(
                 flows,
                 numbers.filter(|&number| all[number].is_plain()),

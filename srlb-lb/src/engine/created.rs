@@ -59,7 +59,7 @@ impl Engine {
         if !tables.is_member(server) || !self.may_be_client(tcp.dst()) {
             return None;
         }
-        if tcp.checksum() != 0 {
+        if !tcp.has_right_checksum() {
             return None;
         }
         let flow = Flow {

@@ -60,7 +60,7 @@ impl Engine {
             return None;
         }
         let packet = bytes.get(..tcp.len_bytes())?;
-        if checksum::over_plain(packet, next_header::TCP) != 0 {
+        if !checksum::is_right_plain(packet, next_header::TCP) {
             return None;
         }
         let flow = plain::flow_of(tcp);
