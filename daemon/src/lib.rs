@@ -16,6 +16,7 @@ pub mod exit;
 pub mod forwarding;
 pub mod host;
 pub mod rate;
+pub mod reload;
 pub mod rows;
 pub mod run;
 pub mod signed;

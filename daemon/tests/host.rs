@@ -6,7 +6,8 @@ mod netns;
 use std::net::{Ipv6Addr, UdpSocket};
 use std::time::{Duration, Instant};
 
-use daemon::host::{refusal, Host, LbHost, ServerHost};
+use daemon::host::{Host, HostError, LbHost, ServerHost};
+use daemon::reload::{Reloaded, Stage};
 use ipnet::Ipv6Net;
 use netns::{sh, snapshot, Netns};
 use packet_io::tun::Tun;
@@ -292,6 +293,12 @@ fn a_reload_follows_the_configuration() {
     });
 }
 
+/// What a daemon says of a reload that this has ended before packets saw the new files.
+fn said(error: HostError) -> String {
+    let ended = Reloaded::default().end(Stage::Before, &[error.into()]);
+    ended.unwrap_err()
+}
+
 #[test]
 fn an_lbs_reload_that_fails_changes_nothing_and_a_stop_then_leaves_nothing() {
     inside(|| {
@@ -315,7 +322,7 @@ fn an_lbs_reload_that_fails_changes_nothing_and_a_stop_then_leaves_nothing() {
             (changed, "link srlb-lb9 up mtu 1500: "),
         ];
         for (plan, start) in rows {
-            let said = refusal(&host.update(plan.plan()).unwrap_err().into());
+            let said = said(host.update(plan.plan()).unwrap_err());
             let error = said.strip_prefix("all stays as it was:\n").unwrap();
             assert!(error.starts_with(start), "{error}");
             assert!(!error.contains("put back"), "{error}");
@@ -365,7 +372,7 @@ fn a_reload_that_cannot_be_undone_says_so_and_a_stop_then_leaves_nothing() {
         changed.tun = "srlb-lb9".into();
         let error = host.update(changed.plan()).unwrap_err();
         assert!(error.is_half_done);
-        let said = refusal(&error.into());
+        let said = said(error);
         assert!(
             said.starts_with("packets go by the files before, but"),
             "{said}"

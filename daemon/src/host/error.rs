@@ -63,18 +63,6 @@ impl std::error::Error for HostError {
     }
 }
 
-/// Why a reload has failed, and what is in force after it, if packets have seen nothing of the new files.
-pub fn refusal(error: &anyhow::Error) -> String {
-    let is_half_done = error
-        .downcast_ref::<HostError>()
-        .is_some_and(|error| error.is_half_done);
-    let state = match is_half_done {
-        true => "packets go by the files before, but this host is not as these want it; mend this and reload again",
-        false => "all stays as it was",
-    };
-    format!("{state}:\n{error:#}")
-}
-
 /// What a removal could not remove, as one error.
 pub fn nothing_is_left(errors: &[HostError]) -> anyhow::Result<()> {
     let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();

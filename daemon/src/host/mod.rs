@@ -27,7 +27,7 @@ mod route;
 mod rule;
 mod ruleset;
 
-pub use error::{nothing_is_left, refusal, HostError};
+pub use error::{nothing_is_left, HostError};
 pub use installed::{Host, ItemState};
 pub use item::Item;
 pub use plan::{

@@ -7,9 +7,9 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use anyhow::Context;
 use daemon::control::ConnId;
-use daemon::host::{refusal, Host, Plan};
+use daemon::host::{Host, Plan};
+use daemon::reload::Stage;
 use serde_json::json;
 
 use super::{guard, host, load, Daemon, Overrides};
@@ -34,10 +34,6 @@ pub(super) struct Ready {
     plan: Option<Plan>,
 }
 
-/// In what state an error leaves us once packets have seen the files; what there is before says [`refusal`].
-const PARTLY: &str =
-    "packets go by the new files, but not all that stands in front of them does; mend this and reload again";
-
 impl Daemon {
     /// Reads the configuration again; what is wrong with it is said, and the one in force stays. `by` is told when it is done.
     pub(super) fn reload(&mut self, by: Option<ConnId>) {
@@ -61,8 +57,8 @@ impl Daemon {
         match self.reloads.ended() {
             None => {}
             Some(Ok(Step::Prepared(ready))) => self.take(*ready),
-            Some(Ok(Step::Installed)) => self.end_reload(Ok(())),
-            Some(Err(error)) => self.end_reload(Err(error)),
+            Some(Ok(Step::Installed)) => self.end_reload(None),
+            Some(Err(error)) => self.end_reload(Some(error)),
         }
     }
 
@@ -83,31 +79,34 @@ impl Daemon {
         self.desk.forget_strangers();
         self.registry = registry;
         self.settings = Arc::new(settings);
-        let updated = self.update_in_front().context(PARTLY);
+        self.failed_in_front = Some(self.update_in_front());
         let Some(plan) = plan else {
-            return self.end_reload(updated);
+            return self.end_reload(None);
         };
         let host = Arc::clone(&self.host);
+        // Whatever failed before it: the filter is to let through what workers send.
         self.reloads.start(move || {
-            // Whatever failed before it: the filter is to let through what workers send.
-            host::update(&host, plan).context(PARTLY)?;
-            updated.map(|()| Step::Installed)
+            host::update(&host, plan)?;
+            Ok(Step::Installed)
         });
     }
 
-    /// What stands in front of the workers and is not the host's.
-    fn update_in_front(&mut self) -> anyhow::Result<()> {
-        guard::update(&mut self.guard, &self.settings, &self.tun)?;
+    /// Changes what stands in front of the workers and is not the host's; all of it, whatever fails. Gives what has failed.
+    fn update_in_front(&mut self) -> Vec<anyhow::Error> {
+        let guard = guard::update(&mut self.guard, &self.settings, &self.tun);
         self.pressure.tell_again();
-        self.fast.update(&self.settings)
+        let fast = self.fast.update(&self.settings);
+        [guard, fast].into_iter().filter_map(Result::err).collect()
     }
 
-    /// Tells those who asked for it.
-    fn end_reload(&mut self, result: anyhow::Result<()>) {
-        let result = result.map_err(|error| match format!("{error:#}") {
-            text if text.starts_with(PARTLY) => text,
-            _ => refusal(&error),
-        });
+    /// Tells those who asked for it. `error` is what the last step has met with.
+    fn end_reload(&mut self, error: Option<anyhow::Error>) {
+        let (stage, mut errors) = match self.failed_in_front.take() {
+            None => (Stage::Before, Vec::new()),
+            Some(failed) => (Stage::Seen, failed),
+        };
+        errors.extend(error);
+        let result = self.reloaded.end(stage, &errors);
         match &result {
             Ok(()) => eprintln!("srlb-lb: reloaded; {}", self.settings.sizes()),
             Err(error) => eprintln!("srlb-lb: the reload failed, {error}"),
@@ -118,7 +117,6 @@ impl Daemon {
                 Err(error) => self.control.refuse(conn, error),
             };
         }
-        self.last_reload_error = result.err();
         if self.reloads.is_wanted_again() {
             self.start_reload();
         }

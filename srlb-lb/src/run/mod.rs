@@ -22,6 +22,7 @@ use anyhow::Context;
 use daemon::config::ConfigErrors;
 use daemon::control::{ConnId, Control, ControlEvent, Request};
 use daemon::host::{nothing_is_left, Host};
+use daemon::reload::Reloaded;
 use daemon::run::{notify, random_key, Clock, Signal, Signals};
 use daemon::trace::{TraceFilter, Tracers};
 use flow_table::HashKey;
@@ -104,6 +105,8 @@ struct Daemon {
     settings: Arc<Settings>,
     registry: Registry,
     reloads: Reloads<Step>,
+    /// What has failed in front of the workers, in the reload under way; none while packets have seen nothing of it.
+    failed_in_front: Option<Vec<anyhow::Error>>,
     team: Team,
     /// One that sees what the workers' see, and gets no packets.
     desk: Engine,
@@ -118,7 +121,7 @@ struct Daemon {
     clock: Clock,
     next_tick: Instant,
     tracers: Tracers,
-    last_reload_error: Option<String>,
+    reloaded: Reloaded,
 }
 
 impl Daemon {
@@ -155,6 +158,7 @@ impl Daemon {
             settings: Arc::new(settings),
             registry,
             reloads: Reloads::new(waker),
+            failed_in_front: None,
             team,
             desk,
             fast,
@@ -168,7 +172,7 @@ impl Daemon {
             clock,
             next_tick: Instant::ZERO,
             tracers: Tracers::default(),
-            last_reload_error: None,
+            reloaded: Reloaded::default(),
         })
     }
 
@@ -291,7 +295,7 @@ impl Daemon {
         let all = status::Total::of(self.team.reports(), &self.settings);
         let mut status = status::engine(&self.desk, &all, &self.settings, now);
         status["uptime_s"] = json!(now.millis() / 1_000);
-        status["last_reload_error"] = json!(self.last_reload_error);
+        status["last_reload_error"] = self.reloaded.last_error();
         status["lost_on_tun"] = json!(all.lost);
         status["workers"] = all.workers();
         status["driver"] = self.fast.status(&all.ports, all.sent_by_kernel);

@@ -164,6 +164,20 @@ mod tests {
     }
 
     #[test]
+    fn work_that_panics_has_ended_with_an_error() {
+        let mut bench = Bench::new();
+        bench.reloads.start(|| panic!("so that it does"));
+        let result = loop {
+            if let Some(result) = bench.reloads.ended() {
+                break result;
+            }
+            std::thread::yield_now();
+        };
+        assert!(result.is_err());
+        assert!(bench.reloads.ask(None), "and another may come");
+    }
+
+    #[test]
     fn who_ends_waits_for_it_whatever_it_comes_to() {
         let mut bench = Bench::new();
         // what it waits for never comes

@@ -18,7 +18,10 @@ fn newer() -> String {
 
 /// Reloads in vain; what is said of it.
 fn refused(daemon: &Daemon) -> String {
+    let failed = || daemon.log().matches("the reload failed").count();
+    let before = failed();
     daemon.signal("HUP");
+    wait_until(|| (failed() > before).then_some(()));
     wait_until(|| {
         let error = daemon.status()["last_reload_error"].clone();
         error.as_str().map(str::to_owned)
@@ -171,6 +174,20 @@ fn where_nft_fails_servers_change_without_the_filter_and_that_is_said() {
     assert!(shown.contains("reload again"), "{shown}");
     assert_eq!(daemon.status()["pool"]["active"], 3);
     assert_eq!(filter(), before);
+
+    // What changes nothing does not hide that the filter still lags behind: a wrong file, and VIPs that nft is in the way of.
+    let pool = fs::read_to_string(daemon.file("pool.toml")).unwrap();
+    let other_vip = pool.replace("2001:db8:80::1", "2001:db8:80::2");
+    for (file, word) in [("nonsense", "pool.toml"), (&other_vip, "out of order")] {
+        fs::write(daemon.file("pool.toml"), file).unwrap();
+        let both = refused(&daemon);
+        assert!(both.starts_with("all stays as it was"), "{both}");
+        let (this, earlier) = both.split_once("\nan earlier reload").unwrap();
+        assert!(this.contains(word), "{both}");
+        assert!(earlier.ends_with(&said), "{both}");
+    }
+    assert_eq!(daemon.status()["pool"]["active"], 3);
+    fs::write(daemon.file("pool.toml"), pool).unwrap();
 
     nft.is_mended();
     daemon.signal("HUP");

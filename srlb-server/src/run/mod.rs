@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use daemon::control::{ConnId, Control, ControlEvent, Request};
-use daemon::host::{nothing_is_left, refusal, Host};
+use daemon::host::{nothing_is_left, Host};
+use daemon::reload::{Reloaded, Stage};
 use daemon::run::{notify, random_key, Clock, Signal, Signals};
 use daemon::trace::{TraceFilter, Tracers};
 use flow_table::HashKey;
@@ -56,7 +57,7 @@ struct Daemon {
     next_tick: Instant,
     tracers: Tracers,
     extra: Vec<PacketBuf>,
-    last_reload_error: Option<String>,
+    reloaded: Reloaded,
     lookup_errors: u64,
 }
 
@@ -119,7 +120,7 @@ impl Daemon {
             next_tick: Instant::ZERO,
             tracers: Tracers::default(),
             extra: Vec::new(),
-            last_reload_error: None,
+            reloaded: Reloaded::default(),
             lookup_errors: 0,
         })
     }
@@ -262,7 +263,7 @@ impl Daemon {
         let mut status = show::engine(&mut self.engine, &self.settings, &self.apache, now);
         status["application"] = self.apache.status();
         status["uptime_s"] = json!(now.millis() / 1_000);
-        status["last_reload_error"] = json!(self.last_reload_error);
+        status["last_reload_error"] = self.reloaded.last_error();
         status["lookup_errors"] = json!(self.lookup_errors);
         status["lost_on_tun"] = json!(self.devices.lost());
         status["host"] = self.host.status();
@@ -271,13 +272,13 @@ impl Daemon {
 
     /// Reads the configuration again; what is wrong with it is said, and the one in force stays.
     fn reload(&mut self) -> Result<(), String> {
-        let result = self.take_new_settings();
-        let result = result.map_err(|error| refusal(&error));
+        let error = self.take_new_settings().err();
+        // The host comes last of what can fail, and packets after it.
+        let result = self.reloaded.end(Stage::Before, error.as_slice());
         match &result {
             Ok(()) => eprintln!("srlb-server: reloaded; {}", self.settings.sizes()),
             Err(error) => eprintln!("srlb-server: the reload failed, {error}"),
         }
-        self.last_reload_error = result.as_ref().err().cloned();
         result
     }
 
