@@ -111,13 +111,14 @@ impl Lab {
         Running(command.spawn().unwrap())
     }
 
+    /// Is there a python3? Says so where there is none.
+    pub fn has_python(&self) -> bool {
+        can_run("python3", "pass")
+    }
+
     /// Is scapy installed? Says so where it is not.
     pub fn has_scapy(&self) -> bool {
-        let has = run("/usr/bin/python3", &["-c", "import scapy.all"]);
-        if !has {
-            eprintln!("skipped: no scapy");
-        }
-        has
+        can_run("scapy", "import scapy.all")
     }
 }
 
@@ -133,6 +134,15 @@ fn within(namespace: &str, program: &str) -> Command {
     let mut command = Command::new("ip");
     command.args(["netns", "exec", namespace, program]);
     command
+}
+
+/// Does python3 run this? Says what is missing where it does not.
+fn can_run(what: &str, python: &str) -> bool {
+    let can = run("/usr/bin/python3", &["-c", python]);
+    if !can {
+        eprintln!("skipped: no {what}");
+    }
+    can
 }
 
 /// Does this command succeed?

@@ -70,7 +70,7 @@ fn what_a_flood_may_do_is_taken_from_the_file_with_each_reload() {
     const STRANGERS: u32 = 60;
     const ANY: &str = "strangers_pps = 1000000\nnewcomers_pps = 1000000\n";
     let Some(lab) = Lab::new("fld") else { return };
-    if !lab.has_scapy() {
+    if !lab.has_python() {
         return;
     }
     let guard = format!("[guard]\n{ANY}");
