@@ -28,6 +28,11 @@ use srh::Flow;
 #[derive(Clone)]
 pub struct HashKey(pub [u8; 16]);
 
+/// The second home is one of so many sets around the first, or of all if there are fewer: 32 KB of sets that are a cache line each, the pages that one line of a
+/// page table describes. Where the first one's page lies, a processor has just found out; in a table of hundreds of megabytes that takes as long as
+/// reading what is there.
+const NEAR_SETS: usize = 512;
+
 /// A flow, as a table sees it: where it may lie, and what it is recognised by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct FlowHash {
@@ -55,7 +60,7 @@ impl FlowHash {
         }
     }
 
-    /// The two sets, of `sets`, in which the flow may lie. They may be the same one.
+    /// The two sets, of `sets`, in which the flow may lie: see the crate's page. They may be the same one.
     #[inline]
     pub fn homes(self, sets: usize) -> [usize; 2] {
         [self.first_home(sets), self.second_home(sets)]
@@ -68,7 +73,9 @@ impl FlowHash {
 
     #[inline]
     pub(crate) fn second_home(self, sets: usize) -> usize {
-        (((self.index & 0xffff_ffff) * sets as u64) >> 32) as usize
+        let near = sets.min(NEAR_SETS);
+        let begin = (self.first_home(sets) & !(NEAR_SETS - 1)).min(sets - near);
+        begin + (((self.index & 0xffff_ffff) * near as u64) >> 32) as usize
     }
 
     /// A flow label for outer headers (RFC 6438): 20 bits that are the same for all packets of
@@ -253,6 +260,32 @@ mod tests {
             FlowHash::from_parts(0x8000_0000_4000_0000, 1).homes(8),
             [4, 2]
         );
+    }
+
+    #[test]
+    fn the_second_home_is_near_the_first_and_may_be_every_set_there() {
+        for (sets, first, near) in [
+            (1, 0, 0..1),
+            (511, 7, 0..511),
+            (512, 511, 0..512),
+            (513, 511, 0..512),
+            // The last ones make a whole group with those before them.
+            (513, 512, 1..513),
+            (1_500, 600, 512..1_024),
+            (1_500, 1_023, 512..1_024),
+            (1_500, 1_024, 988..1_500),
+            (1 << 32, (1 << 32) - 1, (1 << 32) - 512..1 << 32),
+        ] {
+            let upper = ((first as u64) << 32).div_ceil(sets as u64);
+            let homes = |lower: u64| FlowHash::from_parts(upper << 32 | lower, 1).homes(sets);
+            let lowers = (0..=u64::from(u32::MAX)).step_by(1 << 20);
+            let mut seen: Vec<usize> = lowers.map(|lower| homes(lower)[1]).collect();
+            seen.sort_unstable();
+            seen.dedup();
+            assert!(seen.iter().copied().eq(near.clone()), "{first} of {sets}");
+            assert_eq!(homes(0), [first, near.start]);
+            assert_eq!(homes(u64::from(u32::MAX)), [first, near.end - 1]);
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@
 //! A new entry goes to the home with fewer live entries. When both are full of live
 //! entries the one with the lowest [`Value::keep_rank`] goes ([`Inserted::Evicted`]). Two homes are
 //! what makes small sets bearable: in sets of three, with as many flows as [`FlowTable::new`] was
-//! asked to hold (half of the slots), one flow in 1,500 is displaced; with one home it would be one in 17.
+//! asked to hold (half of the slots), one flow in 1,600 is displaced; with one home it would be one in 17.
 //!
 //! All memory is taken, and touched, in [`FlowTable::new`]. Nothing here allocates later, draws
 //! random numbers or reads a clock.
@@ -50,8 +50,9 @@
 //!
 //! A value of 64 bytes with alignment 8 makes slots of 72 bytes, and three of them a set of 256.
 //! With alignment above 4 the value begins at the next multiple of its alignment behind the tag.
-//! A hash of zero for the tag counts as one. With `i` = the index of [`FlowHasher`]'s hash and `n` sets, the homes are sets
-//! `(i >> 32) * n >> 32` and `(i & 0xffff_ffff) * n >> 32`.
+//! A hash of zero for the tag counts as one. With `i` = the index of [`FlowHasher`]'s hash and `n` sets, the first home is set
+//! `a = (i >> 32) * n >> 32`. With `m` = the smaller of 512 and `n`, and `b` = the smaller of `a & !511` and `n - m`, the second is
+//! set `b + ((i & 0xffff_ffff) * m >> 32)`: near the first one, because where memory lies takes a processor long to find out, too.
 #![deny(unsafe_op_in_unsafe_fn)]
 #![deny(missing_docs)]
 

@@ -43,7 +43,7 @@ fn the_memory_is_as_documented() {
     let empty = bytes(&table);
     assert_eq!(empty.len(), 128 + 64);
     assert_eq!(&empty[..8], b"srlbflow");
-    assert_eq!(empty[8..16], (1u64 | 4 << 32).to_ne_bytes());
+    assert_eq!(empty[8..16], (2u64 | 4 << 32).to_ne_bytes());
     assert_eq!(empty[16..24], 1u64.to_ne_bytes());
     assert!(empty[24..].iter().all(|&byte| byte == 0));
 
@@ -74,7 +74,7 @@ fn at_most_32_bytes_a_flow() {
     assert_eq!(table.pages(), Pages::Ordinary, "smaller than a large page");
 }
 
-/// Keys that an attacker picks without the secret are as good as random ones: at the rated load one in 3,400 displaces
+/// Keys that an attacker picks without the secret are as good as random ones: at the rated load one in 3,000 displaces
 /// another (simulated with a perfect hash, see `sets.rs`), and a tenth lies in its second home.
 #[test]
 fn keys_chosen_without_the_secret_do_not_overfill_the_table() {
@@ -87,8 +87,8 @@ fn keys_chosen_without_the_secret_do_not_overfill_the_table() {
             let outcome = table.insert(table.hash(&flow(n)), entry, NOW);
             evicted += u32::from(outcome != Some(Inserted::Fresh));
         }
-        // 59 expected; six standard deviations of a Poisson number above that
-        assert!(evicted <= 105, "{evicted} of {FLOWS}");
+        // 66 expected; six standard deviations of a Poisson number above that
+        assert!(evicted <= 115, "{evicted} of {FLOWS}");
         assert_eq!(table.len(), (FLOWS - evicted) as usize);
         let found = (0..FLOWS).filter(|&n| table.get(table.hash(&flow(n)), NOW).is_some());
         assert_eq!(found.count(), table.len());

@@ -5,7 +5,7 @@
 //! Sets of four slots, a cache line each; every flow has two homes, as in [`FlowTable`](crate::FlowTable). An
 //! entry goes to its *first* home as long as fewer than three live entries are there, else to the one with
 //! fewer: so most hits read one line, and none more than two. With as many flows as the table was made for, which is half
-//! of the slots, one in ten lies in its second home, and one in 3,400 displaces another.
+//! of the slots, one in ten lies in its second home, and one in 3,000 displaces another.
 //!
 //! Reading changes nothing. A value changes by one compare-and-swap; the owner of a slot by three writes, see
 //! `sets.rs`, which also says what threads that meet at one slot may see. No operation waits for another thread: what
@@ -22,14 +22,14 @@
 //! probability 8 / 2^64 = 4.3e-19 (tags are 64 keyed bits, as in [`FlowTable`](crate::FlowTable)): at ten million look-ups
 //! of unknown flows a second that is one in 7,300 years.
 //!
-//! # Memory layout, version 1
+//! # Memory layout, version 2
 //!
 //! Everything is 64-bit words in native byte order, in lines of 64 bytes.
 //!
 //! | bytes | what |
 //! | --- | --- |
 //! | 0..8 | the text `srlbflow` |
-//! | 8..12 | layout version: 1 (lower half of the word) |
+//! | 8..12 | layout version: 2 (lower half of the word) |
 //! | 12..16 | slots in a set: 4 (upper half) |
 //! | 16..24 | number of sets, n |
 //! | 24..64 | zero |
@@ -43,7 +43,7 @@
 //! | 0..8 | tag; 0: empty, 1: its owner changes just now |
 //! | 8..16 | value; 0: about to be emptied |
 //!
-//! A hash whose tag is 0 or 1 is all ones here. To look up: for both homes in order, for slots 0 to 3: where the tag is the flow's,
+//! A hash whose tag is 0 or 1 is all ones here. To look up: for both homes in order (the crate's page says which), for slots 0 to 3: where the tag is the flow's,
 //! read the value, and the tag again; if that is the same and the value is not 0, it is the entry.
 
 mod memory;
@@ -70,7 +70,7 @@ use word::Word;
 /// `srlbflow`, as it stands in memory.
 const MAGIC: u64 = u64::from_ne_bytes(*b"srlbflow");
 /// The version of the layout that the module's page describes.
-const LAYOUT_VERSION: u64 = 1;
+const LAYOUT_VERSION: u64 = 2;
 /// Lines before the first set.
 const HEAD_LINES: usize = 2;
 

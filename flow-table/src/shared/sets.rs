@@ -27,7 +27,7 @@ pub(super) const SLOTS: usize = 4;
 /// From so many entries on a set is nearly full: a newcomer looks whether its other home has more room.
 ///
 /// Simulated at the rated load (half of the slots): with 2 a fifth of the flows lies in its second home, with 4 one
-/// in 270 displaces another; with 3 a tenth does, and one in 3,400.
+/// in 270 displaces another; with 3 a tenth does, and one in 3,000 (3,400 if the second home could be any).
 const NEARLY_FULL: usize = 3;
 /// How often an operation that others disturb begins again, before it gives up.
 const TRIES: usize = 8;

@@ -21,7 +21,7 @@ pub const FLOWS: u64 = 64_000_000;
 const SERVERS: u16 = 48;
 /// Packets that the engine is given at a time.
 const BATCH: usize = 256;
-/// One flow in so many may have been displaced by others: it is one in 3,400, and this leaves room for chance in small tables.
+/// One flow in so many may have been displaced by others: it is one in 3,000, and this leaves room for chance in small tables.
 const DISPLACED: u64 = 2_000;
 /// What a flow takes.
 const BYTES_A_FLOW: u64 = 32;
