@@ -110,7 +110,7 @@ fn how(args: &BenchArgs, results: &Results) -> String {
          second-level cache has, filled anew before each pass. Filling is not timed. Each pass hands the ring to `Engine::process_batch`, {} packets at a time; all counters are on.\n\
          - Flows come in random order. The table is made for the number of flows given, and has them all, but for about one in 3,000 that others have displaced; \
          {} servers, 65,537 buckets, two candidates.\n\
-         - Passes of all figures take turns, and who comes first changes; {} of each are kept, after one to warm up. The median and the quartiles are those of passes, and so are those of ratios.\n",
+         - Passes of all figures take turns, and who comes first changes; {} of each are kept, each right after one of the same that is not: what it finds in the caches is its own. The median and the quartiles are those of passes, and so are those of ratios.\n",
         machine.processor,
         machine.processors,
         machine.compiler,
