@@ -14,6 +14,16 @@ struct Sum(u128);
 const WORD_BYTES: usize = 8;
 
 impl Sum {
+    /// What a checksum between two addresses covers, but for the rest of the pseudo-header.
+    #[inline]
+    fn between(src: Ipv6Addr, dst: Ipv6Addr, payload: &[u8]) -> Self {
+        let mut sum = Sum::default();
+        sum.add(&src.octets());
+        sum.add(&dst.octets());
+        sum.add(payload);
+        sum
+    }
+
     #[inline(always)]
     fn add(&mut self, bytes: &[u8]) {
         let mut rest = bytes;
@@ -81,11 +91,7 @@ fn fold(sum: u64) -> u16 {
 /// compute; a sum of 0 means that it is right) between two addresses.
 #[inline]
 pub fn over(src: Ipv6Addr, dst: Ipv6Addr, protocol: u8, payload: &[u8]) -> u16 {
-    let mut sum = Sum::default();
-    sum.add(&src.octets());
-    sum.add(&dst.octets());
-    sum.add(payload);
-    !sum.get(head_of(payload.len(), protocol))
+    !Sum::between(src, dst, payload).get(head_of(payload.len(), protocol))
 }
 
 /// Is the checksum right of what is right behind its IPv6 header, and goes to where that says? `packet` begins with that header and ends with the
@@ -101,11 +107,7 @@ pub fn is_right_plain(packet: &[u8], protocol: u8) -> bool {
 /// The same between two addresses.
 #[inline]
 pub fn is_right_over(src: Ipv6Addr, dst: Ipv6Addr, protocol: u8, payload: &[u8]) -> bool {
-    let mut sum = Sum::default();
-    sum.add(&src.octets());
-    sum.add(&dst.octets());
-    sum.add(payload);
-    sum.is_all_ones(head_of(payload.len(), protocol))
+    Sum::between(src, dst, payload).is_all_ones(head_of(payload.len(), protocol))
 }
 
 /// What a pseudo-header has beside the addresses.

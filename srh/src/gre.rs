@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 use crate::frame::Frame;
 use crate::parse::IPV6_BYTES;
 use crate::plain::first_bytes;
-use crate::rewrite::{hops_left, RewriteError, DST, HOP_LIMIT, SRC};
+use crate::rewrite::{hops_left, outer_word, RewriteError, DST, HOP_LIMIT, SRC};
 use crate::sid::Locator;
 
 /// GRE's number as a next header.
@@ -48,8 +48,7 @@ impl Gre {
     ) -> Result<(), RewriteError> {
         let (packet, hops) = (frame.bytes(), hops_left(frame.bytes())?);
         let payload = u16::try_from(packet.len() + GRE_BYTES).map_err(|_| RewriteError::TooLong)?;
-        let class = u32::from(u16::from_be_bytes([packet[0], packet[1]]) & 0xfff0);
-        let first_word = class << 16 | (flow_label & 0xf_ffff);
+        let first_word = outer_word(packet, flow_label);
         let (outer, packet) = frame.split_front::<ADDED_BYTES>()?;
         packet[HOP_LIMIT] = hops;
         let rest = u16::from_be_bytes([self.0[6], self.0[HOP_LIMIT]]);

@@ -6,7 +6,7 @@ use std::net::Ipv6Addr;
 use crate::carry::Encoding;
 use crate::frame::Frame;
 use crate::parse::{next_header, IPV6_BYTES, ONE_SRH_BYTES, SEGMENT_BYTES, SRH_FIXED_BYTES};
-use crate::rewrite::{hops_left, payload_len, write_fixed, RewriteError};
+use crate::rewrite::{hops_left, outer_word, payload_len, write_fixed, RewriteError};
 use crate::rewrite::{DST, HOP_LIMIT, MAX_SEGMENTS, NEXT_HEADER, OUTER_HOP_LIMIT, SRC};
 use crate::sid::Locator;
 
@@ -52,9 +52,7 @@ impl PlainHeaders {
         let added = const { Encoding::Encap.overhead_bytes(SIDS, false) };
         let (packet, hops) = (frame.bytes(), hops_left(frame.bytes())?);
         let payload = payload_len(packet.len() + added)?;
-        // Version and traffic class are those inside.
-        let class = u32::from(u16::from_be_bytes([packet[0], packet[1]]) & 0xfff0);
-        let first_word = class << 16 | (flow_label & 0xf_ffff);
+        let first_word = outer_word(packet, flow_label);
         frame.open_front(added)?;
         let (head, packet) = frame.bytes_mut().split_at_mut(added);
         packet[HOP_LIMIT] = hops;

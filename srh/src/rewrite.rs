@@ -188,9 +188,7 @@ pub fn encap(
     let payload = payload_len(shape.into().len + added)?;
     frame.open_front(added)?;
     let bytes = frame.bytes_mut();
-    // Version and traffic class are those inside.
-    let class = u32::from(u16::from_be_bytes([bytes[added], bytes[added + 1]]) & 0xfff0);
-    let first_word = class << 16 | (flow_label & 0xf_ffff);
+    let first_word = outer_word(&bytes[added..], flow_label);
     bytes[..4].copy_from_slice(&first_word.to_be_bytes());
     set_payload_len(bytes, payload);
     bytes[HOP_LIMIT] = OUTER_HOP_LIMIT;
@@ -262,6 +260,13 @@ pub fn strip(frame: &mut impl Frame, packet: &Packet) -> Result<Ipv6Addr, Rewrit
 pub fn decap(frame: &mut impl Frame, packet: &Packet) {
     frame.truncate(packet.len);
     frame.pull_front(packet.upper_at);
+}
+
+/// The first word of the header around a packet: version and traffic class are those inside.
+#[inline]
+pub(crate) fn outer_word(packet: &[u8], flow_label: u32) -> u32 {
+    let class = u32::from(u16::from_be_bytes([packet[0], packet[1]]) & 0xfff0);
+    class << 16 | (flow_label & 0xf_ffff)
 }
 
 #[inline]
